@@ -1,8 +1,8 @@
 """What a music caption asks for: who plays each role, how large the room is, and how it feels.
 
-The rules are plain tables, so that anyone can read why a caption sounds as it does. Instruments that a caption
-names win; where it names none, the mood decides: archetypes (grief, carnival, storm, ...) stand at points of the
-valence-arousal plane and a feeling takes a blend of those near it.
+The rules are plain tables, so that anyone can read why a caption sounds as it does. Instruments that a
+caption names win; where it names none, the mood decides: archetypes (grief, carnival, storm, ...) stand at
+points of the valence-arousal plane and a feeling takes a blend of those near it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ _NAMES = tuple(INSTRUMENTS)
 
 PLAYABLE: dict[str, tuple[str, ...]] = {
     "bass": ("acoustic bass", "cello", "piano", "organ", "pad", "marimba", "horn"),
-    "harmony": ("piano", "electric piano", "strings", "choir", "organ", "pad", "guitar", "vibraphone", "harp"),
+    "harmony": (
+        "piano", "electric piano", "strings", "choir", "organ", "pad", "guitar", "vibraphone", "harp",
+    ),
     "figure": (
-        "harp", "guitar", "piano", "marimba", "vibraphone", "celesta", "electric piano", "strings", "clarinet",
+        "harp", "guitar", "piano", "marimba", "vibraphone", "celesta", "electric piano", "strings",
+        "clarinet",
     ),
     "melody": (
         "flute", "clarinet", "horn", "piano", "cello", "vibraphone", "strings", "celesta", "marimba", "choir",
-        "guitar",
     ),
 }  # fmt: skip
 """The instruments that can carry a role in its register and articulation."""
@@ -50,7 +52,8 @@ class _Archetype:
         for role, row in zip((self.bass, self.harmony, self.figure, self.melody), table, strict=True):
             for name, weight in role.items():
                 row[_NAMES.index(name)] = weight
-        return table / table.sum(axis=1, keepdims=True)
+        table /= table.sum(axis=1, keepdims=True)
+        return table
 
 
 ARCHETYPES: dict[str, _Archetype] = {
@@ -126,7 +129,8 @@ _NAMED: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"vibraphones?|vibes|steel ?drums?|handpan|hang drum", ("vibraphone",)),
     (r"marimbas?|xylophones?|kalimba|balafon|wooden percussions?", ("marimba",)),
     (r"organs?|harmonium|accordions?|shruti ?box|church", ("organ",)),
-    (r"(?:e-)?guitars?|guitarist|ukulele|banjo|mandolin|sitar|oud|rubab|lute|plucked strings?|strumming", ("guitar",)),
+    (r"(?:e-)?guitars?|guitarist|ukulele|banjo|mandolin|sitar|oud|rubab|lute|plucked strings?|strumming",
+     ("guitar",)),
     (r"(?:e-|upright |double |acoustic |groovy |contra)?bass(?! drum)(?: line| guitar)?", ("acoustic bass",)),
     (r"cellos?|viola|low strings", ("cello",)),
     (r"harps?|harpist|koto|zither|guzheng|lyre|dulcimer|kora", ("harp",)),
@@ -170,7 +174,8 @@ _MOOD: dict[str, tuple[float, float]] = {
     r"dreamy|ethereal|heavenly|angelic|floating|celestial|magical|wonder\w*": (0.4, -0.3),
     r"spiritual|devotional|sacred|religious|hymn|prayer|reverent\w*|gospel": (0.3, -0.1),
     r"ambient|atmospheric|spacious|hypnotic|trance|minimalist": (0.1, -0.45),
-    r"nostalgi\w+|bittersweet|wistful|reflective|pensive|sentimental|poignant|yearning|longing": (-0.2, -0.45),
+    r"nostalgi\w+|bittersweet|wistful|reflective|pensive|sentimental|poignant|yearning|longing":
+        (-0.2, -0.45),
     r"sad\w*|melanchol\w+|sorrow\w*|mourn\w*|grie\w+|tragic|funeral|depress\w+|lament\w*|lonely|somber|sombre":
         (-0.75, -0.5),
     r"emotional|soulful|ballad": (-0.1, -0.15),
@@ -291,8 +296,9 @@ def _named_votes(text: str) -> NDArray[np.float64]:
 
 
 def _normalised(weights: NDArray[np.floating]) -> NDArray[np.float32]:
-    floored = np.maximum(weights, _FLOOR)
-    return (floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
+    floored: NDArray[np.float64] = np.maximum(weights, _FLOOR).astype(np.float64)
+    floored /= floored.sum(axis=1, keepdims=True)
+    return floored.astype(np.float32)
 
 
 def _phrases(aspects: Iterable[str]) -> str:
