@@ -1,0 +1,176 @@
+"""Sound and its mel-spectrogram: format, analysis, and WAV files."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a2m_edge.errors import OutputError
+from a2m_edge.output import written_aside
+
+_BLOCK_FRAMES = 1024
+"""Frames analysed at once: bounds the memory whatever the length of the sound."""
+
+_BLOCK_SAMPLES = 1 << 16
+"""Samples quantised at once."""
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """The sound that a decoder and a vocoder were trained on.
+
+    Attributes:
+        sample_rate: Hz.
+        hop: samples from one mel frame to the next.
+        window: samples of the Fourier window, at least ``hop``; the difference is even.
+        mel_bands: number of mel bands.
+        mel_low, mel_high: edges of the lowest and the highest band in Hz.
+    """
+
+    sample_rate: int = 22050
+    hop: int = 256
+    window: int = 1024
+    mel_bands: int = 80
+    mel_low: float = 0.0
+    mel_high: float = 8000.0
+
+    @property
+    def frame_rate(self) -> float:
+        """Mel frames per second (Hz)."""
+        return self.sample_rate / self.hop
+
+    def frames(self, seconds: float) -> int:
+        """The whole number of frames nearest to a duration."""
+        return round(seconds * self.frame_rate)
+
+    def seconds(self, frames: int) -> float:
+        """How long a number of frames lasts."""
+        return frames / self.frame_rate
+
+
+@dataclass(frozen=True)
+class AudioChunk:
+    """A piece of a stream.
+
+    Attributes:
+        samples: float32 [N], mono, in [-1, 1]; N = ``frames`` x hop.
+        sample_rate: Hz.
+        first_frame: number of its first mel frame, counted from the beginning of the stream.
+        frames: how many mel frames it spans.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    first_frame: int
+    frames: int
+
+    @property
+    def seconds(self) -> float:
+        """How long the chunk lasts."""
+        return len(self.samples) / self.sample_rate
+
+
+@lru_cache(maxsize=8)
+def mel_filterbank(audio: AudioFormat) -> NDArray[np.float32]:
+    """Triangular filters on the mel scale of Slaney's Auditory Toolbox (1998), each of unit area.
+
+    The scale is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 steps a factor of 6.4).
+
+    Returns:
+        float32 [mel_bands, window // 2 + 1]; the array is shared, do not change it.
+    """
+    linear, corner, step = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
+
+    def to_mel(hertz: float) -> float:
+        if hertz < corner:
+            return hertz / linear
+        return float(corner / linear + np.log(hertz / corner) / step)
+
+    mels = np.linspace(to_mel(audio.mel_low), to_mel(audio.mel_high), audio.mel_bands + 2)
+    edges = np.where(mels < corner / linear, mels * linear, corner * np.exp(step * (mels - corner / linear)))
+    bins = np.linspace(0.0, audio.sample_rate / 2, audio.window // 2 + 1)
+    low, peak, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - low) / (peak - low), (high - bins) / (high - peak)
+    filters = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (high - low))
+    result: NDArray[np.float32] = filters.astype(np.float32)
+    result.setflags(write=False)
+    return result
+
+
+def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.float32]:
+    """The mel-spectrogram that HiFi-GAN is trained on (Kong et al. 2020, arXiv 2010.05646).
+
+    Reflection by half of (window - hop) on both sides, periodic Hann window, magnitude
+    ``sqrt(re^2 + im^2 + 1e-9)``, mel filters, natural logarithm of at least 1e-5.
+
+    Args:
+        samples: float32 [N], mono.
+        audio: the format of ``samples``.
+
+    Returns:
+        float32 [mel_bands, T] with T = N // hop.
+    """
+    frames = len(samples) // audio.hop
+    mel = np.empty((audio.mel_bands, frames), np.float32)
+    if frames == 0:
+        return mel
+    side = (audio.window - audio.hop) // 2
+    padded = np.pad(np.asarray(samples, np.float32), side, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, audio.window)[:: audio.hop]
+    phase = np.arange(audio.window) * (2.0 * np.pi / audio.window)
+    hann = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+    filters = mel_filterbank(audio)
+    for begin in range(0, frames, _BLOCK_FRAMES):
+        end = min(begin + _BLOCK_FRAMES, frames)
+        spectrum = np.fft.rfft(windows[begin:end] * hann)
+        magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9).astype(np.float32)
+        mel[:, begin:end] = np.log(np.maximum(filters @ magnitude.T, 1e-5))
+    return mel
+
+
+def write_wav(target: Path | BinaryIO, samples: NDArray[np.float32], sample_rate: int) -> None:
+    """Writes a mono 16-bit PCM WAV file.
+
+    Triangular dither of two steps peak to peak (TPDF; Lipshitz, Wannamaker & Vanderkooy 1992, J. AES 40:355)
+    keeps quiet passages free of distortion. It is seeded: the same samples give the same bytes.
+
+    Args:
+        target: a path, which appears whole or not at all, or a binary stream, which need not be seekable.
+        samples: float32 [N] in [-1, 1]; values beyond are clipped.
+        sample_rate: Hz.
+
+    Raises:
+        OutputError: the file cannot be written, or the reader of the stream is gone.
+        ValueError: a sample is not finite.
+    """
+    if not np.isfinite(samples).all():
+        raise ValueError("a sample is not finite")
+    if isinstance(target, Path):
+        with written_aside(target) as stream:
+            _write_pcm(stream, samples, sample_rate)
+        return
+    try:
+        _write_pcm(target, samples, sample_rate)
+        target.flush()
+    except OSError as error:
+        raise OutputError(f"cannot write the sound: {error.strerror or error}") from error
+
+
+def _write_pcm(stream: BinaryIO, samples: NDArray[np.float32], sample_rate: int) -> None:
+    generator = np.random.default_rng(0)
+    with wave.open(stream, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(sample_rate)
+        writer.setnframes(len(samples))  # known beforehand, so that the header needs no seek
+        for begin in range(0, len(samples), _BLOCK_SAMPLES):
+            block = samples[begin : begin + _BLOCK_SAMPLES]
+            dither = generator.random((2, len(block)), np.float32)
+            steps = np.rint(block * np.float32(32767.0) + dither[0] - dither[1])
+            writer.writeframesraw(np.clip(steps, -32768, 32767).astype("<i2").tobytes())

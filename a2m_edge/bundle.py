@@ -1,0 +1,379 @@
+"""A bundle: the folder that holds everything a soundscape is made with.
+
+``manifest.json`` states what the bundle is and lists every other file with its size and hash. Opening checks all
+of it first: a bundle is either what its manifest says, or it is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from a2m_edge.audio import AudioFormat
+from a2m_edge.errors import BundleError
+from a2m_edge.output import written_aside
+from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
+
+SCHEMA = 1
+"""The newest manifest schema that this program reads, and the one it writes."""
+
+MANIFEST = "manifest.json"
+DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
+"""The bundle that is installed with this package."""
+
+GRAPHS = ("image_encoder", "text_encoder", "fusion", "mel_decoder", "vocoder")
+"""The graphs that every bundle has."""
+
+COMPANIONS = ("tokenizer.json", "composer.json", "bed.wav", "MODEL_CARD.md")
+"""The further files that every bundle has."""
+
+_MANIFEST_LIMIT = 4 << 20
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a graph.
+
+    Attributes:
+        name: its name in the graph.
+        dtype: numpy's name of the element type, for example ``"float32"``.
+        shape: a size for each fixed dimension, a name for each free one.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX graph: its file, the opset it needs, and what goes in and comes out."""
+
+    file: str
+    opset: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class ImagePreprocessing:
+    """How a picture becomes the input of the image encoder.
+
+    Attributes:
+        size: width and height of the input in pixels.
+        resize: ``"shortest"`` scales the shorter side to ``size`` and crops the centre; ``"squash"`` scales both.
+        interpolation: kernel of the antialiased scaling.
+        mean, std: per channel (red, green, blue), applied to values in [0, 1].
+    """
+
+    size: int
+    resize: Literal["shortest", "squash"]
+    interpolation: Literal["bicubic", "bilinear"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class TextPreprocessing:
+    """How a comment becomes the input of the text encoder; ``tokenizer.json`` holds the rest.
+
+    Attributes:
+        context_length: most tokens the encoder takes, special tokens included.
+        pad_id: id of the token that fills a batch.
+        language: language of the comments it was trained on (ISO 639-1).
+    """
+
+    context_length: int
+    pad_id: int
+    language: str
+
+
+@dataclass(frozen=True)
+class ScoreEncoding:
+    """How the score becomes frames (see ``a2m_edge.score.ScoreLayout``).
+
+    Attributes:
+        lowest_pitch: MIDI pitch number of the first key.
+        keys: number of keys.
+        onset_decay: time constant of the onset trace in seconds.
+    """
+
+    lowest_pitch: int
+    keys: int
+    onset_decay: float
+
+
+@dataclass(frozen=True)
+class DecoderContext:
+    """How the mel decoder is run on windows, in frames.
+
+    Attributes:
+        window: frames that one run yields.
+        left, right: frames of context it needs before and after.
+    """
+
+    window: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
+class VocoderContext:
+    """Frames of context the vocoder needs on each side for exact chunks."""
+
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What proves a file: the SHA-256 of its content in hexadecimal, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything the runtime must know about a bundle.
+
+    Attributes:
+        schema: version of this structure.
+        name, version, licence: what the bundle is called, its version, and the licence of its weights.
+        audio: the format of its sound.
+        embedding_size: D, of image and text embeddings.
+        fused_size: H, of the fused vector.
+        emotions, roles, instruments: the names behind the outputs of the fusion graph, in order.
+        image, text, score: how inputs are prepared.
+        decoder, vocoder: how the synthesis is cut into windows.
+        graphs: by name, at least those of ``GRAPHS``.
+        versions: of the programs that exported it.
+        parity: differences between graphs and models, measured at export.
+        measured: quality figures of the weights.
+        files: every other file of the folder, by name.
+    """
+
+    schema: int
+    name: str
+    version: str
+    licence: str
+    audio: AudioFormat
+    embedding_size: int
+    fused_size: int
+    emotions: tuple[str, ...]
+    roles: tuple[str, ...]
+    instruments: tuple[str, ...]
+    image: ImagePreprocessing
+    text: TextPreprocessing
+    score: ScoreEncoding
+    decoder: DecoderContext
+    vocoder: VocoderContext
+    graphs: dict[str, Graph]
+    versions: dict[str, str]
+    parity: dict[str, object]
+    measured: dict[str, object]
+    files: dict[str, FileRecord] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The text of ``manifest.json``: the same manifest gives the same bytes."""
+        return encode(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Reads a manifest; keys that are unknown, missing or doubled, and values that make no sense are refused.
+
+        Raises:
+            BundleError: the text is no manifest that this program understands.
+        """
+        try:
+            value = parse(text)
+            schema = value.get("schema") if isinstance(value, dict) else None
+            if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
+                raise BundleError(
+                    f"the bundle has schema {schema}, newer than the {SCHEMA} of this program: update a2m-edge"
+                )
+            manifest = decode(cls, value)
+        except StrictJsonError as error:
+            raise BundleError(f"{MANIFEST} of the bundle is not valid: {error}") from error
+        manifest.check()
+        return manifest
+
+    def check(self) -> None:
+        """Refuses values that are of the right type but make no sense.
+
+        Raises:
+            BundleError: naming the first that was found.
+        """
+        audio = self.audio
+        sane = {
+            f"schema must be {SCHEMA}": self.schema == SCHEMA,
+            "name is empty": bool(self.name.strip()),
+            "audio.sample_rate is outside 8000 to 192000": 8000 <= audio.sample_rate <= 192000,
+            "audio.hop is outside 1 to 8192": 1 <= audio.hop <= 8192,
+            "audio.window must exceed audio.hop by an even number": (
+                audio.hop <= audio.window <= 65536 and (audio.window - audio.hop) % 2 == 0
+            ),
+            "audio.mel_bands is outside 1 to 1024": 1 <= audio.mel_bands <= 1024,
+            "the mel bands leave the spectrum": 0 <= audio.mel_low < audio.mel_high <= audio.sample_rate / 2,
+            "embedding_size or fused_size is outside 1 to 65536": (
+                1 <= self.embedding_size <= 65536 and 1 <= self.fused_size <= 65536
+            ),
+            "image.size is outside 1 to 4096": 1 <= self.image.size <= 4096,
+            "image.std must be above 0": min(self.image.std) > 0,
+            "text.context_length is outside 2 to 65536": 2 <= self.text.context_length <= 65536,
+            "text.pad_id is below 0": self.text.pad_id >= 0,
+            "the keys of score leave 0 to 127": (
+                self.score.lowest_pitch >= 0
+                and self.score.keys >= 1
+                and self.score.lowest_pitch + self.score.keys <= 128
+            ),
+            "score.onset_decay must be above 0": self.score.onset_decay > 0,
+            "decoder.window is outside 1 to 65536": 1 <= self.decoder.window <= 65536,
+            "a context is outside 0 to 65536": all(
+                0 <= frames <= 65536
+                for frames in (self.decoder.left, self.decoder.right, self.vocoder.left, self.vocoder.right)
+            ),
+        }
+        for names in ("emotions", "roles", "instruments"):
+            value = getattr(self, names)
+            sane[f"{names} must be different names, at least one"] = 0 < len(set(value)) == len(value)
+        for graph in GRAPHS:
+            sane[f"the graph {graph} is missing"] = graph in self.graphs
+        for fault, fine in sane.items():
+            if not fine:
+                raise BundleError(f"{MANIFEST} of the bundle is not valid: {fault}")
+
+    def check_files(self) -> None:
+        """Refuses a list of files that is incomplete or names anything but plain files of the folder.
+
+        Raises:
+            BundleError: naming the first fault that was found.
+        """
+        for name, record in self.files.items():
+            if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+                raise BundleError(
+                    f"the bundle lists {name!r}: only plain files inside its own folder are allowed"
+                )
+            if not re.fullmatch(r"[0-9a-f]{64}", record.sha256) or record.size < 0:
+                raise BundleError(f"the bundle has no valid hash and size for {name}")
+        for name in (*(graph.file for graph in self.graphs.values()), *COMPANIONS):
+            if name not in self.files:
+                raise BundleError(f"the bundle does not list {name!r}, which it needs")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose every file has been verified.
+
+    Attributes:
+        path: its folder.
+        manifest: what it states about itself.
+        hash: SHA-256 of ``manifest.json`` in hexadecimal; since the manifest holds all other hashes, it names
+            the whole content.
+    """
+
+    path: Path
+    manifest: Manifest
+    hash: str
+
+    def file(self, name: str) -> Path:
+        """The path of a file that the manifest lists.
+
+        Raises:
+            BundleError: it lists no such file.
+        """
+        if name not in self.manifest.files:
+            raise BundleError(f"the bundle {self.manifest.name} has no file {name!r}")
+        return self.path / name
+
+
+def open_bundle(path: Path | None = None) -> Bundle:
+    """Opens a bundle after proving all of it.
+
+    Args:
+        path: its folder; None is the bundle installed with this package.
+
+    Raises:
+        BundleError: a file is missing, altered, not listed, or no plain file inside the folder; the manifest is
+            not valid or newer than this program.
+    """
+    folder = DEFAULT_BUNDLE if path is None else path
+    try:
+        if not folder.is_dir():
+            raise BundleError(f"there is no bundle at {folder}: name a folder that holds a {MANIFEST}")
+        text = _read_manifest(folder)
+        manifest = Manifest.from_json(text)
+        manifest.check_files()
+        present = {entry.name for entry in folder.iterdir()}
+        for name in sorted({*manifest.files, MANIFEST} - present):
+            raise BundleError(f"the bundle {folder} is incomplete: {name} is missing; copy the bundle again")
+        for name in sorted(present - {*manifest.files, MANIFEST}):
+            raise BundleError(f"the bundle {folder} holds {name!r}, which it does not list: remove that file")
+        for name, record in manifest.files.items():
+            if _record(folder / name, expected_size=record.size) != record:
+                raise BundleError(
+                    f"the bundle {folder} is damaged: {name} was altered; copy the bundle again"
+                )
+    except OSError as error:
+        raise BundleError(f"the bundle {folder} cannot be read: {error.strerror or error}") from error
+    return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
+
+
+def seal_bundle(folder: Path, manifest: Manifest) -> Bundle:
+    """Lists every file of a folder with its hash, writes ``manifest.json`` beside them, and opens the result.
+
+    Args:
+        folder: holds every file of the bundle; an old ``manifest.json`` is replaced.
+        manifest: all that is to be stated; its ``files`` are ignored.
+
+    Raises:
+        BundleError: the manifest makes no sense, or a file it needs is missing from the folder.
+        OutputError: the manifest cannot be written.
+    """
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.name != MANIFEST)
+        sealed = replace(manifest, files={name: _record(folder / name) for name in names})
+    except OSError as error:
+        raise BundleError(f"the folder {folder} cannot be sealed: {error.strerror or error}") from error
+    sealed.check()
+    sealed.check_files()
+    try:
+        text = sealed.to_json()
+    except StrictJsonError as error:
+        raise BundleError(f"the manifest cannot be written: {error}") from error
+    with written_aside(folder / MANIFEST) as stream:
+        stream.write(text.encode())
+    return open_bundle(folder)
+
+
+def _read_manifest(folder: Path) -> bytes:
+    path = folder / MANIFEST
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        raise BundleError(f"{folder} is no bundle: it holds no {MANIFEST}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"the bundle {folder} is refused: {MANIFEST} is no plain file")
+    with path.open("rb") as stream:
+        text = stream.read(_MANIFEST_LIMIT + 1)
+    if len(text) > _MANIFEST_LIMIT:
+        raise BundleError(
+            f"the bundle {folder} is refused: its {MANIFEST} is above {_MANIFEST_LIMIT >> 20} MiB"
+        )
+    return text
+
+
+def _record(path: Path, expected_size: int | None = None) -> FileRecord:
+    """Size and hash of a plain file; a file of another size than expected is not read."""
+    status = path.lstat()  # a link could lead out of the folder, a pipe would never end
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"the bundle {path.parent} is refused: {path.name} is no plain file")
+    if expected_size is not None and status.st_size != expected_size:
+        return FileRecord("", status.st_size)
+    with path.open("rb") as stream:
+        return FileRecord(hashlib.file_digest(stream, "sha256").hexdigest(), status.st_size)
