@@ -1,7 +1,7 @@
 """A bundle: the folder that holds everything a soundscape is made with.
 
-``manifest.json`` states what the bundle is and lists every other file with its size and hash. Opening checks all
-of it first: a bundle is either what its manifest says, or it is refused.
+``manifest.json`` states what the bundle is and lists every other file with its size and hash. Opening checks
+all of it first: a bundle is either what its manifest says, or it is refused.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class ImagePreprocessing:
 
     Attributes:
         size: width and height of the input in pixels.
-        resize: ``"shortest"`` scales the shorter side to ``size`` and crops the centre; ``"squash"`` scales both.
+        resize: ``"shortest"`` scales the shorter side to ``size`` and crops the centre; ``"squash"`` scales
+            both sides.
         interpolation: kernel of the antialiased scaling.
         mean, std: per channel (red, green, blue), applied to values in [0, 1].
     """
@@ -185,7 +186,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Reads a manifest; keys that are unknown, missing or doubled, and values that make no sense are refused.
+        """Reads a manifest; unknown, missing or doubled keys and values that make no sense are refused.
 
         Raises:
             BundleError: the text is no manifest that this program understands.
@@ -195,7 +196,7 @@ class Manifest:
             schema = value.get("schema") if isinstance(value, dict) else None
             if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
                 raise BundleError(
-                    f"the bundle has schema {schema}, newer than the {SCHEMA} of this program: update a2m-edge"
+                    f"the bundle has schema {schema}, newer than this program's {SCHEMA}: update a2m-edge"
                 )
             manifest = decode(cls, value)
         except StrictJsonError as error:
@@ -256,9 +257,7 @@ class Manifest:
         """
         for name, record in self.files.items():
             if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
-                raise BundleError(
-                    f"the bundle lists {name!r}: only plain files inside its own folder are allowed"
-                )
+                raise BundleError(f"the bundle lists {name!r}: only plain files inside its own folder are allowed")
             if not re.fullmatch(r"[0-9a-f]{64}", record.sha256) or record.size < 0:
                 raise BundleError(f"the bundle has no valid hash and size for {name}")
         for name in (*(graph.file for graph in self.graphs.values()), *COMPANIONS):
@@ -299,8 +298,8 @@ def open_bundle(path: Path | None = None) -> Bundle:
         path: its folder; None is the bundle installed with this package.
 
     Raises:
-        BundleError: a file is missing, altered, not listed, or no plain file inside the folder; the manifest is
-            not valid or newer than this program.
+        BundleError: a file is missing, altered, not listed, or no plain file inside the folder; the manifest
+            is not valid or newer than this program.
     """
     folder = DEFAULT_BUNDLE if path is None else path
     try:
@@ -316,9 +315,7 @@ def open_bundle(path: Path | None = None) -> Bundle:
             raise BundleError(f"the bundle {folder} holds {name!r}, which it does not list: remove that file")
         for name, record in manifest.files.items():
             if _record(folder / name, expected_size=record.size) != record:
-                raise BundleError(
-                    f"the bundle {folder} is damaged: {name} was altered; copy the bundle again"
-                )
+                raise BundleError(f"the bundle {folder} is damaged: {name} was altered; copy the bundle again")
     except OSError as error:
         raise BundleError(f"the bundle {folder} cannot be read: {error.strerror or error}") from error
     return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
@@ -362,9 +359,7 @@ def _read_manifest(folder: Path) -> bytes:
     with path.open("rb") as stream:
         text = stream.read(_MANIFEST_LIMIT + 1)
     if len(text) > _MANIFEST_LIMIT:
-        raise BundleError(
-            f"the bundle {folder} is refused: its {MANIFEST} is above {_MANIFEST_LIMIT >> 20} MiB"
-        )
+        raise BundleError(f"the bundle {folder} is refused: its {MANIFEST} is above {_MANIFEST_LIMIT >> 20} MiB")
     return text
 
 

@@ -43,7 +43,7 @@ def integrated_loudness(samples: NDArray[np.float32], sample_rate: int) -> float
         LUFS; minus infinity for silence.
     """
     power = _block_power(samples, sample_rate)
-    power = power[power > _power(_GATE)]
+    power = power[power > 10.0 ** ((_GATE + 0.691) / 10.0)]
     if not len(power):
         return -math.inf
     power = power[power > power.mean() * 10.0 ** (_RELATIVE_GATE / 10.0)]
@@ -75,8 +75,8 @@ def normalise_loudness(
     """Brings a sound to a loudness without passing a true peak.
 
     One gain does it for most sounds. Where peaks would pass the limit, a look-ahead limiter turns down the
-    50 ms around them smoothly, and the gain rises until the loudness is met. The peak always holds; a sound that
-    is hardly more than peaks stays quieter than the target. Silence stays silence.
+    50 ms around them smoothly, and the gain rises until the loudness is met. The peak always holds; a sound
+    that is hardly more than peaks stays quieter than the target. Silence stays silence.
 
     Args:
         samples: float32 [N].
@@ -104,20 +104,16 @@ def _amplitude(decibels: float) -> float:
     return float(10.0 ** (decibels / 20.0))
 
 
-def _power(loudness: float) -> float:
-    return float(10.0 ** ((loudness + 0.691) / 10.0))
-
-
 def _k_weighting(sample_rate: int) -> NDArray[np.complex128]:
     """Frequency response of the K-weighting on the grid of ``_FILTER_BLOCK``.
 
     Analogue prototypes behind the standard's 48 kHz coefficients, for any rate by the bilinear transform
     (as in libebur128).
     """
-    unit = np.exp(-2j * np.pi * np.arange(_FILTER_BLOCK // 2 + 1) / _FILTER_BLOCK)  # 1/z
+    unit: NDArray[np.complex128] = np.exp(-2j * np.pi * np.arange(_FILTER_BLOCK // 2 + 1) / _FILTER_BLOCK)  # 1/z
 
     def biquad(b: tuple[float, float, float], a: tuple[float, float, float]) -> NDArray[np.complex128]:
-        response: NDArray[np.complex128] = np.polyval(b[::-1], unit) / np.polyval(a[::-1], unit)
+        response: NDArray[np.complex128] = (b[0] + unit * (b[1] + unit * b[2])) / (a[0] + unit * (a[1] + unit * a[2]))
         return response
 
     k, q = math.tan(math.pi * 1681.974450955533 / sample_rate), 0.7071752369554196
@@ -134,9 +130,9 @@ def _k_weighting(sample_rate: int) -> NDArray[np.complex128]:
 
 
 def _block_power(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-    """Mean square of the K-weighted signal in each block; filtered by overlap-save, so memory stays bounded."""
+    """Mean square of the K-weighted signal in each block, filtered by overlap-save in bounded memory."""
     step = round(_STEP_SECONDS * sample_rate)
-    energy = np.zeros(max(1, -(-len(samples) // step)))
+    energy: NDArray[np.float64] = np.zeros(max(1, -(-len(samples) // step)))
     response = _k_weighting(sample_rate)
     settle = math.ceil(_SETTLE_SECONDS * sample_rate)
     fresh = _FILTER_BLOCK - settle
@@ -151,9 +147,9 @@ def _block_power(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.f
     blocks = len(samples) // step - _STEPS_PER_BLOCK + 1
     if blocks < 1:
         return np.atleast_1d(energy.sum() / max(1, len(samples)))
-    return np.lib.stride_tricks.sliding_window_view(energy, _STEPS_PER_BLOCK)[:blocks].sum(1) / (
-        _STEPS_PER_BLOCK * step
-    )
+    steps = np.lib.stride_tricks.sliding_window_view(energy, _STEPS_PER_BLOCK)[:blocks]
+    power: NDArray[np.float64] = steps.mean(1) / step
+    return power
 
 
 def _peaks(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
@@ -176,7 +172,7 @@ def _limit(samples: NDArray[np.float32], sample_rate: int, ceiling: float) -> ND
     peaks = _peaks(samples, sample_rate)
     if peaks.max(initial=0.0) <= ceiling:
         return samples
-    needed = np.float32(ceiling) / np.maximum(peaks, np.float32(ceiling))
+    needed = (ceiling / np.maximum(peaks, ceiling)).astype(np.float32)
     reach = round(_LOOK_AHEAD_SECONDS * sample_rate)
     result = samples * _smooth(_sliding_minimum(needed, reach), reach)
     # A changing gain moves the level between samples a little; this closes what remains.
@@ -185,9 +181,9 @@ def _limit(samples: NDArray[np.float32], sample_rate: int, ceiling: float) -> ND
 
 
 def _sliding_minimum(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """The least of the values within ``reach`` on both sides (van Herk 1992, PRL 13:517), float32 [N + 2 reach].
+    """The least of the values within ``reach`` on both sides (van Herk 1992, PRL 13:517).
 
-    The result runs from ``reach`` before the first value to ``reach`` after the last.
+    The result, float32 [N + 2 reach], runs from ``reach`` before the first value to ``reach`` after the last.
     """
     width = 2 * reach + 1
     length = len(values) + 2 * reach

@@ -15,11 +15,11 @@ from a2m_edge.errors import OutputError
 
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[BinaryIO]:
-    """A binary stream whose content appears at ``path`` when the block ends well, and nowhere when it does not.
+    """A binary stream whose content appears at ``path`` when the block ends well, else nowhere.
 
-    The content goes to a hidden file in the same folder, reaches the disk, and is then renamed: a reader sees the
-    old file or the new one, never a part. A symbolic link stays and its target is replaced. A device or a pipe
-    (``/dev/null``) is written directly, since a rename would take its place.
+    The content goes to a hidden file in the same folder, reaches the disk, and is then renamed: a reader sees
+    the old file or the new one, never a part. A symbolic link stays and its target is replaced. A device or a
+    pipe (``/dev/null``) is written directly, since a rename would take its place.
 
     Raises:
         OutputError: the folder is missing or may not be written, ``path`` is a folder, or the disk is full.

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle, Tensor
@@ -80,9 +79,7 @@ def open_session(bundle: Bundle, graph: str, device: str = "auto", threads: int 
             str(bundle.file(description.file)), session_options(threads), providers=providers
         )
     except Exception as error:  # the runtime raises many types without a common base
-        raise BundleError(
-            f"{description.file} of the bundle cannot be loaded: {_first_line(error)}"
-        ) from error
+        raise BundleError(f"{description.file} of the bundle cannot be loaded: {_first_line(error)}") from error
     got: str = session.get_providers()[0]
     if got != providers[0]:
         if device != "auto":
@@ -140,9 +137,7 @@ def _compare(graph: str, side: str, stated: tuple[Tensor, ...], real: list[Any])
     wanted: Mapping[str, Tensor] = {tensor.name: tensor for tensor in stated}
     found = {tensor.name: tensor for tensor in real}
     if wanted.keys() != found.keys() or len(wanted) != len(stated):
-        raise BundleError(
-            f"the {side} of {graph} are {', '.join(found)}, but the manifest states {', '.join(wanted)}"
-        )
+        raise BundleError(f"the {side} of {graph} are {', '.join(found)}, but the manifest states {', '.join(wanted)}")
     for name, tensor in wanted.items():
         shape = tuple(found[name].shape)
         same = len(shape) == len(tensor.shape) and all(

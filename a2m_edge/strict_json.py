@@ -1,7 +1,7 @@
 """JSON to dataclasses and back, with nothing guessed.
 
-Reading demands every key and no other, in the exact type of the field. Writing is deterministic. Both refuse NaN
-and infinities, which JSON does not have.
+Reading demands every key and no other, in the exact type of the field. Writing is deterministic. Both refuse
+NaN and infinities, which JSON does not have.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ def parse(text: str | bytes) -> object:
     """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value: object = json.loads(
-            decoded, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
-        )
+        value: object = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
     except StrictJsonError:
         raise
     except UnicodeDecodeError as error:
