@@ -1,0 +1,83 @@
+"""The command ``a2m-edge``.
+
+Every room of the house brings its own commands: it offers a function ``register(app)`` under the entry-point group
+``a2m_edge.commands``. This module imports none of them by name.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated
+
+import typer
+
+from a2m_edge import __version__
+from a2m_edge.errors import A2MError
+
+COMMANDS = "a2m_edge.commands"
+"""The entry-point group whose members add commands."""
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and ends the process.
+
+    The status is 0 after success, 2 after an error that the user can mend (one sentence on standard error) and
+    after wrong usage, and 130 after Ctrl-C.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+    """
+    try:
+        build_app()(list(sys.argv[1:] if arguments is None else arguments), prog_name="a2m-edge")
+    except A2MError as error:
+        typer.echo(f"a2m-edge: {_on_one_line(str(error))}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def build_app() -> typer.Typer:
+    """The app with the commands of every room that is installed."""
+    # Without rich the help is there in half the time; progress bars and tables import it when they need it.
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.callback()(_options)
+    for room in sorted(entry_points(group=COMMANDS), key=lambda each: each.name):
+        _add(app, room)
+    return app
+
+
+def _add(app: typer.Typer, room: EntryPoint) -> None:
+    try:
+        register = room.load()
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{room.module}.".startswith(f"{error.name}."):
+            return  # the room itself is not installed: the others do without it
+        _log.warning("the commands of %s are left out: %s", room.name, error)
+    except ImportError as error:
+        _log.warning("the commands of %s are left out: %s", room.name, error)
+    else:
+        register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"a2m-edge {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """An artwork and a visitor's comment become a living soundscape."""
+
+
+def _on_one_line(message: str) -> str:
+    """A message may hold the name of a file or a value from one: keep it from steering the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in message)
