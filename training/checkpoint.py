@@ -1,0 +1,89 @@
+"""Checkpoints: a folder with ``model.safetensors`` and ``config.json``; no pickle is ever loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from a2m_edge.errors import CheckpointError
+
+KINDS = ("encoder", "fusion", "decoder", "vocoder")
+
+
+def save_checkpoint(folder: Path, model: nn.Module, config: Mapping[str, Any], half: bool = False) -> None:
+    """Writes a checkpoint, each file aside first and then renamed, so that an old one is never half replaced.
+
+    Args:
+        folder: made if it is missing.
+        model: its whole state dict is saved.
+        config: what rebuilds the model; ``config["kind"]`` is one of ``KINDS``.
+        half: store floating point weights as float16 (integer tensors stay as they are).
+
+    Raises:
+        ValueError: the config names no known kind.
+    """
+    if config.get("kind") not in KINDS:
+        raise ValueError(f"config['kind'] must be one of {KINDS}, not {config.get('kind')!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous().clone()
+        for name, value in model.state_dict().items()
+    }
+    aside = folder / "model.safetensors.part"
+    save_file(tensors, aside)
+    os.replace(aside, folder / "model.safetensors")
+    aside = folder / "config.json.part"
+    aside.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(aside, folder / "config.json")
+
+
+def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads a checkpoint of ``kind``: its state dict on the CPU (floats as float32) and its config.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another kind.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"there is no checkpoint in {folder}: config.json cannot be read") from error
+    except ValueError as error:
+        raise CheckpointError(f"{folder / 'config.json'} is damaged ({error}): train or fetch it again") from error
+    found = config.get("kind") if isinstance(config, dict) else None
+    if found != kind:
+        raise CheckpointError(f"{folder} holds a checkpoint of kind {found!r}: give one of kind {kind!r}")
+    return read_safetensors(folder / "model.safetensors"), config
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of one file on the CPU, floats as float32.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there are no weights {path}: train or fetch them again") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"the weights {path} are damaged ({error}): train or fetch them again") from error
+    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
+    """Loads a state dict whose names and shapes must be exactly the model's.
+
+    Raises:
+        CheckpointError: a tensor is missing, left over, or of another shape; ``source`` is named.
+    """
+    try:
+        model.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights in {source} do not fit the model: {error}") from error

@@ -1,0 +1,97 @@
+"""What models are trained to lower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from a2m_edge.audio import AudioFormat, mel_filterbank
+
+RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
+"""Windows and hops in samples of the multi-resolution STFT loss."""
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrograms that gradients pass through, equal to ``a2m_edge.audio.log_mel``."""
+
+    filterbank: Tensor
+    window: Tensor
+
+    def __init__(self, audio: AudioFormat) -> None:
+        super().__init__()
+        self.audio = audio
+        self.register_buffer("filterbank", torch.from_numpy(mel_filterbank(audio)), persistent=False)
+        self.register_buffer("window", torch.hann_window(audio.window), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Waveforms (B, N) to natural log-mels (B, bands, N // hop)."""
+        pad = (self.audio.window - self.audio.hop) // 2
+        padded = functional.pad(waveform.unsqueeze(1), (pad, pad), mode="reflect").squeeze(1)
+        magnitude = _magnitude(padded, self.window, self.audio.hop, 1e-9)
+        return torch.log((self.filterbank @ magnitude).clamp(min=1e-5))
+
+
+def _magnitude(waveform: Tensor, window: Tensor, hop: int, floor: float) -> Tensor:
+    """Magnitudes (B, size // 2 + 1, frames) of frames that lie wholly inside the waveforms (B, N).
+
+    ``floor`` under the root keeps the gradient of silence finite.
+    """
+    size = window.shape[0]
+    spectrum = torch.view_as_real(
+        torch.stft(waveform, size, hop, window=window, center=False, return_complex=True)
+    )
+    return torch.sqrt(spectrum.square().sum(-1) + floor)
+
+
+class MultiResolutionSTFT(nn.Module):
+    """Spectral convergence plus log-magnitude L1 at several windows (Yamamoto et al. 2020, arXiv 1910.11480)."""
+
+    def __init__(self, resolutions: Sequence[tuple[int, int]] = RESOLUTIONS) -> None:
+        super().__init__()
+        self.hops = [hop for _, hop in resolutions]
+        for number, (size, _) in enumerate(resolutions):
+            self.register_buffer(f"window_{number}", torch.hann_window(size), persistent=False)
+
+    def forward(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Waveforms (B, N) and (B, N) to the mean over the resolutions of both terms, a scalar."""
+        total = generated.new_zeros(())
+        for number, hop in enumerate(self.hops):
+            window = self.get_buffer(f"window_{number}")
+            guess, truth = _magnitude(generated, window, hop, 1e-7), _magnitude(real, window, hop, 1e-7)
+            convergence = torch.linalg.vector_norm(truth - guess) / torch.linalg.vector_norm(truth)
+            total = total + convergence + functional.l1_loss(guess.log(), truth.log())
+        return total / len(self.hops)
+
+
+def frequency_weighted_l1(predicted: Tensor, target: Tensor, low: float = 1.0, high: float = 1.5) -> Tensor:
+    """L1 of mels (B, bands, T), both sides multiplied by weights that rise linearly over the bands (arXiv 2512.00120)."""
+    weights = torch.linspace(low, high, predicted.shape[1], device=predicted.device)[:, None]
+    return functional.l1_loss(predicted * weights, target * weights)
+
+
+def discriminator_loss(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Tensor:
+    """Least-squares loss of discriminators that should say 1 to the real and 0 to the generated, a scalar."""
+    total = real[0].new_zeros(())
+    for truth, guess in zip(real, generated, strict=True):
+        total = total + (1 - truth).square().mean() + guess.square().mean()
+    return total
+
+
+def adversarial_loss(generated: Sequence[Tensor]) -> Tensor:
+    """Least-squares loss of a generator whose output discriminators should call 1, a scalar."""
+    total = generated[0].new_zeros(())
+    for guess in generated:
+        total = total + (1 - guess).square().mean()
+    return total
+
+
+def feature_matching_loss(real: Sequence[Sequence[Tensor]], generated: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Twice the sum of the L1 between the discriminators' inner features (Kong et al. 2020, arXiv 2010.05646)."""
+    total = real[0][0].new_zeros(())
+    for truths, guesses in zip(real, generated, strict=True):
+        for truth, guess in zip(truths, guesses, strict=True):
+            total = total + functional.l1_loss(guess, truth.detach())
+    return 2 * total

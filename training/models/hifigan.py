@@ -1,0 +1,241 @@
+"""The HiFi-GAN generator (Kong, Kim & Bae 2020, arXiv 2010.05646), with the names of its public checkpoints.
+
+A generator always holds plain weights. Checkpoints may hold weight norm in either of torch's spellings
+(``weight_g`` and ``weight_v``, or ``parametrizations.weight.original0`` and ``original1``): it is folded on loading.
+``add_weight_norm`` puts it on for a training that wants it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations, parametrize
+
+from a2m_edge.errors import CheckpointError
+from training.checkpoint import load_checkpoint, load_weights, read_safetensors
+
+SLOPE = 0.1
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The sizes of a generator, named as in the public configuration files.
+
+    Attributes:
+        resblock: ``"1"`` (pairs of convolutions) or ``"2"`` (single ones).
+        upsample_rates: their product is the hop in samples.
+        upsample_kernel_sizes, upsample_initial_channel: channels halve at each upsampling.
+        resblock_kernel_sizes, resblock_dilation_sizes: one parallel block for each kernel size.
+        mel_bands: channels of the input.
+    """
+
+    resblock: str
+    upsample_rates: tuple[int, ...]
+    upsample_kernel_sizes: tuple[int, ...]
+    upsample_initial_channel: int
+    resblock_kernel_sizes: tuple[int, ...]
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+    mel_bands: int = 80
+
+    @property
+    def hop(self) -> int:
+        """Samples for each mel frame."""
+        product = 1
+        for rate in self.upsample_rates:
+            product *= rate
+        return product
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values for ``config.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> GeneratorConfig:
+        """From what ``to_json`` gave, after a trip through a file.
+
+        Raises:
+            CheckpointError: a key is missing or unknown.
+        """
+        try:
+            dilations = tuple(tuple(sizes) for sizes in values["resblock_dilation_sizes"])
+            listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list | tuple)}
+            return cls(**{**values, **listed, "resblock_dilation_sizes": dilations})
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"the configuration of a generator is damaged ({error})") from error
+
+
+CONFIGS: dict[str, GeneratorConfig] = {
+    "v1": GeneratorConfig("1", (8, 8, 2, 2), (16, 16, 4, 4), 512, (3, 7, 11), ((1, 3, 5),) * 3),
+    "v2": GeneratorConfig("1", (8, 8, 2, 2), (16, 16, 4, 4), 128, (3, 7, 11), ((1, 3, 5),) * 3),
+    "v3": GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 256, (3, 5, 7), ((1, 2), (2, 6), (3, 12))),
+}
+
+
+def _convolution(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
+    """A convolution that keeps the length."""
+    padding = (kernel - 1) * dilation // 2
+    return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=padding)
+
+
+class ResBlock1(nn.Module):
+    """Residual pairs of a dilated and a plain convolution, (B, C, T) to (B, C, T)."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(_convolution(channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(_convolution(channels, kernel, 1) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            x = x + plain(functional.leaky_relu(dilated(functional.leaky_relu(x, SLOPE)), SLOPE))
+        return x
+
+
+class ResBlock2(nn.Module):
+    """Residual dilated convolutions, (B, C, T) to (B, C, T)."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(_convolution(channels, kernel, dilation) for dilation in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dilated in self.convs:
+            x = x + dilated(functional.leaky_relu(x, SLOPE))
+        return x
+
+
+class Generator(nn.Module):
+    """Log-mel (B, bands, T) to waveform (B, 1, hop * T) in [-1, 1]."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        block = {"1": ResBlock1, "2": ResBlock2}[config.resblock]
+        channels = config.upsample_initial_channel
+        self.conv_pre = nn.Conv1d(config.mel_bands, channels, 7, padding=3)
+        self.ups = nn.ModuleList()
+        self.resblocks = nn.ModuleList()
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
+            padding = (kernel - rate) // 2
+            self.ups.append(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=padding))
+            channels //= 2
+            for size, dilations in zip(
+                config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True
+            ):
+                self.resblocks.append(block(channels, size, dilations))
+        self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
+        for module in [*self.ups.modules(), *self.resblocks.modules(), self.conv_post]:
+            if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+                nn.init.normal_(module.weight, 0.0, 0.01)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = self.conv_pre(mel)
+        blocks = len(self.config.resblock_kernel_sizes)
+        for stage, upsample in enumerate(self.ups):
+            x = upsample(functional.leaky_relu(x, SLOPE))
+            outputs = self.resblocks[stage * blocks](x)
+            for block in self.resblocks[stage * blocks + 1 : (stage + 1) * blocks]:
+                outputs = outputs + block(x)
+            x = outputs / blocks
+        # The public checkpoints were trained with torch's default slope (0.01) before the last convolution.
+        return torch.tanh(self.conv_post(functional.leaky_relu(x)))
+
+    def add_weight_norm(self) -> None:
+        """Re-parametrises every convolution as direction and length; what it computes stays the same."""
+        for module in self._convolutions():
+            parametrizations.weight_norm(module)
+
+    def remove_weight_norm(self) -> None:
+        """Folds what ``add_weight_norm`` put on; what it computes stays the same."""
+        for module in self._convolutions():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight")
+
+    def _convolutions(self) -> list[nn.Module]:
+        return [module for module in self.modules() if isinstance(module, nn.Conv1d | nn.ConvTranspose1d)]
+
+
+def fold_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict with ``weight = g * v / |v|`` in the place of g and v; the norm is over all axes but the first."""
+    spellings = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
+    folded: dict[str, Tensor] = {}
+    for name, value in state.items():
+        for length, direction in spellings:
+            if name.endswith(direction):
+                stem = name.removesuffix(direction)
+                folded[stem + "weight"] = torch._weight_norm(value, state[stem + length], 0)
+                break
+            if name.endswith(length):
+                break
+        else:
+            folded[name] = value
+    return folded
+
+
+def load_generator(path: Path) -> Generator:
+    """Reads a generator, in eval mode, without weight norm.
+
+    Args:
+        path: a checkpoint folder of this project, a ``.safetensors`` file, or a public checkpoint (a file of
+            ``torch.save`` with the key ``"generator"``). For files the size is found by the shapes of the weights.
+
+    Raises:
+        CheckpointError: missing, damaged, unsafe to load, or no generator of a known size.
+    """
+    if path.is_dir():
+        state, config = load_checkpoint(path, "vocoder")
+        generator = Generator(GeneratorConfig.from_json(config.get("generator", {})))
+        load_weights(generator, fold_weight_norm(state), path)
+        return generator.eval()
+    if path.suffix == ".safetensors":
+        state = read_safetensors(path)
+    else:
+        state = _read_public(path)
+    state = fold_weight_norm(state)
+    shapes = {name: value.shape for name, value in state.items()}
+    for config in CONFIGS.values():
+        with torch.device("meta"):
+            expected = Generator(config).state_dict()
+        if {name: value.shape for name, value in expected.items()} == shapes:
+            generator = Generator(config)
+            generator.load_state_dict(state)
+            return generator.eval()
+    raise CheckpointError(f"{path} holds no HiFi-GAN generator of size {', '.join(CONFIGS)}")
+
+
+def _read_public(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint {path}") from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is damaged or holds more than weights: it was not loaded") from error
+    state = content.get("generator") if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f'{path} has no weights under the key "generator"')
+    return {name: value.float() for name, value in cast("dict[str, Tensor]", state).items()}
+
+
+def receptive_field_frames(generator: Generator) -> int:
+    """How many mel frames on each side of a frame can change that frame's samples, measured.
+
+    Found by the gradient of one frame's samples with respect to every input frame, in float64 and with every
+    weight set to the same positive value, so that no path can cancel another or fade below the smallest number.
+    """
+    probe = Generator(generator.config).double()
+    with torch.no_grad():
+        for parameter in probe.parameters():
+            parameter.fill_(1.0 / parameter[0].numel() if parameter.dim() > 1 else 0.0)
+    reach = 64
+    mel = torch.zeros(1, generator.config.mel_bands, 2 * reach + 1, dtype=torch.float64, requires_grad=True)
+    hop = generator.config.hop
+    samples = probe(mel)[..., reach * hop : (reach + 1) * hop]
+    (gradient,) = torch.autograd.grad(samples.sum(), mel)
+    touched = torch.nonzero(gradient.abs().sum(dim=(0, 1)))[:, 0]
+    return int((touched - reach).abs().max())

@@ -1,0 +1,220 @@
+"""Fine-tunes or trains a HiFi-GAN generator.
+
+Two stages. ``reconstruction`` lowers the log-mel L1 together with a multi-resolution STFT loss: it is cheap, runs
+well on a CPU, and is what turns a speech vocoder into one for music. ``adversarial`` is the published training with
+both discriminators (Kong, Kim & Bae 2020, arXiv 2010.05646).
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from a2m_edge.audio import AudioFormat
+from a2m_edge.errors import OptionError
+from training.checkpoint import save_checkpoint
+from training.data.clips import Clips, clip_files
+from training.evaluation.vocoder import copy_synthesis
+from training.losses import (
+    LogMel,
+    MultiResolutionSTFT,
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching_loss,
+)
+from training.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
+from training.models.hifigan import CONFIGS, Generator, load_generator
+from training.trainer import RunOptions, choose_device, run_training, warm_cosine
+
+logger = logging.getLogger(__name__)
+
+STAGES = ("reconstruction", "adversarial")
+STFT_WEIGHT = 0.25
+"""Of the multi-resolution STFT loss against the log-mel L1, in the reconstruction stage."""
+MEL_WEIGHT, FEATURE_WEIGHT = 45.0, 1.0
+"""Of the log-mel L1 and of feature matching against the adversarial loss, as published (feature matching is
+itself doubled)."""
+VALIDATION_EXCERPTS, VALIDATION_SECONDS = 16, 3.0
+"""How much of the held-out recordings is heard at each validation; at the end all of them are."""
+
+
+def train_vocoder(
+    options: RunOptions,
+    *,
+    data: Path | Sequence[Path],
+    held_out: Path | Sequence[Path],
+    start: Path | None = None,
+    config: str = "v3",
+    stage: str = "reconstruction",
+    audio: AudioFormat | None = None,
+    batch: int = 8,
+    frames: int = 64,
+    learning_rate: float = 4e-4,
+    half_precision: bool = False,
+) -> dict[str, float]:
+    """Trains a vocoder and writes its checkpoint (plain weights) into ``options.out``.
+
+    Args:
+        options: see ``RunOptions``.
+        data, held_out: recordings to learn from and to be measured on, see ``training.data.clips``.
+        start: weights to begin with, anything that ``load_generator`` reads; None for random ones.
+        config: size of a generator that begins with random weights, a key of ``CONFIGS``.
+        stage: one of ``STAGES``.
+        audio: format of the recordings; None for the standard one.
+        batch, frames: windows in a step, and mel frames in a window.
+        learning_rate: at its highest.
+        half_precision: compute the generator in bfloat16 where that is safe.
+
+    Returns:
+        ``copy_synthesis`` of all held-out recordings.
+
+    Raises:
+        OptionError: an unknown stage or size.
+        CheckpointError, DataError, DeviceError: see what raises them.
+    """
+    if stage not in STAGES:
+        raise OptionError(f"the stage of a vocoder training is one of {', '.join(STAGES)}, not {stage!r}")
+    if config not in CONFIGS:
+        raise OptionError(f"the size of a vocoder is one of {', '.join(CONFIGS)}, not {config!r}")
+    audio = audio or AudioFormat()
+    torch.manual_seed(options.seed)
+    device = choose_device(options.device)
+    generator = (load_generator(start) if start else Generator(CONFIGS[config])).to(device)
+    if (generator.config.hop, generator.config.mel_bands) != (audio.hop, audio.mel_bands):
+        raise OptionError(f"the vocoder has hop {generator.config.hop}, the audio format {audio.hop}: they must agree")
+    clips, kept = Clips(clip_files(data), audio), Clips(clip_files(held_out), audio)
+    print(f"{clips.seconds / 60:.1f} min to learn from, {kept.seconds / 60:.1f} min held out")
+    average = copy.deepcopy(generator).eval().requires_grad_(False)
+    best: dict[str, Generator] = {"generator": generator}
+
+    def draw(number: int) -> tuple[Tensor, Tensor]:
+        mel, real = clips.batch(batch, frames, np.random.default_rng((options.seed, number)))
+        return mel.to(device), real.to(device)
+
+    if stage == "reconstruction":
+        models, optimisers, update = _reconstruction(generator, audio, learning_rate, half_precision, draw)
+    else:
+        models, optimisers, update = _adversarial(generator, audio, learning_rate, draw)
+
+    def step(number: int) -> dict[str, float]:
+        scalars = update(number)
+        _follow(average, generator, min(0.998, (1 + number) / (10 + number)))
+        return scalars
+
+    excerpts = kept.excerpts(VALIDATION_EXCERPTS, audio.frames(VALIDATION_SECONDS))
+
+    def validate() -> dict[str, float]:
+        plain = copy_synthesis(generator, excerpts, audio)
+        smooth = copy_synthesis(average, excerpts, audio)
+        best["generator"] = generator if plain["log_mel_l1"] < smooth["log_mel_l1"] else average
+        return {**plain, "averaged_log_mel_l1": smooth["log_mel_l1"]}
+
+    def save(folder: Path) -> None:
+        fields = {"generator": generator.config.to_json(), "audio": asdict(audio), "stage": stage}
+        save_checkpoint(folder, best["generator"], {"kind": "vocoder", **fields})
+
+    run_training(
+        options,
+        models={**models, "average": average},
+        optimisers=optimisers,
+        schedule=warm_cosine(),
+        step=step,
+        validate=validate,
+        save=save,
+    )
+    final = copy_synthesis(best["generator"].eval(), kept.pairs, audio)
+    print(f"held out: log-mel L1 {final['log_mel_l1']:.4f}, level {final['level_db']:+.2f} dB")
+    return final
+
+
+Update = Callable[[int], dict[str, float]]
+Parts = tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer], Update]
+
+
+def _reconstruction(
+    generator: Generator,
+    audio: AudioFormat,
+    learning_rate: float,
+    half_precision: bool,
+    draw: Callable[[int], tuple[Tensor, Tensor]],
+) -> Parts:
+    device = next(generator.parameters()).device
+    log_mel, spectra = LogMel(audio).to(device), MultiResolutionSTFT().to(device)
+    optimiser = torch.optim.AdamW(generator.parameters(), learning_rate, betas=(0.8, 0.99), weight_decay=0.0)
+    generator.train()
+
+    def update(number: int) -> dict[str, float]:
+        mel, real = draw(number)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half_precision):
+            generated = generator(mel)
+        generated = generated.float()[:, 0]
+        mel_loss = functional.l1_loss(log_mel(generated), log_mel(real))
+        stft_loss = spectra(generated, real)
+        optimiser.zero_grad(set_to_none=True)
+        (mel_loss + STFT_WEIGHT * stft_loss).backward()
+        nn.utils.clip_grad_norm_(generator.parameters(), 5.0)
+        optimiser.step()
+        return {"log_mel_l1": mel_loss.item(), "stft": stft_loss.item()}
+
+    return {"generator": generator}, {"generator": optimiser}, update
+
+
+def _adversarial(
+    generator: Generator,
+    audio: AudioFormat,
+    learning_rate: float,
+    draw: Callable[[int], tuple[Tensor, Tensor]],
+) -> Parts:
+    device = next(generator.parameters()).device
+    log_mel = LogMel(audio).to(device)
+    judges = nn.ModuleDict({"period": MultiPeriodDiscriminator(), "scale": MultiScaleDiscriminator()}).to(device)
+    optimisers: dict[str, torch.optim.Optimizer] = {
+        "generator": torch.optim.AdamW(generator.parameters(), learning_rate, betas=(0.8, 0.99)),
+        "judges": torch.optim.AdamW(judges.parameters(), learning_rate, betas=(0.8, 0.99)),
+    }
+    generator.train()
+
+    def update(number: int) -> dict[str, float]:
+        mel, real = draw(number)
+        generated = generator(mel)
+        judged = torch.zeros((), device=device)
+        for judge in judges.values():
+            judged = judged + discriminator_loss(judge(real[:, None])[0], judge(generated.detach())[0])
+        optimisers["judges"].zero_grad(set_to_none=True)
+        judged.backward()
+        optimisers["judges"].step()
+        mel_loss = functional.l1_loss(log_mel(generated[:, 0]), log_mel(real))
+        fooled = torch.zeros((), device=device)
+        matched = torch.zeros((), device=device)
+        for judge in judges.values():
+            scores, features = judge(generated)
+            fooled = fooled + adversarial_loss(scores)
+            with torch.no_grad():
+                _, truths = judge(real[:, None])
+            matched = matched + feature_matching_loss(truths, features)
+        optimisers["generator"].zero_grad(set_to_none=True)
+        (fooled + FEATURE_WEIGHT * matched + MEL_WEIGHT * mel_loss).backward()
+        optimisers["generator"].step()
+        return {
+            "log_mel_l1": mel_loss.item(),
+            "adversarial": fooled.item(),
+            "features": matched.item(),
+            "discriminators": judged.item(),
+        }
+
+    return {"generator": generator, "judges": judges}, optimisers, update
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, model: nn.Module, keep: float) -> None:
+    """Moves an exponential moving average of weights one step on."""
+    for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
+        slow.lerp_(fast, 1.0 - keep)
