@@ -1,0 +1,128 @@
+"""Beats without end, following a feeling that may change at any moment."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a2m_edge.composer.form import Place, place_of
+from a2m_edge.composer.harmony import Chord, phrase_chords
+from a2m_edge.composer.melody import melody_part
+from a2m_edge.composer.parts import BarContext, BarNote, Voices, bass_part, figure_part, harmony_part
+from a2m_edge.composer.plan import Plan, plan
+from a2m_edge.composer.tables import ComposerTables
+from a2m_edge.composer.theme import Theme
+from a2m_edge.feeling import Feeling
+from a2m_edge.score import Beat, Note
+
+TEMPO_GLIDE = 0.4
+"""Share of the way to a new tempo that is gone in each beat."""
+
+
+class Composer:
+    """Composes beat by beat.
+
+    All that is drawn by chance depends only on the theme, the seed and the number of the bar or section, so the
+    same theme, seed and history of feelings give the same music, and a bar can be planned again from its
+    beginning when the feeling changes in its middle.
+
+    Args:
+        tables: probabilities estimated from scores.
+        embedding: float32 [D], of the artwork or the comment: seeds the theme.
+        seed: chooses among the many pieces that the same theme and feeling allow.
+        feeling: what the music expresses until ``steer`` is called.
+    """
+
+    def __init__(self, tables: ComposerTables, embedding: NDArray[np.float32], seed: int, feeling: Feeling) -> None:
+        self.theme = Theme.of(embedding, tables)
+        self.plan = plan(feeling)
+        self._tables = tables
+        self._seed = seed
+        self._tempo = self.plan.tempo
+        self._bar = 0
+        self._form_begins = 0
+        self._beat = 0
+        self._seconds = 0.0
+        self._at_bar_line = Voices()
+        self._planned: tuple[Plan, list[BarNote], Voices] | None = None
+
+    def steer(self, feeling: Feeling) -> None:
+        """Follows a new feeling from the next beat on: notes already given out are never taken back."""
+        self.plan = plan(feeling)
+
+    def retheme(self, embedding: NDArray[np.float32]) -> None:
+        """Takes up the theme of another artwork: its first bar begins with the next beat."""
+        self.theme = Theme.of(embedding, self._tables)
+        if self._beat > 0:
+            self._bar, self._beat = self._bar + 1, 0
+        self._form_begins = self._bar
+        self._at_bar_line, self._planned = Voices(), None
+
+    def next_beat(self) -> Beat:
+        """The next beat with the notes that begin in it; seconds count from the composer's beginning."""
+        place = self._place(self._bar)
+        chord = self._chord(self._bar)
+        if self._planned is None or self._planned[0] != self.plan:
+            self._planned = (self.plan, *self._plan_bar(place, chord))
+        _, bar_notes, voices = self._planned
+        self._tempo += (self.plan.tempo - self._tempo) * TEMPO_GLIDE
+        seconds = 60.0 / self._tempo
+        notes = tuple(
+            Note(
+                self._seconds + (note.onset - self._beat) * seconds,
+                note.beats * seconds,
+                note.pitch,
+                note.velocity,
+                note.role,
+            )
+            for note in bar_notes
+            if self._beat <= note.onset < self._beat + 1
+        )
+        beat = Beat(
+            self._bar,
+            self._beat,
+            self._seconds,
+            seconds,
+            self.theme.tonic,
+            self.plan.mode,
+            chord.name(self.plan.scale),
+            place.section,
+            notes,
+        )
+        self._seconds += seconds
+        self._beat += 1
+        if self._beat == self.theme.beats_in_bar:
+            self._bar, self._beat = self._bar + 1, 0
+            self._at_bar_line, self._planned = voices, None
+        return beat
+
+    def _plan_bar(self, place: Place, chord: Chord) -> tuple[list[BarNote], Voices]:
+        context = BarContext(
+            self.plan,
+            self.theme,
+            self._tables,
+            place,
+            chord,
+            self._chord(self._bar + 1),
+            self._at_bar_line,
+        )
+        generators = np.random.default_rng([self._seed, self.theme.signature, self._bar]).spawn(4)
+        bass_notes, bass = bass_part(context, generators[0])
+        harmony_notes, harmony = harmony_part(context, generators[1])
+        figure_notes = figure_part(context, generators[2])
+        melody_notes, melody = melody_part(context, generators[3])
+        return bass_notes + harmony_notes + figure_notes + melody_notes, Voices(bass, harmony, melody)
+
+    def _place(self, bar: int) -> Place:
+        return place_of(bar - self._form_begins)
+
+    def _chord(self, bar: int) -> Chord:
+        """Section A belongs to the theme and keeps its chords when it returns; the others are drawn anew."""
+        place = self._place(bar)
+        if place.section == "A":
+            source = [1, self.theme.signature, place.phrase]
+        else:
+            source = [2, self._seed, self.theme.signature, place.section_number, place.phrase]
+        generator = np.random.default_rng(source)
+        chords = phrase_chords(place.phrase_bars, place.closed, self.plan, self._tables, generator)
+        return chords[place.bar]

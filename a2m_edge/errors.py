@@ -1,0 +1,60 @@
+"""Every error a user can meet.
+
+Each carries one sentence with the cause and the way out. The command line prints that sentence and exits with
+status 2; no traceback is shown. Programming mistakes stay ordinary Python exceptions.
+"""
+
+from __future__ import annotations
+
+
+class A2MError(Exception):
+    """Base of all errors that a user can cause and mend; ``str(error)`` is the whole message."""
+
+
+class OptionError(A2MError):
+    """A value given on the command line or to a public function is out of its range."""
+
+
+class PictureError(A2MError):
+    """A picture cannot be read: missing, empty, truncated, too large, or no picture at all."""
+
+
+class CommentError(A2MError):
+    """A comment holds nothing that can be understood."""
+
+
+class BundleError(A2MError):
+    """A bundle is missing, altered, incomplete, or newer than this program."""
+
+
+class OutputError(A2MError):
+    """A result cannot be written: no such folder, no permission, or no space."""
+
+
+class DeviceError(A2MError):
+    """The device that was asked for cannot be used."""
+
+
+class CheckpointError(A2MError):
+    """A training checkpoint is missing, damaged, or of the wrong kind."""
+
+
+class DataError(A2MError):
+    """Training data are missing or not in the form that is documented."""
+
+
+class ExportError(A2MError):
+    """A checkpoint could not be exported, or an exported graph differs from its model."""
+
+
+class MissingExtraError(A2MError):
+    """A part of the installation that this command needs is absent.
+
+    Args:
+        what: the missing part in words, for example ``"onnxruntime"``.
+        extra: the extra of this package that installs it, for example ``"cpu"``.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} is not installed: run  pip install "a2m-edge[{extra}]"')
+        self.extra = extra

@@ -1,0 +1,1 @@
+"""The exhibit: camera, comments, speaker and page around one soundscape."""

@@ -1,0 +1,242 @@
+"""Realisations: what a music caption asks for, composed, played and recorded together with its score.
+
+MusicCaps' own audio cannot be shipped. So the composer writes music for each caption (its mood gives the feeling,
+its named instruments the casting), FluidSynth plays it, and the pair of score and sound teaches the mel decoder.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import mido
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from a2m_edge.audio import AudioFormat, log_mel
+from a2m_edge.composer import Composer, ComposerTables
+from a2m_edge.errors import DataError
+from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting, Feeling, Palette
+from a2m_edge.score import Note, Score
+from training.data.caption_palette import caption_feeling, caption_palette
+from training.data.fluidsynth import SOUNDFONT, as_midi_file, render
+
+GAIN = 2.5
+"""From FluidSynth's level to ours. One factor for all clips: the decoder learns loudness from velocity alone."""
+
+THEME_SIZE = 384
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A row of MusicCaps.
+
+    Attributes:
+        clip: the clip's YouTube id.
+        aspects: short phrases that describe the music.
+        text: the caption.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+    """
+
+    clip: str
+    aspects: tuple[str, ...]
+    text: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a realisation is made of.
+
+    Attributes:
+        clip: the caption's clip.
+        split: the caption's split.
+        feeling: (valence, arousal) that the music expresses, and from the middle of a steered clip on the second.
+        casting: who plays each role, and the room.
+        seed: of theme and music.
+        lead: seconds of silence before the first beat.
+        stop: seconds at which the composer stops; the rest is the music's fading.
+        seconds: length of the clip.
+    """
+
+    clip: str
+    split: str
+    feeling: tuple[tuple[float, float], tuple[float, float]]
+    casting: Casting
+    seed: int
+    lead: float
+    stop: float
+    seconds: float
+
+
+def split_of(name: str) -> str:
+    """A split by SHA-1 of a clip's name: 80 % train, 10 % val, 10 % test, the same on every machine."""
+    share = int.from_bytes(hashlib.sha1(name.encode(), usedforsecurity=False).digest()[:4], "big") / 2**32
+    return "train" if share < 0.8 else "val" if share < 0.9 else "test"
+
+
+def read_captions(table: Path) -> list[Caption]:
+    """The rows of ``musiccaps.csv``.
+
+    Raises:
+        DataError: the file is missing or lacks a column.
+    """
+    try:
+        with table.open(encoding="utf-8", newline="") as rows:
+            return [
+                Caption(row["ytid"], tuple(ast.literal_eval(row["aspect_list"])), row["caption"], split_of(row["ytid"]))
+                for row in csv.DictReader(rows)
+            ]
+    except (OSError, KeyError, ValueError, SyntaxError) as error:
+        raise DataError(f"{table} is not the MusicCaps table ({error}): download it again.") from error
+
+
+def recipe_for(caption: Caption, take: int, seconds: float, seed: int) -> Recipe:
+    """How to realise a caption; each take of the same caption is another piece.
+
+    Two clips in five draw their casting from all instruments alike, so that every instrument is heard in every
+    role; one in four is steered to another feeling midway; one in five stops early and fades.
+    """
+    number = int.from_bytes(
+        hashlib.sha1(f"{seed}/{caption.clip}/{take}".encode(), usedforsecurity=False).digest()[:6], "big"
+    )
+    generator = np.random.default_rng(number)
+    weights, room = caption_palette(caption.aspects, caption.text)
+    casting = Palette(weights, room).cast(generator)
+    if generator.random() < 0.4:
+        anyone = generator.permutation(len(INSTRUMENTS))[: len(ROLES)]
+        casting = Casting(tuple(int(player) for player in anyone), float(generator.random()))
+    valence, arousal = caption_feeling(caption.aspects, caption.text)
+    spread = generator.normal(0.0, 0.25, 2)
+    first = (float(np.clip(valence + spread[0], -1, 1)), float(np.clip(arousal + spread[1], -1, 1)))
+    second = (float(generator.uniform(-1, 1)), float(generator.uniform(-1, 1)))
+    return Recipe(
+        caption.clip,
+        caption.split,
+        (first, second if generator.random() < 0.25 else first),
+        casting,
+        number,
+        float(generator.uniform(0.0, 0.4)),
+        seconds * float(generator.uniform(0.55, 0.85)) if generator.random() < 0.2 else seconds,
+        seconds,
+    )
+
+
+def compose(recipe: Recipe, tables: ComposerTables) -> Score:
+    """The recipe's music, its first beat ``lead`` seconds after the beginning."""
+    embedding = np.random.default_rng(recipe.seed).standard_normal(THEME_SIZE).astype(np.float32)
+    composer = Composer(tables, embedding, recipe.seed, Feeling.of(*recipe.feeling[0]))
+    score = Score()
+    while score.seconds < recipe.stop - recipe.lead:
+        if score.seconds > recipe.seconds / 2:
+            composer.steer(Feeling.of(*recipe.feeling[1]))
+        score.beats.append(composer.next_beat())
+    return Score(
+        [
+            replace(
+                beat,
+                start=beat.start + recipe.lead,
+                notes=tuple(replace(note, start=note.start + recipe.lead) for note in beat.notes),
+            )
+            for beat in score.beats
+        ]
+    )
+
+
+def perform(notes: Iterable[Note], casting: Casting, seconds: float, rate: int, soundfont: Path) -> NDArray[np.float32]:
+    """The notes as FluidSynth plays them in the casting's instruments and room.
+
+    Returns:
+        float32 [round(seconds * rate)], one fixed gain for all music.
+
+    Raises:
+        DataError: FluidSynth or its soundfont is missing.
+    """
+    programs = list(INSTRUMENTS.values())
+    messages: list[tuple[float, mido.Message]] = []
+    for role, instrument in enumerate(casting.instruments):
+        messages.append((0.0, mido.Message("program_change", channel=role, program=programs[instrument])))
+        depth = round(20 + 90 * casting.room)
+        messages.append((0.0, mido.Message("control_change", channel=role, control=91, value=depth)))
+    for note in notes:
+        velocity = max(1, round(127 * note.velocity))
+        key = {"channel": note.role, "note": note.pitch}
+        messages.append((note.start, mido.Message("note_on", velocity=velocity, **key)))
+        messages.append((note.end, mido.Message("note_off", **key)))
+    samples = render(as_midi_file(messages), soundfont, rate, 0.2 + 0.7 * casting.room) * GAIN
+    length = round(seconds * rate)
+    return np.pad(samples[:length], (0, max(0, length - len(samples)))).astype(np.float32)
+
+
+def brightness(samples: NDArray[np.float32], rate: int, arousal: float) -> NDArray[np.float32]:
+    """Tilts the spectrum above 500 Hz by up to +-5 dB at 8 kHz: bright timbre goes with arousal (Eerola 2013).
+
+    This is what the decoder can learn only from the fused embedding.
+    """
+    frequency = np.fft.rfftfreq(len(samples), 1 / rate)
+    octaves = np.clip(np.log2(np.maximum(frequency, 1.0) / 500.0) / 4.0, 0.0, 1.0)
+    spectrum = np.fft.rfft(samples) * 10 ** (5.0 * arousal * octaves / 20)
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioFormat, soundfont: Path) -> Path:
+    """Composes, plays and records one recipe as ``out/<split>/<clip>_<seed>.npz`` and ``.flac``.
+
+    The archive holds ``mel`` float16 [bands, T], ``notes`` float32 [N, 5] (start, seconds, pitch, velocity, role),
+    ``casting`` float32 [P] and ``feeling`` float32 [2] (valence, arousal).
+    """
+    place = out / recipe.split / f"{recipe.clip}_{recipe.seed}.npz"
+    if place.exists():
+        return place
+    notes = compose(recipe, tables).notes
+    frames = audio.frames(recipe.seconds)
+    samples = perform(notes, recipe.casting, audio.seconds(frames), audio.sample_rate, soundfont)
+    samples = brightness(samples, audio.sample_rate, recipe.feeling[0][1])
+    samples = np.tanh(samples) if np.abs(samples).max() > 0.95 else samples
+    place.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(place.with_suffix(".flac"), samples, audio.sample_rate, subtype="PCM_16")
+    rows = [(note.start, note.seconds, note.pitch, note.velocity, note.role) for note in notes]
+    unfinished = place.with_suffix(".part.npz")
+    np.savez(
+        unfinished,
+        mel=log_mel(samples, audio).astype(np.float16),
+        notes=np.array(rows, np.float32),
+        casting=recipe.casting.vector(len(INSTRUMENTS)),
+        feeling=np.array(recipe.feeling[0], np.float32),
+    )
+    unfinished.rename(place)
+    return place
+
+
+def build_realisations(
+    captions: list[Caption],
+    out: Path,
+    *,
+    tables: Path,
+    takes: int = 1,
+    seconds: float = 30.0,
+    seed: int = 0,
+    workers: int = 2,
+    soundfont: Path = SOUNDFONT,
+) -> Iterator[Path]:
+    """Realises every caption ``takes`` times; yields each file as it is done and passes over those that exist.
+
+    Raises:
+        DataError: FluidSynth or the soundfont is missing.
+        BundleError: ``tables`` cannot be read.
+    """
+    audio = AudioFormat()
+    recipes = [recipe_for(caption, take, seconds, seed) for take in range(takes) for caption in captions]
+    work = partial(realise, out=out, tables=ComposerTables.read(tables), audio=audio, soundfont=soundfont)
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(work, recipes, chunksize=4)
+    facts = {"takes": takes, "seconds": seconds, "seed": seed, "captions": len(captions), "soundfont": soundfont.name}
+    (out / "realisations.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

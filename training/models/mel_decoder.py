@@ -1,0 +1,163 @@
+"""Mel decoders: score and feeling in, log-mel out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from a2m_edge.errors import CheckpointError
+from training.checkpoint import load_checkpoint, load_weights
+
+
+@dataclass(frozen=True)
+class MelDecoderConfig:
+    """Sizes of a ``MelDecoder``.
+
+    Attributes:
+        fused_size: H, of the fused embedding.
+        roles, instruments: of the palette; P = roles * instruments + 1.
+        keys, lowest_pitch, onset_decay: the score layout, F = roles * 2 * keys.
+        voice_channels: channels in which an instrument colours a key.
+        channels: width of the layers before the LSTM.
+        hidden: units of the LSTM each way.
+        layers: layers of the LSTM.
+        mel_bands: bands of the log-mel.
+    """
+
+    fused_size: int = 256
+    roles: int = 4
+    instruments: int = 16
+    keys: int = 88
+    lowest_pitch: int = 21
+    onset_decay: float = 0.5
+    voice_channels: int = 256
+    channels: int = 256
+    hidden: int = 256
+    layers: int = 2
+    mel_bands: int = 80
+
+    @property
+    def palette_size(self) -> int:
+        """P: one-hot instruments of each role, and the room."""
+        return self.roles * self.instruments + 1
+
+    @property
+    def score_features(self) -> int:
+        """F: roles x (sounding, onset) x keys."""
+        return self.roles * 2 * self.keys
+
+    def document(self) -> dict[str, Any]:
+        """The checkpoint's ``config.json``."""
+        return {"kind": "decoder", "architecture": "score", **asdict(self)}
+
+
+class MelDecoder(nn.Module):
+    """A BiLSTM that decodes a score, coloured by a palette and a fused embedding, into a log-mel.
+
+    Keys are heard through instruments: each role's frame is projected to ``voice_channels`` and multiplied there
+    by its instrument's colours, so that one table of keys serves every instrument and role; the sum over the
+    roles, like the air in a room, is one sound. The fused embedding enters beside it and begins at zero weight.
+
+    ``mel_mean`` and ``mel_scale`` [bands] are the training set's mean and standard deviation per band.
+    """
+
+    mel_mean: Tensor
+    mel_scale: Tensor
+
+    def __init__(self, config: MelDecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.keys = nn.Linear(2 * config.keys, config.voice_channels, bias=False)
+        self.colours = nn.Linear(config.instruments, config.voice_channels)
+        self.palette = nn.Linear(config.palette_size, config.channels)
+        self.fused = nn.Linear(config.fused_size, config.channels, bias=False)
+        self.voices = nn.Linear(config.voice_channels, config.channels)
+        self.attack = nn.Conv1d(config.channels, config.channels, 5, padding=2)
+        self.lstm = nn.LSTM(config.channels, config.hidden, config.layers, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(2 * config.hidden + config.channels, config.mel_bands)
+        self.register_buffer("mel_mean", torch.zeros(config.mel_bands))
+        self.register_buffer("mel_scale", torch.ones(config.mel_bands))
+        nn.init.zeros_(self.fused.weight)
+
+    def forward(self, fused: Tensor, palette: Tensor, score: Tensor) -> Tensor:
+        """Decodes T frames.
+
+        Args:
+            fused: (B, T, H).
+            palette: (B, T, P), one-hot instruments of each role, then the room in [0, 1].
+            score: (B, T, F).
+
+        Returns:
+            natural-log mel (B, bands, T).
+        """
+        config = self.config
+        batch, frames, _ = score.shape
+        by_role = score.reshape(batch, frames, config.roles, 2 * config.keys)
+        players = palette[:, :, : config.roles * config.instruments]
+        players = players.reshape(batch, frames, config.roles, config.instruments)
+        voices = (self.keys(by_role) * self.colours(players)).sum(2)  # (B, T, voice_channels)
+        heard = torch.relu(self.voices(voices) + self.palette(palette) + self.fused(fused))  # (B, T, channels)
+        heard = heard + torch.relu(self.attack(heard.transpose(1, 2))).transpose(1, 2)
+        remembered, _ = self.lstm(heard)  # (B, T, 2 * hidden)
+        mel: Tensor = self.out(torch.cat([remembered, heard], 2))  # (B, T, bands)
+        scaled: Tensor = mel * self.mel_scale + self.mel_mean
+        return scaled.transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class PaperDecoderConfig:
+    """Sizes of a ``PaperDecoder``; the defaults are the published ones."""
+
+    fused_size: int = 512
+    frames: int = 862
+    hidden: int = 512
+    layers: int = 4
+    mel_bands: int = 80
+
+    def document(self) -> dict[str, Any]:
+        """The checkpoint's ``config.json``."""
+        return {"kind": "decoder", "architecture": "paper", **asdict(self)}
+
+
+class PaperDecoder(nn.Module):
+    """The published decoder: no score, one vector and learned positions (arXiv 2512.00120).
+
+    It gives one clip of a fixed length for one embedding; kept as the baseline.
+    """
+
+    def __init__(self, config: PaperDecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.positions = nn.Parameter(torch.randn(config.frames, config.fused_size) * 0.02)
+        self.lstm = nn.LSTM(config.fused_size, config.hidden, config.layers, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(2 * config.hidden, config.mel_bands)
+
+    def forward(self, fused: Tensor) -> Tensor:
+        """One clip: fused (B, H) to natural-log mel (B, bands, frames)."""
+        remembered, _ = self.lstm(fused[:, None, :] + self.positions)  # (B, frames, 2 * hidden)
+        mel: Tensor = self.out(remembered)
+        return mel.transpose(1, 2)
+
+
+def load_mel_decoder(folder: Path) -> MelDecoder | PaperDecoder:
+    """The decoder of a checkpoint folder, in evaluation mode.
+
+    Raises:
+        CheckpointError: the folder holds no decoder of a known architecture, or its weights do not fit.
+    """
+    state, document = load_checkpoint(folder, "decoder")
+    sizes = {name: value for name, value in document.items() if name not in ("kind", "architecture")}
+    model: MelDecoder | PaperDecoder
+    try:
+        if document["architecture"] == "paper":
+            model = PaperDecoder(PaperDecoderConfig(**sizes))
+        else:
+            model = MelDecoder(MelDecoderConfig(**sizes))
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"The decoder in {folder} has a config that is not known here ({error}).") from error
+    load_weights(model, state, folder)
+    return model.eval()
