@@ -119,13 +119,11 @@ def _webp(start: bytes) -> PictureHeader:
     chunk, body = start[12:16], start[20:32]
     if chunk == b"VP8X":
         flags, width, height = struct.unpack("<B3x3s3s", body[:10])
-        size = (1 + int.from_bytes(side, "little") for side in (width, height))
-        return PictureHeader("WebP", *size, alpha=bool(flags & 0x10))
+        wide, tall = (1 + int.from_bytes(side, "little") for side in (width, height))
+        return PictureHeader("WebP", wide, tall, alpha=bool(flags & 0x10))
     if chunk == b"VP8L":
         _, bits = struct.unpack("<BI", body[:5])
-        return PictureHeader(
-            "WebP", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), alpha=bool(bits >> 28 & 1)
-        )
+        return PictureHeader("WebP", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), alpha=bool(bits >> 28 & 1))
     if chunk == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
         width, height = struct.unpack("<HH", body[6:10])
         return PictureHeader("WebP", width & 0x3FFF, height & 0x3FFF)

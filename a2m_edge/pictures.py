@@ -30,7 +30,12 @@ SHORTEST_SIDE = 256
 """Pixels that a panorama keeps on its short side; encoders see a square of some 224 from its middle."""
 
 _MOST_PIXELS = 4_000_000
-_REDUCED_JPEG = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _BAND = 256  # rows flattened at a time, so that wide numbers never hold a whole large picture
 _EXIF_ORIENTATION = 0x0112
 _stderr_lock = threading.Lock()
@@ -51,10 +56,10 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         PictureError: the file is missing, unreadable, empty, cut off, damaged, no picture of a known format,
             or has more than ``MAXIMUM_PIXELS`` (known from its header, before any pixel is decoded).
     """
-    header, data = _load(path)
+    header = _check(path)
     try:
         with _quiet_libraries():
-            pixels = _decode(data, header)
+            pixels = _decode(path, header)
     except (cv2.error, MemoryError):
         pixels = None
     if pixels is None:
@@ -76,8 +81,8 @@ def _shrunk(pixels: NDArray[Any]) -> NDArray[Any]:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
-def _load(path: Path) -> tuple[PictureHeader, NDArray[np.uint8]]:
-    """The header and the whole file, refused before it is read where the header says so."""
+def _check(path: Path) -> PictureHeader:
+    """The header of a file that may be decoded."""
     try:
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
@@ -93,8 +98,7 @@ def _load(path: Path) -> tuple[PictureHeader, NDArray[np.uint8]]:
                 )
             if status.st_size > MAXIMUM_BYTES:
                 raise PictureError(f"{path} is larger than {MAXIMUM_BYTES // 2**20} MiB; save it as JPEG")
-            stream.seek(0)
-            return header, np.fromfile(stream, np.uint8)
+            return header
     except HeaderError as error:
         raise PictureError(f"cannot read {path}: {error}; save it as JPEG or PNG") from None
     except IsADirectoryError:
@@ -106,11 +110,18 @@ def _load(path: Path) -> tuple[PictureHeader, NDArray[np.uint8]]:
         raise PictureError(f"cannot read {path}: {reason}; check the file and its permissions") from None
 
 
-def _decode(data: NDArray[np.uint8], header: PictureHeader) -> NDArray[np.uint8] | None:
+def _decode(path: Path, header: PictureHeader) -> NDArray[np.uint8] | None:
     """Upright RGB of a modest size, or None where a decoder gives up."""
     if not header.alpha:
-        pixels = cv2.imdecode(data, _opaque_flags(header))
+        flags = _REDUCED[_reduction(header)]
+        # From a file, OpenCV fills a JPEG's missing end with grey and turns a TIFF twice; from memory it does
+        # neither. The other formats are well read from a file, which needs half the memory.
+        if header.format in ("JPEG", "TIFF"):
+            pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+        else:
+            pixels = cv2.imread(str(path), flags)
         return None if pixels is None else np.ascontiguousarray(_shrunk(pixels)[..., ::-1])
+    data = np.fromfile(path, np.uint8)
     pixels, kinds, blobs = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         return None
@@ -122,21 +133,18 @@ def _decode(data: NDArray[np.uint8], header: PictureHeader) -> NDArray[np.uint8]
         small = (small >> 8).astype(np.uint8)
     if small.ndim == 2:
         small = np.repeat(small[..., None], 3, axis=2)
-    exif = next(
-        (bytes(blob) for kind, blob in zip(kinds, blobs, strict=True) if kind == cv2.IMAGE_METADATA_EXIF), b""
-    )
+    exif = next((bytes(blob) for kind, blob in zip(kinds, blobs, strict=True) if kind == cv2.IMAGE_METADATA_EXIF), b"")
     return np.ascontiguousarray(_upright(small[..., 2::-1], _orientation(exif)))
 
 
-def _opaque_flags(header: PictureHeader) -> int:
-    """JPEG can leave out pixels while it decodes, which keeps a large one small in memory."""
-    if header.format == "JPEG":
-        for factor, flags in sorted(_REDUCED_JPEG.items(), reverse=True):
-            if max(header.width, header.height) >= factor * LONGEST_SIDE and (
-                min(header.width, header.height) >= factor * SHORTEST_SIDE
-            ):
-                return int(flags)
-    return int(cv2.IMREAD_COLOR)
+def _reduction(header: PictureHeader) -> int:
+    """By how much a picture can be reduced while it is decoded, which keeps a large one small in memory.
+
+    JPEG leaves out pixels exactly; other formats are decoded whole and averaged, which OpenCV does well by two.
+    """
+    long, short = max(header.width, header.height), min(header.width, header.height)
+    most = min(long // LONGEST_SIDE, short // SHORTEST_SIDE, 8 if header.format == "JPEG" else 2)
+    return max(factor for factor in _REDUCED if factor <= max(most, 1))
 
 
 def _lay_on_white(pixels: NDArray[Any], premultiplied: bool) -> None:

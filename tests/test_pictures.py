@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ def refusal(folder, data):
     return message
 
 
-WAYS_TO_STORE = {
+WAYS_TO_STORE: dict[str, tuple[str, str, dict[str, Any]]] = {
     "jpeg": ("RGB", "JPEG", {"quality": 95}),
     "progressive jpeg": ("RGB", "JPEG", {"quality": 95, "progressive": True}),
     "grey jpeg": ("L", "JPEG", {"quality": 95}),
