@@ -119,8 +119,8 @@ def train_decoder(
     fused: Path | None = None,
     start: Path | None = None,
     config: MelDecoderConfig | None = None,
-    batch: int = 40,
-    frames: int = 96,
+    batch: int = 64,
+    frames: int = 64,
     validation_clips: int = 40,
     learning_rate: float = LEARNING_RATE,
 ) -> None:
@@ -165,8 +165,9 @@ def train_decoder(
         generator = np.random.default_rng([options.seed, number])
         given = train.batch(batch, frames, layout, audio, generator)
         fused_batch, palette, score, mel = (part.to(device) for part in given)
-        predicted = model(fused_batch, palette, score)
-        loss = frequency_weighted_l1(predicted, mel)
+        with torch.autocast(device.type, torch.bfloat16):  # a third less time on a CPU with AVX512-BF16: measured
+            predicted = model(fused_batch, palette, score)
+        loss = frequency_weighted_l1(predicted.float(), mel)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
