@@ -1,0 +1,180 @@
+"""How much context a window of the mel decoder needs, measured on its weights with music as it will be played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from a2m_edge.bundle import DecoderContext
+from a2m_edge.composer import Composer, ComposerTables
+from a2m_edge.errors import ExportError
+from a2m_edge.feeling import EMOTIONS, Casting, Feeling
+from export.graphs import graph_bytes
+from export.models import Models
+from export.parity import open_graph
+from export.utterances import utterances
+
+Decoder = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+"""fused [B, T, H], palette [B, T, P], score [B, T, F] -> mel [B, bands, T]."""
+
+WINDOW = 64
+"""Frames that one run of the decoder yields: 0.74 s at 22,050 Hz and a hop of 256."""
+
+CANDIDATES = (0, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192)
+"""Frames of context to choose from, on either side."""
+
+LIMIT = 0.1
+"""Largest difference between windowed and whole log-mel that a frame may have, averaged over its bands, in nat:
+0.4 dB in amplitude, half of the smallest change of level that is heard."""
+
+_PIECES, _WINDOWS = 6, 8
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a decoder hears of one piece: fused [T, H], palette [T, P], score [T, F], all float32."""
+
+    fused: NDArray[np.float32]
+    palette: NDArray[np.float32]
+    score: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Between windowed and whole decoding with a context, in nat.
+
+    Attributes:
+        frames: the context.
+        mean: over all bands and frames.
+        worst_frame: the mean over the bands of the frame that differs most.
+        max: of all values.
+    """
+
+    frames: int
+    mean: float
+    worst_frame: float
+    max: float
+
+
+def compose_pieces(models: Models, composer: Path, fused: NDArray[np.float32], frames: int) -> list[Piece]:
+    """Music composed for feelings from all over the plane, played by drawn instruments.
+
+    Args:
+        models: give the score layout and the audio format.
+        composer: ``composer.json``.
+        fused: float32 [pieces, H], one fused vector a piece.
+        frames: length of each piece, T.
+    """
+    tables = ComposerTables.read(composer)
+    generator = np.random.default_rng(0)
+    pieces = []
+    for number, vector in enumerate(fused):
+        feeling = Feeling.of(*generator.uniform(-1, 1, 2), EMOTIONS[number % len(EMOTIONS)])
+        theme = generator.standard_normal(models.embedding_size, np.float32)
+        player = Composer(tables, theme / np.linalg.norm(theme), number, feeling)
+        beats = [player.next_beat()]
+        while beats[-1].start < models.audio.seconds(frames):
+            beats.append(player.next_beat())
+        notes = [note for beat in beats for note in beat.notes]
+        cast = generator.choice(len(models.instruments), len(models.roles), replace=False)
+        palette = Casting(tuple(cast.tolist()), float(generator.random())).vector(len(models.instruments))
+        pieces.append(
+            Piece(
+                np.repeat(vector[None], frames, 0),
+                np.repeat(palette[None], frames, 0),
+                models.score.frames(notes, 0, frames, models.audio.frame_rate),
+            )
+        )
+    return pieces
+
+
+def fused_vectors(models: Models, comments: Sequence[str]) -> NDArray[np.float32]:
+    """What the fusion makes of comments alone: float32 [comments, H]."""
+    with torch.no_grad():
+        text = models.encoder.text(models.encoder.tokens(comments))
+        present = torch.tensor([[0.0, 1.0]]).expand(len(comments), 2)
+        fused: NDArray[np.float32] = models.fusion(torch.zeros_like(text), text, present)[0].numpy()
+    return fused
+
+
+def measure_context(
+    decoder: Decoder, pieces: Sequence[Piece], window: int, side: Literal["left", "right"]
+) -> list[Difference]:
+    """Differences against context on one side, with as much as was tried on the other.
+
+    The windows compared lie far enough from both ends of their piece, and are the same for every context.
+    """
+    margin = CANDIDATES[-1]
+    curve = []
+    wholes = [decoder(piece.fused[None], piece.palette[None], piece.score[None])[0] for piece in pieces]
+    for context in CANDIDATES:
+        left, right = (context, margin) if side == "left" else (margin, context)
+        differences = []
+        for piece, whole in zip(pieces, wholes, strict=True):
+            starts = range(margin, len(piece.score) - margin - window + 1, window)
+            cut = [slice(start - left, start + window + right) for start in starts]
+            mel = decoder(
+                *(
+                    np.stack([values[part] for part in cut])
+                    for values in (piece.fused, piece.palette, piece.score)
+                )
+            )[:, :, left : left + window]
+            expected = np.stack([whole[:, start : start + window] for start in starts])
+            differences.append(np.abs(mel - expected))
+        every = np.stack(differences)
+        worst = every.mean(axis=-2).max()
+        curve.append(Difference(context, float(every.mean()), float(worst), float(every.max())))
+    return curve
+
+
+def choose_context(
+    models: Models, mel_decoder: onnx.ModelProto, composer: Path, window: int = WINDOW
+) -> tuple[DecoderContext, dict[str, object]]:
+    """The least context on each side at which windowed decoding agrees with whole decoding.
+
+    Args:
+        models: what is exported; the encoder and the fusion give the vectors that condition the decoder.
+        mel_decoder: the exported decoder.
+        composer: ``composer.json``.
+        window: frames that one run of the decoder yields.
+
+    Returns:
+        The context, and the curves it was read from, for the manifest.
+
+    Raises:
+        ExportError: even the most context that is tried leaves too large a difference.
+    """
+    session = open_graph(graph_bytes(mel_decoder))
+
+    def decode(
+        fused: NDArray[np.float32], palette: NDArray[np.float32], score: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        mel: NDArray[np.float32] = session.run(["mel"], {"fused": fused, "palette": palette, "score": score})[0]
+        return mel
+
+    frames = 2 * CANDIDATES[-1] + _WINDOWS * window
+    pieces = compose_pieces(models, composer, fused_vectors(models, utterances(_PIECES)), frames)
+    chosen: dict[str, int] = {}
+    record: dict[str, Any] = {"window": window, "worst_frame_limit": LIMIT, "unit": "nat"}
+    for side in ("left", "right"):
+        curve = measure_context(decode, pieces, window, "left" if side == "left" else "right")
+        enough = [entry for entry in curve if entry.worst_frame <= LIMIT]
+        if not enough:
+            raise ExportError(
+                f"the mel decoder needs more than {curve[-1].frames} frames of context to its {side}: with them "
+                f"a frame still differs by {curve[-1].worst_frame:.3f} nat, the limit is {LIMIT}"
+            )
+        chosen[side] = enough[0].frames
+        record[side] = [
+            {name: value if name == "frames" else float(f"{value:.3g}") for name, value in asdict(entry).items()}
+            for entry in curve
+        ]
+    return DecoderContext(window, chosen["left"], chosen["right"]), record
+

@@ -1,0 +1,99 @@
+"""The four trained models of a bundle, and the facts that they have to agree on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from a2m_edge.audio import AudioFormat
+from a2m_edge.bundle import TextPreprocessing
+from a2m_edge.errors import ExportError
+from a2m_edge.feeling import EMOTIONS, INSTRUMENTS, ROLES
+from a2m_edge.score import ScoreLayout
+from training.models.encoders import EncoderModel, load_encoder
+from training.models.fusion import Fusion, load_fusion
+from training.models.hifigan import Generator, load_generator
+from training.models.mel_decoder import MelDecoder, load_mel_decoder
+
+LANGUAGE = "en"
+"""The language of the comments in ArtEmis, with which every text tower here is tuned (ISO 639-1)."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Everything that becomes a graph, in evaluation mode on the CPU.
+
+    Attributes:
+        encoder, fusion, decoder, vocoder: the models.
+        embedding_size: D, that the fusion takes.
+        audio: what the decoder's frames and the vocoder's samples are.
+        emotions, roles, instruments: the names behind the numbers, in order.
+    """
+
+    encoder: EncoderModel
+    fusion: Fusion
+    decoder: MelDecoder
+    vocoder: Generator
+    embedding_size: int
+    audio: AudioFormat = AudioFormat()
+    emotions: tuple[str, ...] = EMOTIONS
+    roles: tuple[str, ...] = ROLES
+    instruments: tuple[str, ...] = tuple(INSTRUMENTS)
+
+    def __post_init__(self) -> None:
+        hop, bands = self.vocoder.config.hop, self.vocoder.config.mel_bands
+        if (hop, bands) != (self.audio.hop, self.audio.mel_bands):
+            raise ExportError(
+                f"the vocoder makes {hop} samples from {bands} bands, the decoder was trained on frames of "
+                f"{self.audio.hop} samples and {self.audio.mel_bands} bands: export models of one audio format"
+            )
+        if self.encoder.embedding_size != self.embedding_size:
+            raise ExportError(
+                f"the encoder gives embeddings of {self.encoder.embedding_size} values, the fusion takes "
+                f"{self.embedding_size}: export a fusion that was trained on this encoder"
+            )
+
+    @property
+    def fused_size(self) -> int:
+        """H, of the fused vector."""
+        return self.decoder.config.fused_size
+
+    @property
+    def score(self) -> ScoreLayout:
+        """What the decoder's score frames are."""
+        config = self.decoder.config
+        return ScoreLayout(config.roles, config.lowest_pitch, config.keys, config.onset_decay)
+
+    @property
+    def text(self) -> TextPreprocessing:
+        """How a comment becomes tokens."""
+        return TextPreprocessing(self.encoder.context_length, self.encoder.pad_id, LANGUAGE)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the metadata of single graphs repeats, as JSON values."""
+        return {
+            "audio": asdict(self.audio),
+            "score": asdict(self.score),
+            "image": asdict(self.encoder.image_preprocessing),
+            "text": asdict(self.text),
+            "emotions": list(self.emotions),
+            "roles": list(self.roles),
+            "instruments": list(self.instruments),
+        }
+
+
+def load_models(encoder: Path, fusion: Path, decoder: Path, vocoder: Path) -> Models:
+    """Loads four checkpoint folders.
+
+    Raises:
+        CheckpointError: a checkpoint is missing, damaged or of another kind.
+        ExportError: they do not fit together, or the decoder is of an architecture that has no score.
+    """
+    fusing = load_fusion(fusion)
+    decoding = load_mel_decoder(decoder)
+    if not isinstance(decoding, MelDecoder):
+        raise ExportError(f"the decoder in {decoder} takes no score: a bundle needs one of the score architecture")
+    return Models(
+        load_encoder(encoder), fusing, decoding, load_generator(vocoder), fusing.config.embedding_size
+    )

@@ -1,0 +1,172 @@
+"""Does a graph do what its model does? Measured in ONNX Runtime, at shapes that were never traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from a2m_edge.errors import ExportError
+from a2m_edge.sessions import session_options
+from export.graphs import TRACED, Arrays, GraphPlan
+
+QUANTISED_MEAN, QUANTISED_LEAST = 0.998, 0.99
+"""Lowest mean and lowest single cosine between the embeddings of the int8 and the fp32 text encoder."""
+
+LIMITS = {"cosine": 0.9999, "difference": 1e-4}
+"""The lowest cosine between embeddings, and the largest difference of anything else, that pass."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison.
+
+    Attributes:
+        graph: what was looked at.
+        what: the property, for example ``"cosine of text_embedding"``.
+        case: the shape it was measured at.
+        measured: the number, or what was found instead of it.
+        limit: what it was held against.
+        holds: whether it passes.
+    """
+
+    graph: str
+    what: str
+    case: str
+    measured: float | str
+    limit: float | str
+    holds: bool
+
+    def __str__(self) -> str:
+        measured = self.measured if isinstance(self.measured, str) else f"{self.measured:.3g}"
+        if isinstance(self.measured, float) and self.what.startswith("cosine"):
+            measured = f"{self.measured:.7f}"
+        return f"{self.graph}: {self.what} at {self.case} is {measured}, the limit is {self.limit}"
+
+
+def check_graph(plan: GraphPlan, graph: bytes) -> list[Check]:
+    """Compares a graph with the module of its plan: names, types, axes, and values at all cases of the plan."""
+    session = open_graph(graph)
+    checks = [
+        _check_signature(plan.name, side, stated, real)
+        for side, stated, real in (
+            ("inputs", plan.inputs, session.get_inputs()),
+            ("outputs", plan.outputs, session.get_outputs()),
+        )
+    ]
+    if not all(check.holds for check in checks):
+        return checks
+    generator = np.random.default_rng(1)
+    for batch, length in plan.cases:
+        if (batch, length) == TRACED:
+            raise ValueError(f"{plan.name} would be validated at the shape it was traced at")
+        inputs = plan.sample(batch, length, generator)
+        case = " ".join(f"{tensor.name}{list(x.shape)}" for tensor, x in zip(plan.inputs, inputs, strict=True))
+        try:
+            found = session.run(None, {t.name: x for t, x in zip(plan.inputs, inputs, strict=True)})
+        except Exception as error:  # onnxruntime raises many types without a common base
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            checks.append(Check(plan.name, "a run", case, f"refused ({first})", "a result", False))
+            continue
+        for tensor, expected, actual in zip(plan.outputs, run_module(plan, inputs), found, strict=True):
+            checks.append(_check_values(plan, tensor.name, case, expected, actual))
+    return checks
+
+
+def check_tokens(
+    reference: Callable[[str], Sequence[int]], tokenizer: Tokenizer, texts: Sequence[str]
+) -> Check:
+    """Compares the tokens of a bundle's tokenizer with those of training, text by text."""
+    different = [text for text in texts if list(reference(text)) != tokenizer.encode(text).ids]
+    case = f"{len(texts)} texts" + (f", first {different[0][:40]!r}" if different else "")
+    return Check("tokenizer", "texts with other tokens", case, float(len(different)), 0.0, not different)
+
+
+def check_quantised(full: bytes, quantised: bytes, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Check]:
+    """Compares the embeddings of texts by an fp32 and by an int8 text encoder."""
+    one, other = open_graph(full), open_graph(quantised)
+    tokens = [np.array([tokenizer.encode(text).ids], np.int64) for text in texts]
+    found = np.concatenate(
+        [cosines(one.run(None, {"tokens": row})[0], other.run(None, {"tokens": row})[0]) for row in tokens]
+    )
+    case = f"{len(texts)} utterances"
+    mean, least = float(found.mean()), float(found.min())
+    return [
+        Check("text_encoder", "cosine of int8 to fp32, mean", case, mean, QUANTISED_MEAN, mean >= QUANTISED_MEAN),
+        Check("text_encoder", "cosine of int8 to fp32, least", case, least, QUANTISED_LEAST, least >= QUANTISED_LEAST),
+    ]
+
+
+def require(checks: Iterable[Check]) -> None:
+    """Refuses an export of which any check failed.
+
+    Raises:
+        ExportError: naming all failures with what was measured.
+    """
+    failures = [str(check) for check in checks if not check.holds]
+    if failures:
+        raise ExportError(
+            f"the export differs from its models in {len(failures)} places, so nothing was written:\n  "
+            + "\n  ".join(failures)
+        )
+
+
+def summary(checks: Iterable[Check]) -> dict[str, object]:
+    """For the manifest: for each property the worst number, its limit, and how many cases were measured."""
+    numbers: dict[str, dict[str, dict[str, object]]] = {}
+    for check in checks:
+        if isinstance(check.measured, str):
+            continue
+        entry = numbers.setdefault(check.graph, {}).setdefault(
+            check.what, {"worst": check.measured, "limit": check.limit, "cases": 0}
+        )
+        worst = min if check.what.startswith("cosine") else max
+        entry["worst"] = worst(float(str(entry["worst"])), check.measured)
+        entry["cases"] = int(str(entry["cases"])) + 1
+    return dict(numbers)
+
+
+def open_graph(graph: bytes) -> Any:
+    """An ONNX Runtime session on the CPU."""
+    return onnxruntime.InferenceSession(graph, session_options(1), providers=["CPUExecutionProvider"])
+
+
+def run_module(plan: GraphPlan, inputs: Arrays) -> list[NDArray[Any]]:
+    """The outputs of a plan's module."""
+    with torch.no_grad():
+        outputs = plan.module.eval()(*(torch.from_numpy(array) for array in inputs))
+    return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+
+def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosine between the rows of two matrices, float64 [rows]."""
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.asarray((a * b).sum(-1) / np.maximum(norms, 1e-30))
+
+
+def _check_values(
+    plan: GraphPlan, name: str, case: str, expected: NDArray[Any], actual: NDArray[Any]
+) -> Check:
+    limit = LIMITS[plan.agreement]
+    if expected.shape != actual.shape:
+        return Check(plan.name, f"shape of {name}", case, str(actual.shape), str(expected.shape), False)
+    if plan.agreement == "cosine":
+        lowest = float(cosines(expected, actual).min())
+        return Check(plan.name, f"cosine of {name}", case, lowest, limit, lowest >= limit)
+    difference = float(np.abs(expected - actual).max())
+    # A NaN fails this comparison, as it must.
+    return Check(plan.name, f"difference of {name}", case, difference, limit, difference <= limit)
+
+
+def _check_signature(graph: str, side: str, stated: Sequence[Any], real: Sequence[Any]) -> Check:
+    types = {"float32": "tensor(float)", "int64": "tensor(int64)"}
+    wanted = "; ".join(f"{t.name} {types[t.dtype]} {list(t.shape)}" for t in stated)
+    found = "; ".join(f"{t.name} {t.type} {list(t.shape)}" for t in real)
+    return Check(graph, side, "load", found, wanted, found == wanted)

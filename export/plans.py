@@ -1,0 +1,174 @@
+"""The five graphs of a bundle: names, axes, what stands inside, and where each is put to the test."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from a2m_edge.bundle import Tensor
+from export.graphs import Arrays, GraphPlan
+from export.models import Models
+
+_LENGTHS = ((1, 1), (1, 2), (3, 13), (2, 64), (1, 300))
+_BATCHES = ((1, 1), (3, 1), (4, 1), (5, 1), (8, 1))
+
+
+class FusionGraph(nn.Module):
+    """A fusion model with its logits turned into probabilities.
+
+    image_embedding [B, D], text_embedding [B, D], present [B, 2] (1 where there is a picture, a comment) ->
+    fused [B, H], emotions [B, 9], valence_arousal [B, 2], palette [B, roles, instruments], room [B, 1].
+    """
+
+    def __init__(self, fusion: nn.Module) -> None:
+        super().__init__()
+        self.fusion = fusion
+
+    def forward(
+        self, image_embedding: torch.Tensor, text_embedding: torch.Tensor, present: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        fused, emotions, valence_arousal, palette, room = self.fusion(image_embedding, text_embedding, present)
+        return fused, F.softmax(emotions, -1), valence_arousal, F.softmax(palette, -1), room
+
+
+def graph_plans(models: Models) -> tuple[GraphPlan, ...]:
+    """The plans of a bundle's graphs, in the order of the data."""
+    return (
+        image_encoder_plan(models),
+        text_encoder_plan(models),
+        fusion_plan(models),
+        mel_decoder_plan(models),
+        vocoder_plan(models),
+    )
+
+
+def image_encoder_plan(models: Models) -> GraphPlan:
+    """image [batch, 3, size, size] -> image_embedding [batch, D], L2 norm 1."""
+    size = models.encoder.image_preprocessing.size
+
+    def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
+        return (generator.standard_normal((batch, 3, size, size), np.float32),)
+
+    return GraphPlan(
+        "image_encoder",
+        cast(nn.Module, models.encoder.image),
+        (Tensor("image", "float32", ("batch", 3, size, size)),),
+        (Tensor("image_embedding", "float32", ("batch", models.embedding_size)),),
+        sample,
+        _BATCHES,
+        "cosine",
+        {"image": models.facts["image"], "embedding_size": models.embedding_size},
+    )
+
+
+def text_encoder_plan(models: Models) -> GraphPlan:
+    """tokens [batch, length] -> text_embedding [batch, D], L2 norm 1; pad ids are masked inside."""
+    context = models.encoder.context_length
+    pad_id, vocabulary = models.encoder.pad_id, models.encoder.tokenizer.get_vocab_size()
+    ids = np.setdiff1d(np.arange(vocabulary), [pad_id])
+
+    def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
+        tokens = generator.choice(ids, (batch, length)).astype(np.int64)
+        for row in range(1, batch):  # the first row is full, the others end in padding
+            tokens[row, generator.integers(1, length, endpoint=True) :] = pad_id
+        return (tokens,)
+
+    lengths = sorted({1, 2, 5, context // 2, context - 1, context})
+    return GraphPlan(
+        "text_encoder",
+        cast(nn.Module, models.encoder.text),
+        (Tensor("tokens", "int64", ("batch", "length")),),
+        (Tensor("text_embedding", "float32", ("batch", models.embedding_size)),),
+        sample,
+        tuple((1 + 2 * (place % 2), length) for place, length in enumerate(lengths)),
+        "cosine",
+        {"text": models.facts["text"], "embedding_size": models.embedding_size},
+    )
+
+
+def fusion_plan(models: Models) -> GraphPlan:
+    """Embeddings and which of them are present -> fused vector, feeling and palette."""
+
+    def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
+        embeddings = generator.standard_normal((2, batch, models.embedding_size), np.float32)
+        embeddings /= np.linalg.norm(embeddings, axis=-1, keepdims=True)
+        present = np.array([(1, 1), (1, 0), (0, 1), (0, 0)], np.float32)[np.arange(batch) % 4]
+        return embeddings[0], embeddings[1], present
+
+    roles, instruments = len(models.roles), len(models.instruments)
+    return GraphPlan(
+        "fusion",
+        FusionGraph(models.fusion),
+        (
+            Tensor("image_embedding", "float32", ("batch", models.embedding_size)),
+            Tensor("text_embedding", "float32", ("batch", models.embedding_size)),
+            Tensor("present", "float32", ("batch", 2)),
+        ),
+        (
+            Tensor("fused", "float32", ("batch", models.fused_size)),
+            Tensor("emotions", "float32", ("batch", len(models.emotions))),
+            Tensor("valence_arousal", "float32", ("batch", 2)),
+            Tensor("palette", "float32", ("batch", roles, instruments)),
+            Tensor("room", "float32", ("batch", 1)),
+        ),
+        sample,
+        _BATCHES,
+        "difference",
+        {name: models.facts[name] for name in ("emotions", "roles", "instruments")},
+    )
+
+
+def mel_decoder_plan(models: Models) -> GraphPlan:
+    """fused, palette and score frames [batch, frames, ...] -> mel [batch, bands, frames], natural log."""
+    features = models.score.features
+    palette_size = len(models.roles) * len(models.instruments) + 1
+
+    def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
+        fused = generator.standard_normal((batch, 1, models.fused_size), np.float32).repeat(length, 1)
+        palette = np.zeros((batch, length, palette_size), np.float32)
+        for role in range(len(models.roles)):
+            palette[:, :, role * len(models.instruments) + generator.integers(len(models.instruments))] = 1.0
+        palette[:, :, -1] = generator.random((), np.float32)
+        held = generator.random((batch, length, features), np.float32)
+        return fused, palette, np.where(held > 0.98, generator.random(held.shape, np.float32), np.float32(0))
+
+    return GraphPlan(
+        "mel_decoder",
+        models.decoder,
+        (
+            Tensor("fused", "float32", ("batch", "frames", models.fused_size)),
+            Tensor("palette", "float32", ("batch", "frames", palette_size)),
+            Tensor("score", "float32", ("batch", "frames", features)),
+        ),
+        (Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),),
+        sample,
+        _LENGTHS,
+        "difference",
+        {name: models.facts[name] for name in ("audio", "score", "roles", "instruments")},
+    )
+
+
+def vocoder_plan(models: Models) -> GraphPlan:
+    """mel [batch, bands, frames] -> waveform [batch, 1, samples], samples = frames x hop."""
+
+    def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
+        # Bands fall by some 6 nat towards the treble, as in music; the loudness wanders.
+        slope = np.linspace(0, -6, models.audio.mel_bands, dtype=np.float32)[:, None]
+        noise = generator.standard_normal((batch, models.audio.mel_bands, length), np.float32)
+        return (np.clip(-3 + slope + 1.5 * noise, np.float32(np.log(1e-5)), 2),)
+
+    return GraphPlan(
+        "vocoder",
+        models.vocoder,
+        (Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),),
+        (Tensor("waveform", "float32", ("batch", 1, "samples")),),
+        sample,
+        _LENGTHS,
+        "difference",
+        {"audio": models.facts["audio"]},
+    )
+

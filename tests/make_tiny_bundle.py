@@ -1,0 +1,158 @@
+"""Makes tests/tiny_bundle/: a bundle of a few hundred kilobytes, with seeded random weights, for tests of the runtime.
+
+Run from the top of the repository after a change of the bundle's form:  python -m tests.make_tiny_bundle
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import nn
+
+from a2m_edge.audio import write_wav
+from export.bundle_writer import Label, export_graphs, validate_graphs, write_bundle
+from export.context import choose_context
+from export.models import Models
+from export.parity import require, summary
+from export.utterances import utterances
+from training.models.encoders import EncoderModel
+from training.models.fusion import Fusion, FusionConfig
+from training.models.hifigan import Generator, GeneratorConfig
+from training.models.mel_decoder import MelDecoder, MelDecoderConfig
+
+ROOT = Path(__file__).parents[1]
+COMPOSER = ROOT / "training" / "checkpoints" / "composer.json"
+TINY_BUNDLE = ROOT / "tests" / "tiny_bundle"
+EMBEDDING, FUSED, CONTEXT = 16, 16, 32
+LABEL = Label("tiny", "1", "Apache-2.0", "# tiny\n\nSeeded random weights, for tests: it makes noise, not music.\n")
+
+
+class TinyImageTower(nn.Module):
+    """(B, 3, 224, 224) to (B, D): four convolutions, and a grid of 7 x 7 that keeps where things are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = (3, 8, 8, 8, 4)
+        self.convolutions = nn.Sequential(
+            nn.AvgPool2d(2),
+            *(
+                layer
+                for inner, outer in zip(channels, channels[1:], strict=False)
+                for layer in (nn.Conv2d(inner, outer, 3, 2, 1), nn.Tanh())
+            ),
+        )
+        self.out = nn.Linear(4 * 7 * 7, EMBEDDING)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.out(self.convolutions(image).flatten(1))
+        return out
+
+
+class TinyTextTower(nn.Module):
+    """(B, L) to (B, D): the mean of the embeddings of what is no padding."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, EMBEDDING)
+        self.out = nn.Linear(EMBEDDING, EMBEDDING)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        heard = (tokens != 0).unsqueeze(-1).float()  # (B, L, 1)
+        words = torch.tanh(self.out(self.words(tokens))) * heard
+        return words.sum(1) / heard.sum(1).clamp(min=1)
+
+
+class TinyClip(nn.Module):
+    """The two towers, named as in open_clip."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.visual = TinyImageTower()
+        self.text = TinyTextTower(vocabulary)
+
+
+def tiny_tokenizer() -> Tokenizer:
+    """Byte-level BPE, so that every text has tokens; trained on sentences that visitors may say."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        special_tokens=["[PAD]", "[CLS]", "[SEP]"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(utterances(), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    tokenizer.enable_truncation(CONTEXT)
+    return tokenizer
+
+
+def tiny_models() -> Models:
+    """Random models of the smallest sizes, the same in every run, whose sound is neither silent nor clipped."""
+    torch.manual_seed(0)
+    tokenizer = tiny_tokenizer()
+    preprocessing = {
+        "size": 224,
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+        "interpolation": "bicubic",
+        "resize_mode": "shortest",
+    }
+    architecture = {"embed_dim": EMBEDDING, "text_cfg": {"context_length": CONTEXT}}
+    config = {"kind": "encoder", "architecture": architecture, "preprocessing": preprocessing, "pad_id": 0}
+    encoder = EncoderModel(TinyClip(tokenizer.get_vocab_size()).eval(), tokenizer, config)
+    fusion = Fusion(FusionConfig(embedding_size=EMBEDDING, fused_size=FUSED)).eval()
+    decoder = MelDecoder(
+        MelDecoderConfig(fused_size=FUSED, voice_channels=16, channels=16, hidden=16, layers=2)
+    ).eval()
+    vocoder = Generator(GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 32, (3,), ((1, 2),))).eval()
+    with torch.no_grad():
+        for parameter in fusion.parameters():
+            parameter.mul_(2.0)  # so that different pictures are felt differently
+        nn.init.normal_(decoder.fused.weight, std=0.5)
+        decoder.mel_mean.copy_(torch.linspace(-2.0, -7.0, 80))
+        decoder.mel_scale.fill_(3.0)
+        for name, parameter in vocoder.named_parameters():
+            if parameter.dim() > 1:
+                nn.init.kaiming_normal_(parameter, nonlinearity="linear")
+            else:
+                parameter.zero_()
+        mel = torch.linspace(-2.0, -7.0, 80)[:, None] + torch.randn(1, 80, 200)
+        vocoder.conv_post.weight.mul_(0.1 / vocoder(mel).std())
+    return Models(encoder, fusion, decoder, vocoder, EMBEDDING)
+
+
+def write_bed(path: Path) -> None:
+    """Two seconds of a soft chord; every partial has a whole number of periods, so the loop has no seam."""
+    rate, seconds = 22050, 2
+    time = np.arange(rate * seconds) / rate
+    chord = sum(np.sin(2 * np.pi * hertz * time) for hertz in (110.0, 165.0, 220.0, 277.5))
+    write_wav(path, np.asarray(0.02 * chord, np.float32), rate)
+
+
+def make_tiny_bundle(out: Path) -> None:
+    """Writes the bundle the way every bundle is written."""
+    tiny = tiny_models()
+    graphs = export_graphs(tiny)
+    checks = validate_graphs(tiny, graphs)
+    require(checks)
+    context, curves = choose_context(tiny, graphs.full["mel_decoder"], COMPOSER)
+    with tempfile.TemporaryDirectory() as folder:
+        bed = Path(folder, "bed.wav")
+        write_bed(bed)
+        parity = {**summary(checks), "decoder_context": curves}
+        write_bundle(
+            tiny, graphs, COMPOSER, out, LABEL, context=context, bed=bed, parity=parity, measured={}
+        )
+
+
+if __name__ == "__main__":
+    make_tiny_bundle(TINY_BUNDLE)
