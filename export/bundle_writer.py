@@ -129,13 +129,9 @@ def export_graphs(models: Models) -> Graphs:
 
 def validate_graphs(models: Models, graphs: Graphs) -> list[Check]:
     """Compares every exported graph, the int8 text encoder and the tokenizer with what was trained."""
-    checks = [
-        check for plan in graphs.plans for check in check_graph(plan, graph_bytes(graphs.full[plan.name]))
-    ]
+    checks = [check for plan in graphs.plans for check in check_graph(plan, graph_bytes(graphs.full[plan.name]))]
     tokenizer = bundle_tokenizer(models)
-    checks.append(
-        check_tokens(lambda text: models.encoder.tokens([text])[0].tolist(), tokenizer, difficult_texts())
-    )
+    checks.append(check_tokens(lambda text: models.encoder.tokens([text])[0].tolist(), tokenizer, difficult_texts()))
     full, shipped = (graph_bytes(version["text_encoder"]) for version in (graphs.full, graphs.shipped))
     return [*checks, *check_quantised(full, shipped, tokenizer, utterances())]
 

@@ -121,10 +121,7 @@ def measure_context(
             starts = range(margin, len(piece.score) - margin - window + 1, window)
             cut = [slice(start - left, start + window + right) for start in starts]
             mel = decoder(
-                *(
-                    np.stack([values[part] for part in cut])
-                    for values in (piece.fused, piece.palette, piece.score)
-                )
+                *(np.stack([values[part] for part in cut]) for values in (piece.fused, piece.palette, piece.score))
             )[:, :, left : left + window]
             expected = np.stack([whole[:, start : start + window] for start in starts])
             differences.append(np.abs(mel - expected))
@@ -177,4 +174,3 @@ def choose_context(
             for entry in curve
         ]
     return DecoderContext(window, chosen["left"], chosen["right"]), record
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from a2m_edge.audio import AudioFormat
@@ -35,7 +35,7 @@ class Models:
     decoder: MelDecoder
     vocoder: Generator
     embedding_size: int
-    audio: AudioFormat = AudioFormat()
+    audio: AudioFormat = field(default_factory=AudioFormat)
     emotions: tuple[str, ...] = EMOTIONS
     roles: tuple[str, ...] = ROLES
     instruments: tuple[str, ...] = tuple(INSTRUMENTS)
@@ -94,6 +94,4 @@ def load_models(encoder: Path, fusion: Path, decoder: Path, vocoder: Path) -> Mo
     decoding = load_mel_decoder(decoder)
     if not isinstance(decoding, MelDecoder):
         raise ExportError(f"the decoder in {decoder} takes no score: a bundle needs one of the score architecture")
-    return Models(
-        load_encoder(encoder), fusing, decoding, load_generator(vocoder), fusing.config.embedding_size
-    )
+    return Models(load_encoder(encoder), fusing, decoding, load_generator(vocoder), fusing.config.embedding_size)

@@ -79,9 +79,7 @@ def check_graph(plan: GraphPlan, graph: bytes) -> list[Check]:
     return checks
 
 
-def check_tokens(
-    reference: Callable[[str], Sequence[int]], tokenizer: Tokenizer, texts: Sequence[str]
-) -> Check:
+def check_tokens(reference: Callable[[str], Sequence[int]], tokenizer: Tokenizer, texts: Sequence[str]) -> Check:
     """Compares the tokens of a bundle's tokenizer with those of training, text by text."""
     different = [text for text in texts if list(reference(text)) != tokenizer.encode(text).ids]
     case = f"{len(texts)} texts" + (f", first {different[0][:40]!r}" if different else "")
@@ -151,9 +149,7 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
     return np.asarray((a * b).sum(-1) / np.maximum(norms, 1e-30))
 
 
-def _check_values(
-    plan: GraphPlan, name: str, case: str, expected: NDArray[Any], actual: NDArray[Any]
-) -> Check:
+def _check_values(plan: GraphPlan, name: str, case: str, expected: NDArray[Any], actual: NDArray[Any]) -> Check:
     limit = LIMITS[plan.agreement]
     if expected.shape != actual.shape:
         return Check(plan.name, f"shape of {name}", case, str(actual.shape), str(expected.shape), False)

@@ -171,4 +171,3 @@ def vocoder_plan(models: Models) -> GraphPlan:
         "difference",
         {"audio": models.facts["audio"]},
     )
-

@@ -1,11 +1,12 @@
-"""Makes tests/tiny_bundle/: a bundle of a few hundred kilobytes, with seeded random weights, for tests of the runtime.
+"""Makes the bundle beside it: a few hundred kilobytes of seeded random weights, for tests of the runtime.
 
-Run from the top of the repository after a change of the bundle's form:  python -m tests.make_tiny_bundle
+Run from the top of the repository after a change of the bundle's form:  python -m tests.tiny_bundle.make
 """
 
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,9 @@ from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import Generator, GeneratorConfig
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMPOSER = ROOT / "training" / "checkpoints" / "composer.json"
-TINY_BUNDLE = ROOT / "tests" / "tiny_bundle"
+TINY_BUNDLE = Path(__file__).with_name("bundle")
 EMBEDDING, FUSED, CONTEXT = 16, 16, 32
 LABEL = Label("tiny", "1", "Apache-2.0", "# tiny\n\nSeeded random weights, for tests: it makes noise, not music.\n")
 
@@ -39,11 +40,7 @@ class TinyImageTower(nn.Module):
         channels = (3, 8, 8, 8, 4)
         self.convolutions = nn.Sequential(
             nn.AvgPool2d(2),
-            *(
-                layer
-                for inner, outer in zip(channels, channels[1:], strict=False)
-                for layer in (nn.Conv2d(inner, outer, 3, 2, 1), nn.Tanh())
-            ),
+            *(layer for inner, outer in pairwise(channels) for layer in (nn.Conv2d(inner, outer, 3, 2, 1), nn.Tanh())),
         )
         self.out = nn.Linear(4 * 7 * 7, EMBEDDING)
 
@@ -110,9 +107,7 @@ def tiny_models() -> Models:
     config = {"kind": "encoder", "architecture": architecture, "preprocessing": preprocessing, "pad_id": 0}
     encoder = EncoderModel(TinyClip(tokenizer.get_vocab_size()).eval(), tokenizer, config)
     fusion = Fusion(FusionConfig(embedding_size=EMBEDDING, fused_size=FUSED)).eval()
-    decoder = MelDecoder(
-        MelDecoderConfig(fused_size=FUSED, voice_channels=16, channels=16, hidden=16, layers=2)
-    ).eval()
+    decoder = MelDecoder(MelDecoderConfig(fused_size=FUSED, voice_channels=16, channels=16, hidden=16, layers=2)).eval()
     vocoder = Generator(GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 32, (3,), ((1, 2),))).eval()
     with torch.no_grad():
         for parameter in fusion.parameters():
@@ -120,7 +115,7 @@ def tiny_models() -> Models:
         nn.init.normal_(decoder.fused.weight, std=0.5)
         decoder.mel_mean.copy_(torch.linspace(-2.0, -7.0, 80))
         decoder.mel_scale.fill_(3.0)
-        for name, parameter in vocoder.named_parameters():
+        for parameter in vocoder.parameters():
             if parameter.dim() > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
             else:
@@ -149,9 +144,7 @@ def make_tiny_bundle(out: Path) -> None:
         bed = Path(folder, "bed.wav")
         write_bed(bed)
         parity = {**summary(checks), "decoder_context": curves}
-        write_bundle(
-            tiny, graphs, COMPOSER, out, LABEL, context=context, bed=bed, parity=parity, measured={}
-        )
+        write_bundle(tiny, graphs, COMPOSER, out, LABEL, context=context, bed=bed, parity=parity, measured={})
 
 
 if __name__ == "__main__":
