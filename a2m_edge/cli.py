@@ -7,6 +7,7 @@ Every room of the house brings its own commands: it offers a function ``register
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         build_app()(list(sys.argv[1:] if arguments is None else arguments), prog_name="a2m-edge")
     except A2MError as error:
         typer.echo(f"a2m-edge: {_on_one_line(str(error))}", err=True)
+        _abandon_output()
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -76,6 +78,14 @@ def _options(
     ] = False,
 ) -> None:
     """An artwork and a visitor's comment become a living soundscape."""
+
+
+def _abandon_output() -> None:
+    """Drops what standard output can no longer take, or the interpreter would complain of it on its way out."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _on_one_line(message: str) -> str:

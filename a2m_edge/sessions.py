@@ -72,12 +72,10 @@ def open_session(bundle: Bundle, graph: str, device: str = "auto", threads: int 
     if graph not in bundle.manifest.graphs:
         raise BundleError(f"the bundle {bundle.manifest.name} has no graph {graph!r}")
     runtime = _onnxruntime()
-    providers = _providers(runtime, device)
+    providers, options = _providers(runtime, device), session_options(threads)
     description = bundle.manifest.graphs[graph]
     try:
-        session = runtime.InferenceSession(
-            str(bundle.file(description.file)), session_options(threads), providers=providers
-        )
+        session = runtime.InferenceSession(str(bundle.file(description.file)), options, providers=providers)
     except Exception as error:  # the runtime raises many types without a common base
         raise BundleError(f"{description.file} of the bundle cannot be loaded: {_first_line(error)}") from error
     got: str = session.get_providers()[0]

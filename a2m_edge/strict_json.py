@@ -29,9 +29,10 @@ def parse(text: str | bytes) -> object:
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         value: object = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()  # an escaped half of a surrogate pair is no text
     except StrictJsonError:
         raise
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise StrictJsonError("it is not UTF-8 text") from error
     except RecursionError as error:
         raise StrictJsonError("it is nested too deep") from error

@@ -1,0 +1,27 @@
+"""What the tests of several rooms share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from a2m_edge.bundle import Bundle, open_bundle
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the public data and weights that training starts from (A2M_SHARED, or ../shared)."""
+    folder = Path(os.environ.get("A2M_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data" / "README.md").is_file():
+        pytest.skip(f"there are no training data at {folder}: set A2M_SHARED to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle() -> Bundle:
+    """A complete bundle with very small random graphs."""
+    return open_bundle(Path(__file__).parent / "tiny_bundle" / "bundle")
