@@ -169,7 +169,7 @@ def train_decoder(
             predicted = model(fused_batch, palette, score)
         loss = frequency_weighted_l1(predicted.float(), mel)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
         optimiser.step()
         return {"loss": loss.item()}

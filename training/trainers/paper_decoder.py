@@ -1,0 +1,93 @@
+"""Trains the published decoder: one clip of fixed length for one embedding, no score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from a2m_edge.errors import DataError
+from training.checkpoint import save_checkpoint
+from training.losses import frequency_weighted_l1
+from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
+from training.trainer import RunOptions, choose_device, run_training
+from training.trainers.decoder import Realisations
+
+SILENCE = float(np.log(1e-5))
+
+
+def train_paper_decoder(
+    options: RunOptions,
+    *,
+    data: Path,
+    fused: Path,
+    config: PaperDecoderConfig | None = None,
+    batch: int = 32,
+    learning_rate: float = 1e-4,
+) -> None:
+    """Trains a ``PaperDecoder`` as published: frequency-weighted L1, Adam 1e-4, batches of 32 pairs.
+
+    Args:
+        options: see ``RunOptions``.
+        data: folder of realisations or of imported recordings.
+        fused: fused embeddings of the clips' pairs (see ``training.data.conditions``).
+        config: sizes; ``fused_size`` is taken from ``fused``.
+        batch: pairs in a step.
+        learning_rate: of Adam.
+
+    Raises:
+        DataError: there are no clips, or no pair names one of them.
+    """
+    torch.manual_seed(options.seed)
+    device = choose_device(options.device)
+    size = int(np.load(fused)["fused"].shape[1])
+    config = replace(config or PaperDecoderConfig(), fused_size=size)
+    splits = {split: Realisations(data, split, fused, size) for split in ("train", "val")}
+    for split, clips in splits.items():
+        clips.items = [item for item in clips.items if item.clip in clips.fused]
+        if not clips.items:
+            raise DataError(f"No pair of {fused} names a clip of {data / split}: build both from the same captions")
+    model = PaperDecoder(config).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), learning_rate)
+
+    def pairs(clips: Realisations, numbers: np.ndarray, choices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Fused embeddings (B, H) and mels (B, bands, frames), cut or filled up with silence."""
+        vectors, mels = [], []
+        for number, choice in zip(numbers, choices, strict=True):
+            item = clips.items[number]
+            candidates = clips.fused[item.clip]
+            vectors.append(candidates[choice % len(candidates)])
+            mel = item.mel[:, : config.frames].astype(np.float32)
+            missing = ((0, 0), (0, config.frames - mel.shape[1]))
+            mels.append(np.pad(mel, missing, constant_values=SILENCE))
+        return torch.from_numpy(np.stack(vectors)).to(device), torch.from_numpy(np.stack(mels)).to(device)
+
+    def step(number: int) -> dict[str, float]:
+        generator = np.random.default_rng([options.seed, number])
+        chosen = generator.integers(len(splits["train"].items), size=batch)
+        vectors, mels = pairs(splits["train"], chosen, generator.integers(1 << 30, size=batch))
+        with torch.autocast(device.type, torch.bfloat16):
+            predicted = model(vectors)
+        loss = frequency_weighted_l1(predicted.float(), mels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        return {"loss": loss.item()}
+
+    def validate() -> dict[str, float]:
+        chosen = np.arange(min(batch, len(splits["val"].items)))
+        vectors, mels = pairs(splits["val"], chosen, np.zeros_like(chosen))
+        return {"mel_l1": (model(vectors) - mels).abs().mean().item()}
+
+    run_training(
+        options,
+        models={"decoder": model},
+        optimisers={"decoder": optimiser},
+        schedule=None,
+        step=step,
+        validate=validate,
+        save=lambda folder: save_checkpoint(folder, model, config.document()),
+    )
