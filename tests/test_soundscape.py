@@ -1,0 +1,139 @@
+"""The stream that a host plays: chunks, steering, memory."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from a2m_edge.bundle import Bundle
+from a2m_edge.errors import CommentError, OptionError
+from a2m_edge.soundscape import Soundscape
+
+PICTURE = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+OTHER = np.zeros((200, 60, 3), np.uint8)
+
+
+def start(bundle: Bundle, seed: int = 0) -> Soundscape:
+    soundscape = Soundscape(bundle, seed=seed, device="cpu", threads=1)
+    soundscape.see(PICTURE)
+    soundscape.hear("The waves make me feel at peace")
+    return soundscape
+
+
+def sound(bundle: Bundle, frames: int, chunk_frames: int) -> NDArray[np.float32]:
+    chunks = list(start(bundle).chunks(frames, chunk_frames))
+    return np.concatenate([chunk.samples for chunk in chunks]) if chunks else np.zeros(0, np.float32)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 32, 100])
+def test_chunk_lengths_add_up_exactly(tiny_bundle: Bundle, chunk: int) -> None:
+    hop = tiny_bundle.manifest.audio.hop
+    for frames in (0, 1, chunk - 1, chunk, chunk + 1):
+        chunks = list(start(tiny_bundle).chunks(frames, chunk))
+        assert sum(len(one.samples) for one in chunks) == frames * hop
+        assert [one.first_frame for one in chunks] == list(range(0, frames, chunk))
+        assert all(len(one.samples) == one.frames * hop for one in chunks)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(1, 130))
+def test_a_chunked_render_equals_a_whole_one(tiny_bundle: Bundle, chunk: int) -> None:
+    whole, chunked = sound(tiny_bundle, 260, 260), sound(tiny_bundle, 260, chunk)
+    assert np.abs(whole - chunked).max() <= 1e-4  # measured: 1e-6 and below
+    assert np.abs(whole).max() > 1e-3
+
+
+def test_the_beginning_of_a_stream_does_not_depend_on_its_length(tiny_bundle: Bundle) -> None:
+    short, long = sound(tiny_bundle, 50, 50), sound(tiny_bundle, 300, 300)
+    assert np.abs(short - long[: len(short)]).max() <= 1e-4
+
+
+def test_the_same_request_gives_the_same_samples_and_another_seed_others(tiny_bundle: Bundle) -> None:
+    def once(seed: int) -> NDArray[np.float32]:
+        return np.concatenate([chunk.samples for chunk in start(tiny_bundle, seed).chunks(400)])
+
+    np.testing.assert_array_equal(once(1), once(1))
+    assert np.abs(once(1) - once(2)).max() > 1e-3
+
+
+def test_steering_bends_the_sound_from_the_next_chunk_on(tiny_bundle: Bundle) -> None:
+    steered, straight = start(tiny_bundle), start(tiny_bundle)
+    before = [next(stream.chunks(64)).samples for stream in (steered, straight)]
+    np.testing.assert_array_equal(*before)
+    played = len(steered.score.beats)
+    past = list(steered.score.beats)
+    steered.hear("Terror! The storm will drown them all")
+    after = [np.concatenate([one.samples for one in stream.chunks(96)]) for stream in (steered, straight)]
+    assert np.abs(after[0] - after[1]).max() > 1e-4
+    assert steered.score.beats[:played] == past
+    assert np.isfinite(after[0]).all()
+
+
+def test_a_new_picture_brings_its_own_theme(tiny_bundle: Bundle) -> None:
+    soundscape = start(tiny_bundle)
+    list(soundscape.chunks(64))
+    theme = soundscape.theme
+    soundscape.see(OTHER)
+    assert soundscape.theme != theme
+    assert soundscape.theme == _fresh(tiny_bundle, OTHER).theme
+    soundscape.hear("another word changes no theme")
+    assert soundscape.theme == _fresh(tiny_bundle, OTHER).theme
+
+
+def _fresh(bundle: Bundle, picture: NDArray[np.uint8]) -> Soundscape:
+    soundscape = Soundscape(bundle, device="cpu", threads=1)
+    soundscape.see(picture)
+    return soundscape
+
+
+def test_picture_alone_and_comment_alone_both_play(tiny_bundle: Bundle) -> None:
+    seen, heard = (Soundscape(tiny_bundle, device="cpu", threads=1) for _ in range(2))
+    seen.see(PICTURE)
+    heard.hear("calm")
+    for soundscape in (seen, heard):
+        samples = next(soundscape.chunks(40, 40)).samples
+        assert np.isfinite(samples).all() and np.abs(samples).max() > 1e-3
+
+
+def test_nothing_plays_before_anything_was_seen_or_heard(tiny_bundle: Bundle) -> None:
+    soundscape = Soundscape(tiny_bundle, device="cpu", threads=1)
+    with pytest.raises(OptionError, match="picture"):
+        soundscape.chunks(10)
+    soundscape.hear("calm")
+    with pytest.raises(OptionError, match="must remain"):
+        soundscape.hear(None)
+    assert next(soundscape.chunks(8)).frames == 8, "a refused wish leaves the stream as it was"
+
+
+@pytest.mark.parametrize("comment", ["", "   ", "\x00\x07"])
+def test_a_comment_that_says_nothing_is_refused(tiny_bundle: Bundle, comment: str) -> None:
+    soundscape = start(tiny_bundle)
+    with pytest.raises(CommentError):
+        soundscape.hear(comment)
+    assert next(soundscape.chunks(8)).frames == 8
+
+
+@pytest.mark.parametrize(("frames", "chunk"), [(-1, 32), (10, 0), (None, -5)])
+def test_impossible_lengths_are_refused(tiny_bundle: Bundle, frames: int | None, chunk: int) -> None:
+    with pytest.raises(OptionError):
+        start(tiny_bundle).chunks(frames, chunk)
+
+
+def test_a_negative_seed_is_refused(tiny_bundle: Bundle) -> None:
+    with pytest.raises(OptionError, match="seed"):
+        Soundscape(tiny_bundle, seed=-1)
+
+
+def test_an_endless_stream_keeps_only_what_it_was_told_to_keep(tiny_bundle: Bundle) -> None:
+    soundscape = Soundscape(tiny_bundle, device="cpu", threads=1, score_seconds=5.0)
+    soundscape.see(PICTURE)
+    for _ in islice(soundscape.chunks(chunk_frames=64), 40):
+        pass
+    beats = soundscape.score.beats
+    assert beats[-1].start - beats[0].start <= 5.0 + beats[0].seconds
+    assert beats[0].bar > 0
