@@ -90,14 +90,16 @@ def normalise_loudness(
     measured = integrated_loudness(samples, sample_rate)
     if measured == -math.inf:
         return samples.copy()
-    gain = target - measured
-    most = gain + _MOST_DRIVE
+    gain = low = target - measured
+    high = low + _MOST_DRIVE
     while True:
         result = _limit(samples * np.float32(_amplitude(gain)), sample_rate, _amplitude(peak - _PEAK_MARGIN))
         lacking = target - integrated_loudness(result, sample_rate)
-        if lacking < _LOUDNESS_TOLERANCE or gain >= most:
+        if abs(lacking) < _LOUDNESS_TOLERANCE or high - low < _LOUDNESS_TOLERANCE:
             return result
-        gain = min(gain + lacking, most)
+        # The loudness rises with the gain, ever less as the limiter works: bisection cannot miss.
+        low, high = (gain, high) if lacking > 0 else (low, gain)
+        gain = (low + high) / 2
 
 
 def _amplitude(decibels: float) -> float:

@@ -7,6 +7,7 @@ NaN and infinities, which JSON does not have.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -114,12 +115,17 @@ def _decode(kind: Any, value: object, place: str) -> Any:
 
 
 def _decode_dataclass(kind: Any, value: dict[str, object], place: str) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     for key in sorted(hints.keys() - value.keys()):
         raise StrictJsonError(f"{place}.{key} is missing".lstrip("."))
     for key in sorted(value.keys() - hints.keys()):
         raise StrictJsonError(f"{place}.{key} is unknown".lstrip("."))
     return kind(**{key: _decode(hint, value[key], f"{place}.{key}") for key, hint in hints.items()})
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _number(value: float, place: str) -> float:
