@@ -92,7 +92,7 @@ def build(
 
     from a2m_edge.audio import AudioFormat
     from training.data.articaps import build_articaps
-    from training.data.conditions import embed_texts
+    from training.data.embeddings import embed_texts
     from training.data.realisation import build_realisations, read_captions
     from training.data.recordings import import_recordings
     from training.models.encoders import load_encoder
