@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from a2m_edge.bundle import Bundle, Tensor
+from a2m_edge.bundle import MANIFEST, Bundle, Tensor
 from a2m_edge.errors import BundleError
 from a2m_edge.sessions import open_session
 from a2m_edge.soundscape import Soundscape
@@ -62,7 +62,7 @@ def print_verification(bundle: Bundle, device: str) -> None:
     files = _table(f"{bundle.manifest.name} {bundle.manifest.version} is whole", "file", "bytes", "SHA-256", "runs on")
     running = {graph.file: devices[name] for name, graph in bundle.manifest.graphs.items()}
     for name, record in bundle.manifest.files.items():
-        files.add_row(name, f"{record.size:,}", record.sha256, running.get(name, ""))
+        files.add_row(name, f"{record.size:,}", f"{record.sha256[:16]}…", running.get(name, ""))
     Console().print(files)
 
 
@@ -88,6 +88,8 @@ def _flat(figures: dict[str, object], prefix: str = "") -> dict[str, str]:
     for name, figure in figures.items():
         if isinstance(figure, dict):
             rows |= _flat(figure, f"{prefix}{name}.")
+        elif isinstance(figure, list):
+            rows[prefix + name] = f"{len(figure)} entries in {MANIFEST}"
         else:
             rows[prefix + name] = f"{figure:.4g}" if isinstance(figure, float) else str(figure)
     return rows

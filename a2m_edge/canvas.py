@@ -38,8 +38,9 @@ class Canvas:
     def __init__(self, width: int, height: int, ground: Colour) -> None:
         self.width, self.height = width, height
         size = (height * _OVERSAMPLING, width * _OVERSAMPLING, 3)
-        self._pixels: NDArray[np.uint8] = np.full(size, ground, np.uint8)
+        self._pixels: NDArray[np.uint8] = np.empty(size, np.uint8)
         self._faces: dict[str, cv2.FontFace] = {}
+        self.rectangle(0, 0, width, height, ground)
 
     def finish(self) -> NDArray[np.uint8]:
         """The picture, RGB uint8 [height, width, 3]."""

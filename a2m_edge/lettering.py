@@ -66,6 +66,8 @@ def _reversed(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _has_glyph(character: str) -> bool:
     """OpenCV draws a question mark for what a typeface lacks."""
+    if unicodedata.category(character) == "Cf":
+        return False
     return character == "?" or not np.array_equal(_probe(character), _probe("?"))
 
 
