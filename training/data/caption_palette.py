@@ -143,18 +143,14 @@ _NAMED: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"pads?|synth(?:s|esi[sz]er)?|drones?|ambient|atmospheric|didgeridoo|theremin", ("pad",)),
 )  # fmt: skip
 _NAMED_PATTERNS = tuple((re.compile(rf"(?<![\w-])(?:{words})(?!\w)"), names) for words, names in _NAMED)
-_DENIED = re.compile(
-    r"\b(?:no|without(?: any)?|minus|lacks?|isn't any|there (?:is|are) no)\s+(?:other )?[\w-]+"
-)
+_DENIED = re.compile(r"\b(?:no|without(?: any)?|minus|lacks?|isn't any|there (?:is|are) no)\s+(?:other )?[\w-]+")
 
 _ROLE_HINTS = {
     "bass": re.compile(r"(?<![\w-])(?:bass|bassline|low|drone|root)(?!\w)"),
     "harmony": re.compile(
         r"(?<!\w)(?:chords?|harmon\w+|accompan\w+|sustained|background|backing|pads?|strumm\w+)(?!\w)"
     ),
-    "figure": re.compile(
-        r"(?<!\w)(?:arpeggi\w+|pluck\w+|fingerpick\w+|rhythm\w*|ostinato|riffs?|picking)(?!\w)"
-    ),
+    "figure": re.compile(r"(?<!\w)(?:arpeggi\w+|pluck\w+|fingerpick\w+|rhythm\w*|ostinato|riffs?|picking)(?!\w)"),
     "melody": re.compile(r"(?<!\w)(?:melod\w+|lead|solo|theme|tune|main)(?!\w)"),
 }
 

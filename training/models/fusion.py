@@ -1,0 +1,140 @@
+"""Gated residual fusion of a picture and a comment, with what is read off the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from a2m_edge.errors import CheckpointError
+from a2m_edge.feeling import EMOTIONS, INSTRUMENTS, ROLES
+from training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Sizes of a fusion.
+
+    Attributes:
+        embedding_size: D of both encoders.
+        fused_size: H of the fused vector.
+        hidden_size: width between them (512 in Art2Music).
+        emotions, roles, instruments: what the heads tell, in their order.
+        dropout: share of the inner values dropped in training; the formula is the same without it.
+    """
+
+    embedding_size: int = 384
+    fused_size: int = 256
+    hidden_size: int = 512
+    emotions: tuple[str, ...] = EMOTIONS
+    roles: tuple[str, ...] = ROLES
+    instruments: tuple[str, ...] = tuple(INSTRUMENTS)
+    dropout: float = 0.3
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``config.json`` of a checkpoint holds it."""
+        return {"kind": "fusion"} | asdict(self)
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+        """The reverse of ``to_dict``.
+
+        Raises:
+            ValueError: a value is of another type or out of its range.
+            KeyError: a value is missing.
+        """
+        sizes = {name: config[name] for name in ("embedding_size", "fused_size", "hidden_size")}
+        words = {name: config[name] for name in ("emotions", "roles", "instruments")}
+        for name, size in sizes.items():
+            if type(size) is not int or not 0 < size <= 8192:
+                raise ValueError(f"{name} is {size!r}")
+        for name, entries in words.items():
+            if not isinstance(entries, list | tuple) or not entries or not all(isinstance(e, str) for e in entries):
+                raise ValueError(f"{name} is {entries!r}")
+        dropout = config["dropout"]
+        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+            raise ValueError(f"dropout is {dropout!r}")
+        return cls(**sizes, **{name: tuple(entries) for name, entries in words.items()}, dropout=float(dropout))
+
+
+class Fusion(nn.Module):
+    """Gated residual fusion (Art2Music, arXiv 2512.00120) and its heads.
+
+    ``out = linear(relu(linear(concat(text, image))))``, ``gate = sigmoid(linear(out))``,
+    ``fused = gate * out + (1 - gate) * linear(text)``. A side that is absent is replaced by a learned embedding.
+    """
+
+    def __init__(self, config: FusionConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or FusionConfig()
+        size, hidden, fused = config.embedding_size, config.hidden_size, config.fused_size
+        # Components of a normalised embedding are small: this makes them about 1.
+        self.scale = size**0.5
+        self.absent_image = nn.Parameter(torch.randn(size) / self.scale)
+        self.absent_text = nn.Parameter(torch.randn(size) / self.scale)
+        self.inner = nn.Sequential(nn.Linear(2 * size, hidden), nn.ReLU(), nn.Dropout(config.dropout))
+        self.outer = nn.Linear(hidden, fused)
+        self.gate = nn.Linear(fused, fused)
+        self.residual = nn.Linear(size, fused)
+        self.emotion_head = nn.Linear(fused, len(config.emotions))
+        self.feeling_head = nn.Linear(fused, 2)
+        self.palette_head = nn.Linear(fused, len(config.roles) * len(config.instruments))
+        self.room_head = nn.Linear(fused, 1)
+
+    def fuse(self, image_embedding: Tensor, text_embedding: Tensor, present: Tensor) -> Tensor:
+        """Arguments as in ``forward`` -> fused [batch, H]."""
+        image = torch.where(present[:, :1] > 0.5, image_embedding, self.absent_image) * self.scale
+        text = torch.where(present[:, 1:] > 0.5, text_embedding, self.absent_text) * self.scale
+        out = self.outer(self.inner(torch.cat([text, image], dim=1)))
+        gate = torch.sigmoid(self.gate(out))
+        fused: Tensor = gate * out + (1 - gate) * self.residual(text)
+        return fused
+
+    def forward(
+        self, image_embedding: Tensor, text_embedding: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What a picture and a comment are felt to express.
+
+        Args:
+            image_embedding: float32 [batch, D], L2 norm 1; ignored where it is not present.
+            text_embedding: float32 [batch, D], L2 norm 1; ignored where it is not present.
+            present: float32 [batch, 2]: 1 where there is a picture, a comment; else 0.
+
+        Returns:
+            fused [batch, H]; emotion logits [batch, emotions]; valence and arousal [batch, 2] in [-1, 1]; palette
+            logits [batch, roles, instruments]; size of the room [batch, 1] in [0, 1].
+        """
+        fused = self.fuse(image_embedding, text_embedding, present)
+        palette = self.palette_head(fused).unflatten(1, (len(self.config.roles), len(self.config.instruments)))
+        return (
+            fused,
+            self.emotion_head(fused),
+            torch.tanh(self.feeling_head(fused)),
+            palette,
+            torch.sigmoid(self.room_head(fused)),
+        )
+
+    def save(self, folder: Path, half: bool = False) -> None:
+        """Writes a checkpoint; ``half`` stores float16 weights."""
+        save_checkpoint(folder, self, self.config.to_dict(), half=half)
+
+
+def load_fusion(folder: Path) -> Fusion:
+    """The fusion of a checkpoint, in eval mode, float32, on the CPU.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another kind.
+    """
+    state, config = load_checkpoint(folder, "fusion")
+    try:
+        fusion = Fusion(FusionConfig.from_dict(config))
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder / 'config.json'} describes no fusion that can be built ({error}): train it again"
+        ) from error
+    load_weights(fusion, state, folder / "model.safetensors")
+    return fusion.eval()

@@ -1,0 +1,408 @@
+"""Tunes an encoder on what people felt: texts by their emotions, pictures by contrast with their texts.
+
+The text tower learns the emotions of ArtEmis and GoEmotions while a frozen copy of its start holds the
+similarities between sentences in place. The projection of the image tower learns to put a picture beside its
+utterances and captions (contrastive, as CLIP: Radford et al. 2021) and to tell its emotions with the same heads as
+the texts; the trunk below it stays as it is, so its features are computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from a2m_edge.feeling import EMOTIONS
+from training.data.feelings import (
+    EMOTION_AROUSAL,
+    EMOTION_SIGNS,
+    ArousalLexicon,
+    LabelledText,
+    Picture,
+    PictureArchive,
+    Utterance,
+    read_goemotions,
+    read_oasis,
+    read_paintings,
+    read_utterances,
+    utterance_arousal,
+)
+from training.models.encoders import EncoderModel, load_encoder
+from training.trainer import RunOptions, choose_device, run_training, warm_cosine
+
+POOL = 8
+"""Batches that are drawn together and sorted by length, so that little of a batch is padding."""
+
+
+@dataclass
+class EncoderData:
+    """What an encoder is tuned on; ``photographs`` may be empty.
+
+    Attributes:
+        utterances: of paintings, all splits.
+        texts: with several labels each, all splits; ``labels`` is how many labels there are.
+        paintings: all splits; their files are members of ``painting_archive``.
+        photographs: members of ``photograph_archive``; ``norms`` float32 [n, 2] are their valence and arousal.
+        arousal: float32, of each utterance, in [-1, 1].
+    """
+
+    utterances: Sequence[Utterance]
+    arousal: NDArray[np.float32]
+    texts: Sequence[LabelledText]
+    labels: int
+    paintings: Sequence[Picture]
+    painting_archive: PictureArchive
+    photographs: Sequence[Picture]
+    norms: NDArray[np.float32]
+    photograph_archive: PictureArchive
+
+    @classmethod
+    def read(cls, data: Path, size: int) -> EncoderData:
+        """Reads ArtEmis, GoEmotions, the paintings and OASIS from the shared data folder.
+
+        Raises:
+            DataError: a table or an archive is missing or damaged.
+        """
+        utterances = read_utterances(data)
+        emotions = np.array([utterance.emotion for utterance in utterances])
+        lexical = ArousalLexicon(data)([utterance.text for utterance in utterances])
+        texts, labels = read_goemotions(data)
+        photographs, norms = read_oasis(data)
+        return cls(
+            utterances=utterances,
+            arousal=utterance_arousal(emotions, lexical),
+            texts=texts,
+            labels=labels,
+            paintings=read_paintings(data),
+            painting_archive=PictureArchive(data / "paintings.zip", size),
+            photographs=photographs,
+            norms=norms,
+            photograph_archive=PictureArchive(data / "oasis.zip", size),
+        )
+
+    @cached_property
+    def painting_emotions(self) -> dict[str, NDArray[np.float32]]:
+        """The share of each emotion among the annotators of a picture, float32 [9], by file."""
+        counts: dict[str, NDArray[np.float32]] = {}
+        for utterance in self.utterances:
+            if utterance.picture:
+                counts.setdefault(utterance.picture, np.zeros(len(EMOTIONS), np.float32))[utterance.emotion] += 1
+        return {file: count / count.sum() for file, count in counts.items()}
+
+    @cached_property
+    def painting_utterances(self) -> dict[str, list[str]]:
+        """The utterances of a picture by its file."""
+        found: dict[str, list[str]] = {}
+        for utterance in self.utterances:
+            if utterance.picture:
+                found.setdefault(utterance.picture, []).append(utterance.text)
+        return found
+
+
+class EmotionHeads(nn.Module):
+    """Linear readings of an embedding, for training alone: emotions, valence and arousal, other labels."""
+
+    def __init__(self, embedding_size: int, labels: int) -> None:
+        super().__init__()
+        # Components of a normalised embedding are small: this makes them about 1.
+        self.scale = embedding_size**0.5
+        self.emotions = nn.Linear(embedding_size, len(EMOTIONS))
+        self.feeling = nn.Linear(embedding_size, 2)
+        self.labels = nn.Linear(embedding_size, labels)
+        self.temperature = nn.Parameter(torch.tensor(14.0).log())
+
+    def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[batch, D] -> logits [batch, 9], valence and arousal [batch, 2], logits [batch, labels]."""
+        scaled = embedding * self.scale
+        return self.emotions(scaled), self.feeling(scaled), self.labels(scaled)
+
+
+class EncoderTraining:
+    """The step and the validation of a tuning.
+
+    Towers are in eval mode throughout, but for the projection of the pictures: a run is too short for the texts
+    to need dropout, and a batch too small for statistics of its own.
+
+    Args:
+        model: the encoder that is tuned, in place; its image tower is a trunk and a head (timm).
+        data: what it learns from.
+        seed: of the order of the data; every step draws from ``(seed, step)`` alone.
+        batch: texts in a step.
+        anchor: weight of keeping the similarities between sentences.
+        features: file that keeps the features of the pictures between runs; None computes them each time.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        model: EncoderModel,
+        data: EncoderData,
+        *,
+        seed: int = 0,
+        batch: int = 64,
+        anchor: float = 20.0,
+        features: Path | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        self._model, self._data, self._seed, self._anchor, self._batch = model, data, seed, anchor, batch
+        self._device = device or torch.device("cpu")
+        clip = model.clip.to(self._device).eval().requires_grad_(False)
+        self.heads = EmotionHeads(model.embedding_size, data.labels).to(self._device)
+        self._start = deepcopy(model.text)
+        self._text = model.text
+        self._head = cast(nn.Module, cast(Any, clip).visual.head)
+        layers = _upper(list(_text_layers(cast(Any, clip).text)), 2 / 3)
+        # Few pictures have feelings to learn from: their projection is held small.
+        groups: list[dict[str, Any]] = [
+            {"params": _opened(*layers), "lr": 8e-5},
+            {"params": _opened(self._head), "lr": 5e-4, "weight_decay": 0.5},
+            {"params": _opened(self.heads), "lr": 5e-4},
+        ]
+        self._tuned = [parameter for group in groups for parameter in group["params"]]
+        self.optimiser = AdamW(groups, weight_decay=0.01)
+        self._train = [i for i, utterance in enumerate(data.utterances) if utterance.split == "train"]
+        self._texts = [i for i, text in enumerate(data.texts) if text.split == "train"]
+        self._features = _cached(features, lambda: self._picture_features(data))
+        with torch.no_grad():
+            for projection in self._head.modules():
+                if isinstance(projection, nn.Linear) and projection.bias is not None:
+                    # Pictures start spread around the origin instead of all in the direction of their mean.
+                    projection.bias.copy_(
+                        -(projection.weight @ torch.from_numpy(self._features.mean(0)).to(self._device))
+                    )
+        self._row = {picture.file: row for row, picture in enumerate(data.paintings)}
+        train = [(row, p) for row, p in enumerate(data.paintings) if p.split == "train"]
+        self._felt = [row for row, picture in train if picture.file in data.painting_emotions]
+        self._named = [row for row, picture in train if picture.file not in data.painting_emotions]
+
+    def step(self, number: int) -> dict[str, float]:
+        """One optimiser step."""
+        self._head.train()
+        random = np.random.default_rng((self._seed, 1, number))
+        chosen, others = self._texts_of(number)
+        losses, embeddings = self._text_losses(chosen, others, random)
+        losses |= self._picture_losses(chosen, embeddings, random)
+        total = torch.stack(list(losses.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._tuned, 1.0)
+        self.optimiser.step()
+        return {"loss": total.item()} | {name: loss.item() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def validate(self, utterances: int = 400) -> dict[str, float]:
+        """Accuracy on texts, correlation on pictures, and how well the similarities are kept."""
+        data = self._data
+        held = [utterance for utterance in data.utterances if utterance.split == "val"]
+        held = held[:: max(1, len(held) // utterances)]
+        texts = [utterance.text for utterance in held]
+        now, before = self._embed(self._text, texts), self._embed(self._start, texts)
+        truth = torch.tensor([utterance.emotion for utterance in held])
+        scalars = {
+            "accuracy": (self.heads(now)[0].cpu().argmax(1) == truth).float().mean().item(),
+            "similarity": similarity_kept(before.cpu(), now.cpu()),
+        }
+        rows = [r for r, p in enumerate(data.paintings) if p.split == "val" and p.file in data.painting_emotions]
+        if len(rows) > 2:
+            means = [float(data.painting_emotions[data.paintings[row].file] @ EMOTION_SIGNS) for row in rows]
+            valence = self.heads(self._project(rows))[1][:, 0].cpu().numpy()
+            scalars["picture_valence"] = float(np.corrcoef(valence, means)[0, 1])
+        return scalars
+
+    def _texts_of(self, number: int) -> tuple[list[int], list[int]]:
+        """The utterances and the other texts of a step, short with short and long with long."""
+        data, felt = self._data, self._batch * 3 // 4
+        random = np.random.default_rng((self._seed, 0, number // POOL))
+        chosen = _drawn(random, self._train, POOL * felt, lambda i: len(data.utterances[i].text))
+        rest = self._batch - felt
+        others = _drawn(random, self._texts, POOL * rest, lambda i: len(data.texts[i].text))
+        turn = int(random.permutation(POOL)[number % POOL])
+        return chosen[turn * felt : (turn + 1) * felt], others[turn * rest : (turn + 1) * rest]
+
+    def _text_losses(
+        self, chosen: list[int], others: list[int], random: np.random.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses, and the embeddings of the chosen utterances without their gradient."""
+        data, felt = self._data, len(chosen)
+        texts = [data.utterances[i].text for i in chosen] + [data.texts[i].text for i in others]
+        tokens = self._model.tokens(texts).to(self._device)
+        anchored = torch.from_numpy(random.permutation(len(texts))[: len(texts) // 2])
+        with self._fast():
+            now = self._text(tokens).float()
+            with torch.no_grad():
+                before = self._start(tokens[anchored]).float()
+        logits, feeling, labels = self.heads(now)
+        emotions = np.array([data.utterances[i].emotion for i in chosen])
+        target = torch.from_numpy(np.stack([EMOTION_SIGNS[emotions], data.arousal[chosen]], 1))
+        several = torch.zeros(len(others), data.labels)
+        for row, i in enumerate(others):
+            several[row, list(data.texts[i].labels)] = 1.0
+        kept = now[anchored]
+        return {
+            "emotion": F.cross_entropy(logits[:felt], torch.from_numpy(emotions).to(self._device)),
+            "feeling": F.mse_loss(feeling[:felt], target.to(self._device)),
+            "labels": 4 * F.binary_cross_entropy_with_logits(labels[felt:], several.to(self._device)),
+            "anchor": self._anchor * F.mse_loss(kept @ kept.T, before @ before.T)
+            + 0.5 * (1 - (kept * before).sum(1)).mean(),
+        }, now[:felt].detach()
+
+    def _picture_losses(
+        self, chosen: list[int], embeddings: Tensor, random: np.random.Generator, pictures: int = 64
+    ) -> dict[str, Tensor]:
+        """Contrast of the chosen utterances' paintings, and some with captions, with their texts; emotions."""
+        data = self._data
+        seen: dict[str, int] = {}
+        for place, i in enumerate(chosen):
+            seen.setdefault(data.utterances[i].picture, place)
+        seen.pop("", None)
+        named = [self._named[i] for i in random.integers(0, len(self._named), pictures // 6) if self._named]
+        photographs = random.integers(0, max(1, len(data.norms)), min(pictures // 4, len(data.norms)))
+        captioned = [data.paintings[row].caption for row in named]
+        captioned += [data.photographs[i].caption for i in photographs[: pictures // 12]]
+        first = len(data.paintings)
+        rows = [self._row[file] for file in seen] + named + [first + int(i) for i in photographs[: pictures // 12]]
+        losses: dict[str, Tensor] = {}
+        if len(rows) > 1:
+            with torch.no_grad():
+                captions = self._embed(self._text, captioned) if captioned else embeddings[:0]
+            texts = torch.cat([embeddings[list(seen.values())], captions])
+            likeness = self.heads.temperature.exp().clamp(max=100) * self._project(rows) @ texts.T
+            pairs = torch.arange(len(rows), device=self._device)
+            losses["contrast"] = 0.15 * (F.cross_entropy(likeness, pairs) + F.cross_entropy(likeness.T, pairs))
+        if self._felt:
+            felt = [self._felt[i] for i in random.integers(0, len(self._felt), pictures)]
+            shares = torch.from_numpy(np.stack([data.painting_emotions[data.paintings[row].file] for row in felt]))
+            signs = shares @ torch.from_numpy(np.stack([EMOTION_SIGNS, EMOTION_AROUSAL], 1))
+            target = torch.cat([signs, torch.from_numpy(data.norms[photographs])]).to(self._device)
+            logits, feeling, _ = self.heads(self._project(felt + [first + int(i) for i in photographs]))
+            losses["picture_emotion"] = F.cross_entropy(logits[: len(felt)], shares.to(self._device))
+            losses["picture_feeling"] = F.mse_loss(feeling, target)
+        return losses
+
+    def _project(self, rows: list[int]) -> Tensor:
+        """Embeddings of the pictures in these rows of the features: float32 [len(rows), D]."""
+        features = torch.from_numpy(self._features[rows]).to(self._device)
+        return F.normalize(self._head(features), dim=-1)
+
+    @torch.no_grad()
+    def _picture_features(self, data: EncoderData, batch: int = 32) -> NDArray[np.float32]:
+        """What the trunk of the image tower sees in the paintings, then the photographs: float32 [n, features]."""
+        trunk = cast(nn.Module, cast(Any, self._model.clip).visual.trunk)
+        facts = self._model.image_preprocessing
+        mean, std = (torch.tensor(side).view(1, 3, 1, 1) for side in (facts.mean, facts.std))
+        found = []
+        for archive, pictures in (
+            (data.painting_archive, data.paintings),
+            (data.photograph_archive, data.photographs),
+        ):
+            for first in range(0, len(pictures), batch):
+                squares = np.stack([archive.square(picture) for picture in pictures[first : first + batch]])
+                pixels = (torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 255 - mean) / std
+                with self._fast():
+                    seen = trunk(pixels.to(self._device, memory_format=torch.channels_last))
+                found.append(seen.float().cpu().numpy())
+        return np.concatenate(found)
+
+    def _embed(self, tower: nn.Module, texts: Sequence[str], batch: int = 100) -> Tensor:
+        """Embeddings of texts: float32 [len(texts), D]."""
+        parts = []
+        for first in range(0, len(texts), batch):
+            with self._fast():
+                parts.append(tower(self._model.tokens(texts[first : first + batch]).to(self._device)).float())
+        return torch.cat(parts)
+
+    def _fast(self) -> torch.autocast:
+        """bfloat16 where it pays: the matrix products and convolutions of the towers."""
+        return torch.autocast(self._device.type, torch.bfloat16)
+
+
+def similarity_kept(before: Tensor, after: Tensor) -> float:
+    """Spearman correlation between the cosine similarities of all pairs, before and after; [n, D] each."""
+    upper = np.triu_indices(len(before), 1)
+    pairs = [(part @ part.T).numpy()[upper] for part in (before, after)]
+    return float(spearmanr(*pairs).statistic)
+
+
+def train_encoder(
+    options: RunOptions,
+    *,
+    data: Path,
+    start: str | Path = "a2m-s",
+    image_weights: Path | None = None,
+    batch: int = 64,
+) -> None:
+    """Tunes an encoder and writes its checkpoint into ``options.out``.
+
+    Args:
+        options: of the run.
+        data: folder of ``artemis.csv``, ``goemotions.tsv``, ``paintings.zip``, ``oasis.zip`` and their tables.
+        start: what ``load_encoder`` takes.
+        image_weights: weights that the image tower of ``a2m-s`` starts from.
+        batch: texts in a step.
+
+    Raises:
+        CheckpointError, DataError, DeviceError, OptionError: see ``load_encoder``, ``EncoderData``, and
+            ``run_training``.
+    """
+    torch.manual_seed(options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    model = load_encoder(start, str(image_weights) if image_weights else None)
+    training = EncoderTraining(
+        model,
+        EncoderData.read(data, model.image_preprocessing.size),
+        seed=options.seed,
+        batch=batch,
+        features=options.out / "features.npy",
+        device=choose_device(options.device),
+    )
+    run_training(
+        options,
+        models={"clip": model.clip, "heads": training.heads},
+        optimisers={"adamw": training.optimiser},
+        schedule=warm_cosine(),
+        step=training.step,
+        validate=training.validate,
+        save=model.save,
+    )
+
+
+def _drawn(random: np.random.Generator, indices: Sequence[int], count: int, length: Callable[[int], int]) -> list[int]:
+    """So many of the indices, drawn without repetition while there are enough, in order of their length."""
+    return sorted(random.choice(indices, count, replace=len(indices) < count).tolist(), key=length)
+
+
+def _opened(*modules: nn.Module) -> list[nn.Parameter]:
+    """The parameters of modules, made trainable."""
+    return [parameter for module in modules for parameter in module.requires_grad_(True).parameters()]
+
+
+def _upper(modules: list[nn.Module], share: float) -> list[nn.Module]:
+    return modules[len(modules) - max(1, round(share * len(modules))) :]
+
+
+def _text_layers(tower: Any) -> Iterable[nn.Module]:
+    """The layers of a text tower from the lowest, of Hugging Face or of open_clip itself."""
+    transformer = tower.transformer
+    encoder = getattr(transformer, "encoder", transformer)
+    yield from getattr(encoder, "layer", None) or getattr(encoder, "resblocks", None) or [transformer]
+
+
+def _cached(file: Path | None, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    if file is not None and file.exists():
+        kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
+        return kept
+    made = make()
+    if file is not None:
+        np.save(file, made)
+    return made
