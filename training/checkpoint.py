@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,10 +37,10 @@ def save_checkpoint(folder: Path, model: nn.Module, config: Mapping[str, Any], h
     }
     aside = folder / "model.safetensors.part"
     save_file(tensors, aside)
-    os.replace(aside, folder / "model.safetensors")
+    aside.replace(folder / "model.safetensors")
     aside = folder / "config.json.part"
     aside.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(aside, folder / "config.json")
+    aside.replace(folder / "config.json")
 
 
 def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -23,7 +23,7 @@ class LogMel(nn.Module):
     def __init__(self, audio: AudioFormat) -> None:
         super().__init__()
         self.audio = audio
-        self.register_buffer("filterbank", torch.from_numpy(mel_filterbank(audio)), persistent=False)
+        self.register_buffer("filterbank", torch.tensor(mel_filterbank(audio)), persistent=False)
         self.register_buffer("window", torch.hann_window(audio.window), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -40,9 +40,7 @@ def _magnitude(waveform: Tensor, window: Tensor, hop: int, floor: float) -> Tens
     ``floor`` under the root keeps the gradient of silence finite.
     """
     size = window.shape[0]
-    spectrum = torch.view_as_real(
-        torch.stft(waveform, size, hop, window=window, center=False, return_complex=True)
-    )
+    spectrum = torch.view_as_real(torch.stft(waveform, size, hop, window=window, center=False, return_complex=True))
     return torch.sqrt(spectrum.square().sum(-1) + floor)
 
 
@@ -67,7 +65,7 @@ class MultiResolutionSTFT(nn.Module):
 
 
 def frequency_weighted_l1(predicted: Tensor, target: Tensor, low: float = 1.0, high: float = 1.5) -> Tensor:
-    """L1 of mels (B, bands, T), both sides multiplied by weights that rise linearly over the bands (arXiv 2512.00120)."""
+    """L1 of mels (B, bands, T), both multiplied by weights that rise over the bands (arXiv 2512.00120)."""
     weights = torch.linspace(low, high, predicted.shape[1], device=predicted.device)[:, None]
     return functional.l1_loss(predicted * weights, target * weights)
 

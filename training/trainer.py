@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import random
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 from torch.optim import Optimizer
@@ -25,6 +24,14 @@ logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 60.0
 """How often a line is printed where there is no terminal to draw a bar on."""
+
+
+console = Console(stderr=True)
+
+
+def announce(line: str) -> None:
+    """Prints a line for whoever watches the training, above the progress bar if there is one."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -212,7 +219,7 @@ class _Run:
         }
         aside = self.file.with_suffix(".part")
         torch.save(state, aside)
-        os.replace(aside, self.file)
+        aside.replace(self.file)
 
     def load(self) -> None:
         if not self.file.is_file():
@@ -243,9 +250,9 @@ class _Report:
         self._total = options.steps
         self._writer = SummaryWriter(str(options.out / "log"), purge_step=run.step)
         self._bar: Progress | None = None
-        if sys.stderr.isatty():
+        if console.is_terminal:
             columns = (BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-            self._bar = Progress(TextColumn("{task.description}"), *columns)
+            self._bar = Progress(TextColumn("{task.description}"), *columns, console=console)
             self._task = self._bar.add_task("starting", total=1.0)
         self._printed = time.monotonic()
         self._sums: dict[str, float] = {}
@@ -287,8 +294,4 @@ class _Report:
         return f"step {self._run.step}/{self._total} {numbers}"
 
     def _print(self, line: str) -> None:
-        line = f"{self._run.seconds / 60:7.1f} min  {line}"
-        if self._bar:
-            self._bar.console.print(line, highlight=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        announce(f"{self._run.seconds / 60:7.1f} min  {line}")

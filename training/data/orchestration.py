@@ -86,7 +86,7 @@ def _split_keyboards(notes: list[PlayedNote]) -> Iterator[PlayedNote]:
 
 def _held_out(source_id: str) -> bool:
     """One source in ten, the same on every machine."""
-    return hashlib.sha1(source_id.encode()).digest()[0] < 26
+    return hashlib.sha1(source_id.encode(), usedforsecurity=False).digest()[0] < 26
 
 
 class _Deck:
@@ -129,9 +129,7 @@ def orchestrate(
             for note in excerpt
             if generator.random() < 0.3
         ]
-    octaves = (
-        generator.integers(-2, 3, len(parts)) if kind == "solo" else generator.integers(-1, 2, len(parts))
-    )
+    octaves = generator.integers(-2, 3, len(parts)) if kind == "solo" else generator.integers(-1, 2, len(parts))
     if kind == "low":
         octaves[:] = -2
     shifts = dict(zip(parts, generator.integers(-5, 7) + 12 * octaves, strict=True))
@@ -153,9 +151,7 @@ def orchestrate(
             pitch = _folded(note.pitch + int(shifts[part]))
             velocity = gains[part] + (note.velocity - mean) * 0.8 + generator.normal(0, 6)
             velocity = int(np.clip(velocity, 8, 127))
-            timed.append(
-                (note.start, 2, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity))
-            )
+            timed.append((note.start, 2, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
             timed.append((note.end, 1, mido.Message("note_off", channel=channel, note=pitch)))
     return _as_file(timed)
 
@@ -237,9 +233,7 @@ def build_orchestrations(
                 for row in csv.DictReader(table):
                     sources[_held_out(corpus + row["source_id"])].append((corpus, row["file"]))
     except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise DataError(
-            f"the scores in {scores} cannot be read ({error}): fetch the corpora again"
-        ) from error
+        raise DataError(f"the scores in {scores} cannot be read ({error}): fetch the corpora again") from error
     for held_out, minutes in ((False, train_minutes), (True, held_out_minutes)):
         folder = out / ("held_out" if held_out else "train")
         folder.mkdir(parents=True, exist_ok=True)
@@ -256,14 +250,10 @@ def build_orchestrations(
                 kind = str(generator.choice(list(KINDS), p=list(KINDS.values())))
                 seconds = float(generator.uniform(20, 30))
                 score = orchestrate(notes, kind, seconds, deck, generator)
-                level = float(
-                    generator.uniform(0.15, 0.5) if kind == "sparse" else generator.uniform(0.3, 0.9)
-                )
+                level = float(generator.uniform(0.15, 0.5) if kind == "sparse" else generator.uniform(0.3, 0.9))
                 place = folder / f"{len(jobs):04d}_{kind}.wav"
                 room = float(generator.uniform(0.1, 0.9))
-                jobs.append(
-                    workers.submit(_write, score, soundfont, sample_rate, room, seconds, level, place)
-                )
+                jobs.append(workers.submit(_write, score, soundfont, sample_rate, room, seconds, level, place))
                 written += seconds
             for job in jobs:
                 job.result()

@@ -5,6 +5,8 @@ Each gives for a waveform (B, 1, N) the scores of its parts (each flattened, (B,
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
@@ -25,8 +27,7 @@ class PeriodDiscriminator(nn.Module):
         norm = parametrizations.weight_norm
         sizes = (1, *channels)
         self.convs = nn.ModuleList(
-            norm(nn.Conv2d(into, out, (5, 1), (3, 1), padding=(2, 0)))
-            for into, out in zip(sizes, sizes[1:], strict=False)
+            norm(nn.Conv2d(into, out, (5, 1), (3, 1), padding=(2, 0))) for into, out in pairwise(sizes)
         )
         self.convs.append(norm(nn.Conv2d(channels[-1], channels[-1], (5, 1), padding=(2, 0))))
         self.conv_post = norm(nn.Conv2d(channels[-1], 1, (3, 1), padding=(1, 0)))
@@ -79,9 +80,7 @@ class ScaleDiscriminator(nn.Module):
 class MultiPeriodDiscriminator(nn.Module):
     """One discriminator for each of ``periods``."""
 
-    def __init__(
-        self, periods: tuple[int, ...] = PERIODS, channels: tuple[int, ...] = (32, 128, 512, 1024)
-    ) -> None:
+    def __init__(self, periods: tuple[int, ...] = PERIODS, channels: tuple[int, ...] = (32, 128, 512, 1024)) -> None:
         super().__init__()
         self.discriminators = nn.ModuleList(PeriodDiscriminator(period, channels) for period in periods)
 

@@ -83,6 +83,16 @@ def _convolution(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
     return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=padding)
 
 
+def _wide(layer: nn.Module, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Runs a 1-D convolution, transposed or not, on (B, C, 1, T), in ``dtype``."""
+    convolution = cast("nn.Conv1d | nn.ConvTranspose1d", layer)
+    weight, bias = convolution.weight.unsqueeze(2).to(dtype), cast("Tensor", convolution.bias).to(dtype)
+    padding = (0, int(convolution.padding[0]))
+    if isinstance(convolution, nn.ConvTranspose1d):
+        return functional.conv_transpose2d(x.to(dtype), weight, bias, (1, convolution.stride[0]), padding)
+    return functional.conv2d(x.to(dtype), weight, bias, padding=padding, dilation=(1, convolution.dilation[0]))
+
+
 class ResBlock1(nn.Module):
     """Residual pairs of a dilated and a plain convolution, (B, C, T) to (B, C, T)."""
 
@@ -96,6 +106,13 @@ class ResBlock1(nn.Module):
             x = x + plain(functional.leaky_relu(dilated(functional.leaky_relu(x, SLOPE)), SLOPE))
         return x
 
+    def forward_fast(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """See ``Generator.forward_fast``; (B, C, 1, T) to (B, C, 1, T)."""
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            inner = _wide(dilated, functional.leaky_relu(x, SLOPE), dtype)
+            x = x + _wide(plain, functional.leaky_relu(inner, SLOPE), dtype)
+        return x
+
 
 class ResBlock2(nn.Module):
     """Residual dilated convolutions, (B, C, T) to (B, C, T)."""
@@ -107,6 +124,12 @@ class ResBlock2(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for dilated in self.convs:
             x = x + dilated(functional.leaky_relu(x, SLOPE))
+        return x
+
+    def forward_fast(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """See ``Generator.forward_fast``; (B, C, 1, T) to (B, C, 1, T)."""
+        for dilated in self.convs:
+            x = x + _wide(dilated, functional.leaky_relu(x, SLOPE), dtype)
         return x
 
 
@@ -125,9 +148,7 @@ class Generator(nn.Module):
             padding = (kernel - rate) // 2
             self.ups.append(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=padding))
             channels //= 2
-            for size, dilations in zip(
-                config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True
-            ):
+            for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
                 self.resblocks.append(block(channels, size, dilations))
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
         for module in [*self.ups.modules(), *self.resblocks.modules(), self.conv_post]:
@@ -145,6 +166,32 @@ class Generator(nn.Module):
             x = outputs / blocks
         # The public checkpoints were trained with torch's default slope (0.01) before the last convolution.
         return torch.tanh(self.conv_post(functional.leaky_relu(x)))
+
+    def forward_fast(self, mel: Tensor, dtype: torch.dtype, last_dtype: torch.dtype) -> Tensor:
+        """The same as ``forward``, computed as 2-D convolutions over channels-last memory, for training on a CPU.
+
+        oneDNN runs these two to four times as fast as 1-D convolutions of so few channels, backward above all.
+
+        Args:
+            mel: (B, bands, T).
+            dtype: of the convolutions inside; the residual sums, the first and the last layer stay float32.
+            last_dtype: of the last upsampling and its blocks, whose rounding is heard most: in bfloat16 it moves
+                the log-mel of quiet music by 0.04 on average, in float32 (the rest in bfloat16) by 0.02.
+
+        Returns:
+            (B, 1, hop * T) float32.
+        """
+        x = self.conv_pre(mel).unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        blocks = len(self.config.resblock_kernel_sizes)
+        for stage, upsample in enumerate(self.ups):
+            kind = last_dtype if stage == len(self.ups) - 1 else dtype
+            x = _wide(upsample, functional.leaky_relu(x, SLOPE), kind).float()
+            outputs = torch.zeros_like(x)
+            for block in self.resblocks[stage * blocks : (stage + 1) * blocks]:
+                outputs = outputs + block.forward_fast(x, kind)
+            x = outputs / blocks
+        x = functional.leaky_relu(x).squeeze(2).contiguous()
+        return torch.tanh(self.conv_post(x))
 
     def add_weight_norm(self) -> None:
         """Re-parametrises every convolution as direction and length; what it computes stays the same."""
@@ -193,11 +240,7 @@ def load_generator(path: Path) -> Generator:
         generator = Generator(GeneratorConfig.from_json(config.get("generator", {})))
         load_weights(generator, fold_weight_norm(state), path)
         return generator.eval()
-    if path.suffix == ".safetensors":
-        state = read_safetensors(path)
-    else:
-        state = _read_public(path)
-    state = fold_weight_norm(state)
+    state = fold_weight_norm(read_safetensors(path) if path.suffix == ".safetensors" else _read_public(path))
     shapes = {name: value.shape for name, value in state.items()}
     for config in CONFIGS.values():
         with torch.device("meta"):
