@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     train.command("fusion")(fusion)
     train.command("decoder")(decoder)
     train.command("vocoder")(vocoder)
+    app.command("evaluate")(evaluate)
     app.add_typer(data, name="data")
     app.add_typer(train, name="train")
 
@@ -212,6 +213,29 @@ def encoder(
     )
 
 
+def fusion(
+    out: Out,
+    steps: Steps = 3000,
+    shared: Shared = Path("../shared"),
+    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
+    / "encoder",
+    pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
+    batch: Annotated[int, typer.Option(min=2, help="Utterances in a step.")] = 256,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    validate_every: Annotated[int, typer.Option(min=1)] = 500,
+) -> None:
+    """Train fusion, feeling and palette on a finished encoder."""
+    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every)
+    from training.trainers.fusion import train_fusion
+
+    train_fusion(run, data=shared / "data", encoder=encoder_checkpoint, articaps=pairs, most=most, batch=batch)
+
+
 def decoder(
     data: Annotated[Path, typer.Option(help="Folder of realisations (or recordings, for the paper's).")],
     out: Out,
@@ -281,3 +305,26 @@ def vocoder(
         half_precision=half_precision,
     )
     typer.echo(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Folder of  a2m-edge data build.")],
+    recordings: Annotated[Path, typer.Option(help="held_out/ of  a2m-edge data orchestrate.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")],
+    bundle: Annotated[Path | None, typer.Argument(help="Folder of a bundle; the built-in one when left out.")] = None,
+    checkpoints: Annotated[Path, typer.Option(help="Folder of the checkpoints behind it.")] = CHECKPOINTS,
+    shared: Shared = Path("../shared"),
+    soundscapes: Annotated[int, typer.Option(min=1, help="Soundscapes that are transcribed.")] = 20,
+) -> None:
+    """Measure weights and bundle on material they never saw: feeling, mel, sound, notes."""
+    need_torch()
+    import json
+
+    from a2m_edge.bundle import open_bundle
+    from training.evaluation.report import evaluate_checkpoints, evaluate_notes
+
+    figures = evaluate_checkpoints(checkpoints, shared, data, recordings)
+    figures |= evaluate_notes(open_bundle(bundle), shared, data / "articaps.csv", soundscapes)
+    out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    for part, values in figures.items():
+        typer.echo(f"{part}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
