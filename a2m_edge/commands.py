@@ -47,7 +47,8 @@ def render(
 
         request = Request(image, comment, seconds, seed)
         request.check()
-        sound = None if output == "-" else Path(output or f"{image.stem if image else 'soundscape'}.wav")
+        name = image.stem.strip(".") if image else ""
+        sound = None if output == "-" else Path(output or f"{name or 'soundscape'}.wav")
         check_outputs(sound, picture, image)
         if sound is None:
             _refuse_terminal()

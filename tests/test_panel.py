@@ -1,6 +1,7 @@
 """The picture of a render shows what it is given, whatever that is."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def beats(count, seconds=0.5):
 
 def panel(**changes):
     audio = AudioFormat()
-    content = {
+    content: dict[str, Any] = {
         "title": "Calm sea",
         "painting": np.full((300, 400, 3), (20, 200, 120), np.uint8),
         "comment": "a quiet grief",

@@ -33,7 +33,7 @@ def result(painting, tiny_bundle):
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 1.2345])
 def test_the_sound_is_exactly_as_long_as_asked(painting, tiny_bundle, seconds):
-    shares = []
+    shares: list[float] = []
     made = render(Request(painting, None, seconds), tiny_bundle, device="cpu", progress=shares.append)
     assert made.samples.shape == (round(seconds * 22050),)
     assert made.samples.dtype == np.float32
@@ -68,7 +68,9 @@ def test_what_is_written_is_loud_as_promised_and_ends_gracefully(tmp_path, resul
     middle = np.abs(samples[rate : 4 * rate]).max()
     assert np.abs(samples[:3]).max() < 0.05 * middle + 2 / 32768
     assert np.abs(samples[-3:]).max() < 0.05 * middle + 2 / 32768
-    assert cv2.imread(str(tmp_path / "calm.png")).shape == (1280, 1920, 3)
+    picture = cv2.imread(str(tmp_path / "calm.png"))
+    assert picture is not None
+    assert picture.shape == (1280, 1920, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["calm.json", "calm.png", "calm.wav"]
 
 
@@ -106,6 +108,7 @@ def test_a_stream_gets_the_same_bytes_as_a_file(tmp_path, result):
 
 def test_a_comment_that_is_too_long_is_heard_in_part_and_the_user_told(tiny_bundle):
     made = render(Request(None, "the sea is grey and wide " * 400, 0.5), tiny_bundle, device="cpu")
+    assert made.notice is not None
     assert "longer than the text encoder hears" in made.notice
     assert len(made.facts["comment"]) < 400
     assert render(Request(None, "the sea", 0.5), tiny_bundle, device="cpu").notice is None

@@ -32,7 +32,7 @@ def run(tmp_path, tiny_bundle):
     def run_program(*arguments, **options):
         command = [str(PROGRAM), *(str(argument) for argument in arguments)]
         if arguments[0] == "render" and "--bundle" not in command:
-            command += ["--bundle", str(tiny_bundle.path), "--device", "cpu"]
+            command[2:2] = ["--bundle", str(tiny_bundle.path), "--device", "cpu"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         options = {"capture_output": True, "timeout": 300, "cwd": tmp_path, "env": environment} | options
         return subprocess.run(command, check=False, **options)
