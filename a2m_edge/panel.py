@@ -189,13 +189,15 @@ def _bars_and_chords(canvas: Canvas, panel: Panel) -> None:
 
 
 def _note(canvas: Canvas, panel: Panel, note: Note, y: float, key: float) -> None:
-    begin, end = _time(panel, note.start), _time(panel, min(note.end, panel.shown))
+    end = _time(panel, min(note.end, panel.shown))
+    begin = min(_time(panel, note.start), end - 2.5)
     height = min(max(key, 3.0), 9.0)
     top = y + (key - height) / 2
     colour = _ROLE_COLOURS[note.role % len(_ROLE_COLOURS)]
     body = mix(_SHEET, colour, 0.30 + 0.55 * note.velocity)
-    canvas.rectangle(begin, top, max(end - begin - 1, 2.5), height, body, radius=height / 3)
-    canvas.rectangle(begin, top, min(3.0, max(end - begin - 1, 2.5)), height, mix(body, colour, 0.8), radius=1)
+    width = max(end - begin - 1, 2.5)
+    canvas.rectangle(begin, top, width, height, body, radius=height / 3)
+    canvas.rectangle(begin, top, min(3.0, width), height, mix(body, colour, 0.8), radius=1)
 
 
 def _legend(canvas: Canvas, instruments: Sequence[str]) -> None:

@@ -84,12 +84,14 @@ def _shrunk(pixels: NDArray[Any]) -> NDArray[Any]:
 def _check(path: Path) -> PictureHeader:
     """The header of a file that may be decoded."""
     try:
+        status = path.stat()  # before opening: a pipe would keep its reader waiting
+        if stat.S_ISDIR(status.st_mode):
+            raise PictureError(f"cannot read {path}: it is a folder; name a picture file")
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(f"cannot read {path}: it is not a file; name a picture file")
+        if status.st_size == 0:
+            raise PictureError(f"cannot read {path}: the file is empty; copy or export it again")
         with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError(f"cannot read {path}: it is not a file; name a picture file")
-            if status.st_size == 0:
-                raise PictureError(f"cannot read {path}: the file is empty; copy or export it again")
             header = read_header(stream)
             if header.pixels > MAXIMUM_PIXELS:
                 raise PictureError(
@@ -101,8 +103,6 @@ def _check(path: Path) -> PictureHeader:
             return header
     except HeaderError as error:
         raise PictureError(f"cannot read {path}: {error}; save it as JPEG or PNG") from None
-    except IsADirectoryError:
-        raise PictureError(f"cannot read {path}: it is a folder; name a picture file") from None
     except FileNotFoundError:
         raise PictureError(f"cannot read {path}: there is no such file; check its name") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
