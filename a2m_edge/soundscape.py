@@ -156,7 +156,7 @@ class Soundscape:
         if identity is None:
             raise OptionError("a picture or a comment must remain: there would be nothing to play")
         perception = self._encoders.feel(image, text)
-        if self._composer is None:
+        if self._composer is None or self._decoded == 0:  # nothing was heard yet that would have to bend
             self._composer = Composer(self._tables, identity, self._seed, perception.feeling)
             self._glide_from = perception.fused
         else:

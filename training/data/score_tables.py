@@ -43,7 +43,7 @@ def pitch_class_time(notes: NDArray[np.float64], begin: float, end: float) -> ND
     """Sounding quarter notes of each pitch class between two times, [12]."""
     shared = np.minimum(notes[:, 1], end) - np.maximum(notes[:, 0], begin)
     heard = shared > 0
-    return np.bincount(notes[heard, 2].astype(int) % 12, shared[heard], minlength=12)
+    return np.bincount(notes[heard, 2].astype(int) % 12, shared[heard], minlength=12).astype(np.float64)
 
 
 def triad(profile: NDArray[np.float64], tonic: int, mode: str) -> int | None:
