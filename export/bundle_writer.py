@@ -26,7 +26,7 @@ from a2m_edge.bundle import (
     open_bundle,
     seal_bundle,
 )
-from a2m_edge.errors import OutputError
+from a2m_edge.errors import ExportError, OutputError
 from export.bed import render_bed, write_silence
 from export.context import choose_context
 from export.graphs import OPSET, GraphPlan, export_graph, graph_bytes
@@ -103,17 +103,46 @@ def export_bundle(
         ExportError: the models do not fit together, or an exported graph differs from its model.
         OutputError: ``out`` cannot be written, or is something else than a bundle.
     """
-    _refuse_foreign(out)  # before minutes of work
+    _refuse(out, composer, bed)  # before minutes of work
     models = load_models(encoder, fusion, decoder, vocoder)
     graphs = export_graphs(models)
+    return write_bundle(models, graphs, composer, out, label, bed=bed, measured=measured, validate=validate)
+
+
+def write_bundle(
+    models: Models,
+    graphs: Graphs,
+    composer: Path,
+    out: Path,
+    label: Label,
+    *,
+    bed: Path | None = None,
+    measured: dict[str, object] | None = None,
+    validate: bool = True,
+) -> tuple[Bundle, list[Check]]:
+    """Compares graphs with the models they were exported from, and makes the bundle of them.
+
+    Args, returns and raises are those of ``export_bundle``.
+    """
+    _refuse(out, composer, bed)
     checks = validate_graphs(models, graphs) if validate else []
     require(checks)
     context, curves = choose_context(models, graphs.full["mel_decoder"], composer)
     parity = {**summary(checks), "decoder_context": curves}
-    bundle = write_bundle(
-        models, graphs, composer, out, label, context=context, bed=bed, parity=parity, measured=measured or {}
-    )
-    return bundle, checks
+    manifest = _manifest(models, graphs, label, context, parity, measured or {})
+    with _placed_when_whole(out) as folder:
+        for plan in graphs.plans:
+            (folder / plan.file).write_bytes(graph_bytes(graphs.shipped[plan.name]))
+        (folder / "tokenizer.json").write_text(bundle_tokenizer(models).to_str(), encoding="utf-8")
+        shutil.copyfile(composer, folder / "composer.json")
+        (folder / "MODEL_CARD.md").write_text(label.model_card, encoding="utf-8")
+        if bed is not None:
+            shutil.copyfile(bed, folder / "bed.wav")
+        else:
+            write_silence(folder / "bed.wav", models.audio)  # the bundle has to be whole before it can play
+            render_bed(seal_bundle(folder, manifest), folder / "bed.wav")
+        seal_bundle(folder, manifest)
+    return open_bundle(out), checks
 
 
 def export_graphs(models: Models) -> Graphs:
@@ -138,38 +167,22 @@ def validate_graphs(models: Models, graphs: Graphs) -> list[Check]:
 
 def bundle_tokenizer(models: Models) -> Tokenizer:
     """The tokenizer of a bundle: cuts at the context length, special tokens included, and never pads."""
-    tokenizer = Tokenizer.from_file(str(models.encoder.tokenizer_file))
+    tokenizer = Tokenizer.from_str(models.encoder.tokenizer.to_str())  # a copy
     tokenizer.enable_truncation(models.encoder.context_length)
     tokenizer.no_padding()
     return tokenizer
 
 
-def write_bundle(
+def _manifest(
     models: Models,
     graphs: Graphs,
-    composer: Path,
-    out: Path,
     label: Label,
-    *,
     context: DecoderContext,
-    bed: Path | None = None,
     parity: dict[str, object],
     measured: dict[str, object],
-) -> Bundle:
-    """Writes a bundle aside and moves it to its place when it has proven sound.
-
-    Args:
-        models, graphs: what is exported.
-        composer, out, label, bed, measured: as in ``export_bundle``.
-        context: windows of the mel decoder.
-        parity: what was checked, for the manifest.
-
-    Raises:
-        OutputError: ``out`` cannot be written, or is something else than a bundle.
-        BundleError: what was written is no bundle.
-    """
+) -> Manifest:
     reach = receptive_field_frames(models.vocoder)
-    manifest = Manifest(
+    return Manifest(
         schema=SCHEMA,
         name=label.name,
         version=label.version,
@@ -190,19 +203,6 @@ def write_bundle(
         parity=parity,
         measured=measured,
     )
-    with _placed_when_whole(out) as folder:
-        for plan in graphs.plans:
-            (folder / plan.file).write_bytes(graph_bytes(graphs.shipped[plan.name]))
-        (folder / "tokenizer.json").write_text(bundle_tokenizer(models).to_str(), encoding="utf-8")
-        shutil.copyfile(composer, folder / "composer.json")
-        (folder / "MODEL_CARD.md").write_text(label.model_card, encoding="utf-8")
-        if bed is not None:
-            shutil.copyfile(bed, folder / "bed.wav")
-        else:
-            write_silence(folder / "bed.wav", models.audio)  # the bundle has to be whole before it can play
-            render_bed(seal_bundle(folder, manifest), folder / "bed.wav")
-        seal_bundle(folder, manifest)
-    return open_bundle(out)
 
 
 def _versions() -> dict[str, str]:
@@ -211,7 +211,13 @@ def _versions() -> dict[str, str]:
     return {"a2m-edge": a2m_edge.__version__, **versions}
 
 
-def _refuse_foreign(out: Path) -> None:
+def _refuse(out: Path, *sources: Path | None) -> None:
+    """Refuses a place that holds something else than a bundle, and sources that are not there."""
+    for source in sources:
+        if source is not None and not source.is_file():
+            raise ExportError(f"there is no file {source}, which the bundle needs: name another")
+    if not out.parent.is_dir():
+        raise OutputError(f"cannot write the bundle {out}: there is no folder {out.parent}; create it first")
     if out.is_symlink() or (out.exists() and not (out / MANIFEST).is_file() and not _is_empty(out)):
         raise OutputError(f"{out} exists and is no bundle: name another folder, or remove it")
 
@@ -223,7 +229,6 @@ def _is_empty(out: Path) -> bool:
 @contextmanager
 def _placed_when_whole(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` that takes its place when the block ends well, and vanishes when it does not."""
-    _refuse_foreign(out)
     mark = secrets.token_hex(8)
     aside, old = (out.parent / f".{out.name}.{mark}.{part}" for part in ("part", "old"))
     try:

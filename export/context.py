@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import DecoderContext
 from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.errors import ExportError
-from a2m_edge.feeling import EMOTIONS, Casting, Feeling
+from a2m_edge.feeling import Casting, Feeling
 from export.graphs import graph_bytes
 from export.models import Models
 from export.parity import open_graph
@@ -76,7 +76,7 @@ def compose_pieces(models: Models, composer: Path, fused: NDArray[np.float32], f
     generator = np.random.default_rng(0)
     pieces = []
     for number, vector in enumerate(fused):
-        feeling = Feeling.of(*generator.uniform(-1, 1, 2), EMOTIONS[number % len(EMOTIONS)])
+        feeling = Feeling.of(*generator.uniform(-1, 1, 2))
         theme = generator.standard_normal(models.embedding_size, np.float32)
         player = Composer(tables, theme / np.linalg.norm(theme), number, feeling)
         beats = [player.next_beat()]

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -157,7 +157,7 @@ def _quiet_exporter() -> Iterator[None]:
 def _eager_attention(module: nn.Module) -> Iterator[None]:
     """Lets Hugging Face towers write attention as plain matrix products, which export to fewer, simpler nodes
     than the fused kernel (that one brings a test for NaN into every layer) and compute the same."""
-    towers = [part for part in module.modules() if hasattr(part, "set_attn_implementation")]
+    towers: list[Any] = [part for part in module.modules() if hasattr(part, "set_attn_implementation")]
     before = [tower.config._attn_implementation for tower in towers]
     try:
         for tower in towers:

@@ -110,24 +110,26 @@ def require(checks: Iterable[Check]) -> None:
     failures = [str(check) for check in checks if not check.holds]
     if failures:
         raise ExportError(
-            f"the export differs from its models in {len(failures)} places, so nothing was written:\n  "
-            + "\n  ".join(failures)
+            f"the export differs from its models in {len(failures)} places and was not kept: " + "; ".join(failures)
         )
 
 
-def summary(checks: Iterable[Check]) -> dict[str, object]:
-    """For the manifest: for each property the worst number, its limit, and how many cases were measured."""
-    numbers: dict[str, dict[str, dict[str, object]]] = {}
+def summary(checks: Iterable[Check]) -> dict[str, dict[str, dict[str, float]]]:
+    """For the manifest: for each graph and property the worst number, its limit, and how many cases were measured."""
+    numbers: dict[str, dict[str, dict[str, float]]] = {}
     for check in checks:
-        if isinstance(check.measured, str):
+        if isinstance(check.measured, str) or isinstance(check.limit, str):
             continue
         entry = numbers.setdefault(check.graph, {}).setdefault(
             check.what, {"worst": check.measured, "limit": check.limit, "cases": 0}
         )
         worst = min if check.what.startswith("cosine") else max
-        entry["worst"] = worst(float(str(entry["worst"])), check.measured)
-        entry["cases"] = int(str(entry["cases"])) + 1
-    return dict(numbers)
+        entry["worst"] = worst(entry["worst"], check.measured)
+        entry["cases"] += 1
+    for properties in numbers.values():
+        for what, entry in properties.items():
+            entry["worst"] = round(entry["worst"], 7) if what.startswith("cosine") else float(f"{entry['worst']:.2g}")
+    return numbers
 
 
 def open_graph(graph: bytes) -> Any:

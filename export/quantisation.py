@@ -95,4 +95,6 @@ def _quantise_products(graph: onnx.GraphProto) -> None:
 
 
 def _node(kind: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:
-    return onnx.helper.make_node(kind, inputs, [output], name=f"{output}.{kind}", **attributes)
+    node = onnx.helper.make_node(kind, inputs, [output], name=f"{output}.{kind}")
+    node.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in attributes.items())
+    return node

@@ -49,6 +49,7 @@ def difficult_texts(count: int = 1000) -> list[str]:
     texts = list(_DIFFICULT)
     assigned = [chr(code) for code in range(0x20000) if unicodedata.category(chr(code)) not in ("Cs", "Cn", "Co")]
     while len(texts) < count // 2:
-        texts.append("".join(generator.choice(assigned, generator.integers(1, 60))))
+        picked = generator.integers(len(assigned), size=generator.integers(1, 60))
+        texts.append("".join(assigned[index] for index in picked))
     sentences = utterances(count - len(texts))
     return texts + sentences
