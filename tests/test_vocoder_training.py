@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 import soundfile
@@ -18,6 +22,7 @@ from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.errors import CheckpointError, DataError, DeviceError, OptionError
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.clips import Clips, clip_files
+from training.data.orchestration import build_orchestrations, read_notes
 from training.evaluation.vocoder import copy_synthesis
 from training.losses import (
     LogMel,
@@ -41,6 +46,7 @@ from training.trainers.vocoder import train_vocoder
 
 AUDIO = AudioFormat()
 TINY = GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 16, (3, 5), ((1, 2), (2, 6)))
+SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 SPEECH = Path(os.environ.get("A2M_SHARED", "../shared")) / "weights" / "hifigan_v3_ljspeech.safetensors"
 
 
@@ -145,7 +151,7 @@ def test_context_of_the_receptive_field_makes_chunks_exact(size: str) -> None:
         if parameter.dim() > 1:
             nn.init.kaiming_uniform_(parameter, a=1.0)
     reach = receptive_field_frames(generator)
-    frames, hop = 60, CONFIGS[size].hop
+    frames, hop = 40, CONFIGS[size].hop
     mel = torch.randn(1, 80, frames)
 
     def chunked(context: int) -> Tensor:
@@ -318,7 +324,7 @@ class Toy:
             optimisers={"toy": self.optimiser},
             schedule=warm_cosine(0.1),
             step=self.step,
-            validate=lambda: {"weight": float(self.model[0].weight.mean())},
+            validate=lambda: {"weight": next(self.model.parameters()).mean().item()},
             save=lambda folder: save_checkpoint(folder, self.model, {"kind": "fusion"}),
         )
 
@@ -384,6 +390,59 @@ def test_recordings_come_as_audio_alone_or_with_the_mel_of_a_decoder(recordings:
     assert torch.equal(mels, again)
     with pytest.raises(DataError, match="130 frames"):
         clips.batch(1, 130, np.random.default_rng(0))
+
+
+def corpus(folder: Path, name: str, count: int) -> None:
+    """A corpus of ``count`` scores of two parts, in the form of the public ones."""
+    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+        for number in range(count):
+            file = mido.MidiFile(ticks_per_beat=480)
+            for channel in range(2):
+                track = mido.MidiTrack()
+                for beat in range(24):
+                    pitch = 48 + 12 * channel + (7 * beat + number) % 12
+                    track.append(mido.Message("note_on", channel=channel, note=pitch, velocity=70))
+                    track.append(mido.Message("note_off", channel=channel, note=pitch, time=480))
+                file.tracks.append(track)
+            content = io.BytesIO()
+            file.save(file=content)
+            archive.writestr(f"{number}.mid", content.getvalue())
+    rows = [f"{number}.mid,{name}{number}" for number in range(count)]
+    (folder / f"{name}.csv").write_text("\n".join(["file,source_id", *rows]))
+
+
+@pytest.mark.skipif(
+    not (shutil.which("fluidsynth") and SOUNDFONT.is_file()), reason="FluidSynth or its soundfont is not installed"
+)
+def test_scores_become_recordings_to_learn_from_and_others_to_be_measured_on(tmp_path: Path) -> None:
+    for name in ("lieder", "quartets"):
+        corpus(tmp_path, name, 30)
+    for out in ("one", "two"):
+        build_orchestrations(
+            tmp_path, tmp_path / out, soundfont=SOUNDFONT, train_minutes=1.0, held_out_minutes=0.4, seed=3
+        )
+    files = clip_files(tmp_path / "one")
+    assert {file.parent.name for file in files} == {"train", "held_out"}
+    assert 50 < Clips(clip_files(tmp_path / "one" / "train"), AUDIO).seconds < 95
+    for file in files:
+        samples, rate = soundfile.read(file)
+        assert rate == AUDIO.sample_rate
+        assert samples.ndim == 1
+        assert 0.1 < np.abs(samples).max() < 0.95
+        again, _ = soundfile.read(tmp_path / "two" / file.relative_to(tmp_path / "one"))
+        assert np.array_equal(samples, again)
+
+
+def test_scores_that_cannot_be_used_say_why(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="fetch the corpora"):
+        build_orchestrations(tmp_path, tmp_path / "out")
+    with pytest.raises(DataError, match="score cannot be read"):
+        read_notes(b"MThd but no more")
+    for name in ("lieder", "quartets"):
+        corpus(tmp_path, name, 3)
+    if shutil.which("fluidsynth"):
+        with pytest.raises(DataError, match="soundfont"):
+            build_orchestrations(tmp_path, tmp_path / "out", soundfont=tmp_path / "none.sf2", train_minutes=0.1)
 
 
 def test_recordings_that_cannot_be_used_say_why(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -240,7 +240,7 @@ def build_orchestrations(
         generator = np.random.default_rng([seed, held_out])
         deck = _Deck(len(INSTRUMENTS), generator)
         with ThreadPoolExecutor(2) as workers:
-            jobs = []
+            jobs: list[Future[None]] = []
             written = 0.0
             while written < 60 * minutes:
                 corpus, member = sources[held_out][generator.integers(len(sources[held_out]))]

@@ -188,7 +188,7 @@ class Generator(nn.Module):
             x = _wide(upsample, functional.leaky_relu(x, SLOPE), kind).float()
             outputs = torch.zeros_like(x)
             for block in self.resblocks[stage * blocks : (stage + 1) * blocks]:
-                outputs = outputs + block.forward_fast(x, kind)
+                outputs = outputs + cast("ResBlock1 | ResBlock2", block).forward_fast(x, kind)
             x = outputs / blocks
         x = functional.leaky_relu(x).squeeze(2).contiguous()
         return torch.tanh(self.conv_post(x))
@@ -242,11 +242,11 @@ def load_generator(path: Path) -> Generator:
         return generator.eval()
     state = fold_weight_norm(read_safetensors(path) if path.suffix == ".safetensors" else _read_public(path))
     shapes = {name: value.shape for name, value in state.items()}
-    for config in CONFIGS.values():
+    for size in CONFIGS.values():
         with torch.device("meta"):
-            expected = Generator(config).state_dict()
+            expected = Generator(size).state_dict()
         if {name: value.shape for name, value in expected.items()} == shapes:
-            generator = Generator(config)
+            generator = Generator(size)
             generator.load_state_dict(state)
             return generator.eval()
     raise CheckpointError(f"{path} holds no HiFi-GAN generator of size {', '.join(CONFIGS)}")
