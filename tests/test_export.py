@@ -81,7 +81,7 @@ def test_the_lstm_stays_one_node_a_layer(graphs: Graphs) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.data())
+@given(data=st.data())
 def test_padding_changes_no_embedding(data: st.DataObject, tiny: Models, graphs: Graphs) -> None:
     length = data.draw(st.integers(1, tiny.encoder.context_length))
     padding = data.draw(st.integers(0, tiny.encoder.context_length - length))
