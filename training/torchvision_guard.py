@@ -53,8 +53,6 @@ def _missing_operators_passed_over() -> Iterator[None]:
                 return function
 
             return unchanged
-        # The frame of torchvision, not of this guard, is the one that registers.
-        options["_stacklevel"] = options.get("_stacklevel", 1) + 1
         return register_fake(op, *args, **options)
 
     torch.library.register_fake = guarded

@@ -129,7 +129,7 @@ _NAMED: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"vibraphones?|vibes|steel ?drums?|handpan|hang drum", ("vibraphone",)),
     (r"marimbas?|xylophones?|kalimba|balafon|wooden percussions?", ("marimba",)),
     (r"organs?|harmonium|accordions?|shruti ?box|church", ("organ",)),
-    (r"(?:e-)?guitars?|guitarist|ukulele|banjo|mandolin|sitar|oud|rubab|lute|plucked strings?|strumming",
+    (r"(?<!bass )(?:e-)?guitars?|guitarist|ukulele|banjo|mandolin|sitar|oud|rubab|lute|plucked strings?|strumming",
      ("guitar",)),
     (r"(?:e-|upright |double |acoustic |groovy |contra)?bass(?! drum)(?: line| guitar)?", ("acoustic bass",)),
     (r"cellos?|viola|low strings", ("cello",)),

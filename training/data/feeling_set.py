@@ -30,7 +30,8 @@ class FeelingSet:
     """Rows are utterances; a row may point to a picture.
 
     Attributes:
-        text: float32 [rows, D], embeddings of the utterances.
+        words: the utterances, strings [rows].
+        text: float32 [rows, D], their embeddings.
         emotion: int64 [rows], index into ``EMOTIONS``.
         feeling: float32 [rows, 2], valence and arousal in [-1, 1].
         picture: int64 [rows], row of ``image``; -1 where there is no picture.
@@ -39,6 +40,7 @@ class FeelingSet:
         norms: float32 [photographs, 2], valence and arousal in [-1, 1].
     """
 
+    words: NDArray[np.str_]
     text: NDArray[np.float32]
     emotion: NDArray[np.int64]
     feeling: NDArray[np.float32]
@@ -106,6 +108,7 @@ def _embed_split(encoder: EncoderModel, data: Path, split: str, most: int | None
     if split != "train":
         photographs, norms = [], norms[:0]
     return FeelingSet(
+        words=np.array([utterance.text for utterance in utterances]),
         text=_embed_texts(encoder, [utterance.text for utterance in utterances], device),
         emotion=emotion,
         feeling=np.stack([EMOTION_SIGNS[emotion], utterance_arousal(emotion, lexical)], 1),

@@ -134,8 +134,11 @@ class ArousalLexicon:
             known = [self._words[word] for word in re.findall(r"[a-z']+", text.lower()) if word in self._words]
             if known:
                 means[index] = float(np.mean(known))
-        spread = float(np.nanstd(means)) or 1.0
-        return np.nan_to_num((means - np.nanmean(means)) / spread).astype(np.float32)
+        found = means[~np.isnan(means)]
+        if not len(found):
+            return np.zeros(len(texts), np.float32)
+        standard = np.nan_to_num((means - found.mean()) / (found.std() or 1.0))
+        return np.asarray(standard, np.float32)
 
 
 def utterance_arousal(emotions: NDArray[np.int64], lexical: NDArray[np.float32]) -> NDArray[np.float32]:

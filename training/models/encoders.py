@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -91,7 +93,7 @@ class EncoderModel:
     clip: nn.Module
     tokenizer: Tokenizer
     config: dict[str, Any]
-    _aside: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _tokenizer_file: Path | None = field(default=None, repr=False)
 
     @property
     def image(self) -> ImageTower:
@@ -144,10 +146,12 @@ class EncoderModel:
     @property
     def tokenizer_file(self) -> Path:
         """The tokenizer as a file of the ``tokenizers`` library; it lives as long as this object."""
-        if self._aside is None:
-            self._aside = tempfile.TemporaryDirectory(prefix="a2m-tokenizer-")
-            self.tokenizer.save(str(Path(self._aside.name) / "tokenizer.json"))
-        return Path(self._aside.name) / "tokenizer.json"
+        if self._tokenizer_file is None:
+            aside = tempfile.mkdtemp(prefix="a2m-tokenizer-")
+            weakref.finalize(self, shutil.rmtree, aside, ignore_errors=True)
+            self._tokenizer_file = Path(aside) / "tokenizer.json"
+            self.tokenizer.save(str(self._tokenizer_file))
+        return self._tokenizer_file
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """int64 [len(texts), longest], filled up with the pad id."""

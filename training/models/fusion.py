@@ -58,7 +58,15 @@ class FusionConfig:
         dropout = config["dropout"]
         if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
             raise ValueError(f"dropout is {dropout!r}")
-        return cls(**sizes, **{name: tuple(entries) for name, entries in words.items()}, dropout=float(dropout))
+        return cls(
+            embedding_size=sizes["embedding_size"],
+            fused_size=sizes["fused_size"],
+            hidden_size=sizes["hidden_size"],
+            emotions=tuple(words["emotions"]),
+            roles=tuple(words["roles"]),
+            instruments=tuple(words["instruments"]),
+            dropout=float(dropout),
+        )
 
 
 class Fusion(nn.Module):

@@ -139,6 +139,7 @@ class EncoderTraining:
         data: what it learns from.
         seed: of the order of the data; every step draws from ``(seed, step)`` alone.
         batch: texts in a step.
+        pictures: pictures in a step whose emotions are learned; 0 tunes the text tower alone.
         anchor: weight of keeping the similarities between sentences.
         features: file that keeps the features of the pictures between runs; None computes them each time.
         device: where to compute.
@@ -151,17 +152,19 @@ class EncoderTraining:
         *,
         seed: int = 0,
         batch: int = 64,
+        pictures: int = 48,
         anchor: float = 20.0,
         features: Path | None = None,
         device: torch.device | None = None,
     ) -> None:
-        self._model, self._data, self._seed, self._anchor, self._batch = model, data, seed, anchor, batch
+        self._model, self._data, self._seed, self._anchor = model, data, seed, anchor
+        self._batch, self._pictures = batch, pictures
         self._device = device or torch.device("cpu")
         clip = model.clip.to(self._device).eval().requires_grad_(False)
         self.heads = EmotionHeads(model.embedding_size, data.labels).to(self._device)
         self._start = deepcopy(model.text)
         self._text = model.text
-        self._head = cast(nn.Module, cast(Any, clip).visual.head)
+        self._head: nn.Module = cast(Any, clip).visual.head if pictures else nn.Identity()
         layers = _upper(list(_text_layers(cast(Any, clip).text)), 2 / 3)
         # Few pictures have feelings to learn from: their projection is held small.
         groups: list[dict[str, Any]] = [
@@ -173,18 +176,21 @@ class EncoderTraining:
         self.optimiser = AdamW(groups, weight_decay=0.01)
         self._train = [i for i, utterance in enumerate(data.utterances) if utterance.split == "train"]
         self._texts = [i for i, text in enumerate(data.texts) if text.split == "train"]
-        self._features = _cached(features, lambda: self._picture_features(data))
-        with torch.no_grad():
-            for projection in self._head.modules():
-                if isinstance(projection, nn.Linear) and projection.bias is not None:
-                    # Pictures start spread around the origin instead of all in the direction of their mean.
-                    projection.bias.copy_(
-                        -(projection.weight @ torch.from_numpy(self._features.mean(0)).to(self._device))
-                    )
+        self._features = np.zeros((0, 0), np.float32)
+        if pictures:
+            self._features = _cached(features, lambda: self._picture_features(data))
         self._row = {picture.file: row for row, picture in enumerate(data.paintings)}
         train = [(row, p) for row, p in enumerate(data.paintings) if p.split == "train"]
         self._felt = [row for row, picture in train if picture.file in data.painting_emotions]
         self._named = [row for row, picture in train if picture.file not in data.painting_emotions]
+
+    @torch.no_grad()
+    def centre_pictures(self) -> None:
+        """Lets untrained projections put pictures around the origin, not all in the direction of their mean."""
+        mean = torch.from_numpy(self._features.mean(0)).to(self._device)
+        for projection in self._head.modules():
+            if isinstance(projection, nn.Linear) and projection.bias is not None:
+                projection.bias.copy_(-(projection.weight @ mean))
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""
@@ -192,16 +198,17 @@ class EncoderTraining:
         random = np.random.default_rng((self._seed, 1, number))
         chosen, others = self._texts_of(number)
         losses, embeddings = self._text_losses(chosen, others, random)
-        losses |= self._picture_losses(chosen, embeddings, random)
+        if self._pictures:
+            losses |= self._picture_losses(chosen, embeddings, random)
         total = torch.stack(list(losses.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         nn.utils.clip_grad_norm_(self._tuned, 1.0)
         self.optimiser.step()
         return {"loss": total.item()} | {name: loss.item() for name, loss in losses.items()}
 
     @torch.no_grad()
-    def validate(self, utterances: int = 400) -> dict[str, float]:
+    def validate(self, utterances: int = 300) -> dict[str, float]:
         """Accuracy on texts, correlation on pictures, and how well the similarities are kept."""
         data = self._data
         held = [utterance for utterance in data.utterances if utterance.split == "val"]
@@ -214,7 +221,7 @@ class EncoderTraining:
             "similarity": similarity_kept(before.cpu(), now.cpu()),
         }
         rows = [r for r, p in enumerate(data.paintings) if p.split == "val" and p.file in data.painting_emotions]
-        if len(rows) > 2:
+        if self._pictures and len(rows) > 2:
             means = [float(data.painting_emotions[data.paintings[row].file] @ EMOTION_SIGNS) for row in rows]
             valence = self.heads(self._project(rows))[1][:, 0].cpu().numpy()
             scalars["picture_valence"] = float(np.corrcoef(valence, means)[0, 1])
@@ -222,7 +229,7 @@ class EncoderTraining:
 
     def _texts_of(self, number: int) -> tuple[list[int], list[int]]:
         """The utterances and the other texts of a step, short with short and long with long."""
-        data, felt = self._data, self._batch * 3 // 4
+        data, felt = self._data, self._batch * 7 // 8
         random = np.random.default_rng((self._seed, 0, number // POOL))
         chosen = _drawn(random, self._train, POOL * felt, lambda i: len(data.utterances[i].text))
         rest = self._batch - felt
@@ -237,7 +244,7 @@ class EncoderTraining:
         data, felt = self._data, len(chosen)
         texts = [data.utterances[i].text for i in chosen] + [data.texts[i].text for i in others]
         tokens = self._model.tokens(texts).to(self._device)
-        anchored = torch.from_numpy(random.permutation(len(texts))[: len(texts) // 2])
+        anchored = torch.from_numpy(random.permutation(len(texts))[: len(texts) // 4])
         with self._fast():
             now = self._text(tokens).float()
             with torch.no_grad():
@@ -257,16 +264,14 @@ class EncoderTraining:
             + 0.5 * (1 - (kept * before).sum(1)).mean(),
         }, now[:felt].detach()
 
-    def _picture_losses(
-        self, chosen: list[int], embeddings: Tensor, random: np.random.Generator, pictures: int = 64
-    ) -> dict[str, Tensor]:
+    def _picture_losses(self, chosen: list[int], embeddings: Tensor, random: np.random.Generator) -> dict[str, Tensor]:
         """Contrast of the chosen utterances' paintings, and some with captions, with their texts; emotions."""
-        data = self._data
+        data, pictures = self._data, self._pictures
         seen: dict[str, int] = {}
         for place, i in enumerate(chosen):
             seen.setdefault(data.utterances[i].picture, place)
         seen.pop("", None)
-        named = [self._named[i] for i in random.integers(0, len(self._named), pictures // 6) if self._named]
+        named = random.choice(self._named, pictures // 6 if self._named else 0).tolist()
         photographs = random.integers(0, max(1, len(data.norms)), min(pictures // 4, len(data.norms)))
         captioned = [data.paintings[row].caption for row in named]
         captioned += [data.photographs[i].caption for i in photographs[: pictures // 12]]
@@ -281,7 +286,7 @@ class EncoderTraining:
             pairs = torch.arange(len(rows), device=self._device)
             losses["contrast"] = 0.15 * (F.cross_entropy(likeness, pairs) + F.cross_entropy(likeness.T, pairs))
         if self._felt:
-            felt = [self._felt[i] for i in random.integers(0, len(self._felt), pictures)]
+            felt = random.choice(self._felt, pictures).tolist()
             shares = torch.from_numpy(np.stack([data.painting_emotions[data.paintings[row].file] for row in felt]))
             signs = shares @ torch.from_numpy(np.stack([EMOTION_SIGNS, EMOTION_AROUSAL], 1))
             target = torch.cat([signs, torch.from_numpy(data.norms[photographs])]).to(self._device)
@@ -341,6 +346,7 @@ def train_encoder(
     start: str | Path = "a2m-s",
     image_weights: Path | None = None,
     batch: int = 64,
+    pictures: int = 48,
 ) -> None:
     """Tunes an encoder and writes its checkpoint into ``options.out``.
 
@@ -350,6 +356,7 @@ def train_encoder(
         start: what ``load_encoder`` takes.
         image_weights: weights that the image tower of ``a2m-s`` starts from.
         batch: texts in a step.
+        pictures: pictures in a step whose emotions are learned; 0 tunes the text tower alone.
 
     Raises:
         CheckpointError, DataError, DeviceError, OptionError: see ``load_encoder``, ``EncoderData``, and
@@ -363,9 +370,12 @@ def train_encoder(
         EncoderData.read(data, model.image_preprocessing.size),
         seed=options.seed,
         batch=batch,
+        pictures=pictures,
         features=options.out / "features.npy",
         device=choose_device(options.device),
     )
+    if pictures and not Path(start).is_dir():
+        training.centre_pictures()
     run_training(
         options,
         models={"clip": model.clip, "heads": training.heads},
