@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -30,6 +29,9 @@ WINDOW = 64
 CANDIDATES = (0, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192)
 """Frames of context to choose from, on either side."""
 
+MARGIN = CANDIDATES[-1]
+"""Frames of context that stand for all there is."""
+
 LIMIT = 0.1
 """Largest difference between windowed and whole log-mel that a frame may have, averaged over its bands, in nat:
 0.4 dB in amplitude, half of the smallest change of level that is heard."""
@@ -48,16 +50,17 @@ class Piece:
 
 @dataclass(frozen=True)
 class Difference:
-    """Between windowed and whole decoding with a context, in nat.
+    """Between windowed and whole decoding, in nat.
 
     Attributes:
-        frames: the context.
+        left, right: frames of context on either side of a window.
         mean: over all bands and frames.
         worst_frame: the mean over the bands of the frame that differs most.
         max: of all values.
     """
 
-    frames: int
+    left: int
+    right: int
     mean: float
     worst_frame: float
     max: float
@@ -105,30 +108,28 @@ def fused_vectors(models: Models, comments: Sequence[str]) -> NDArray[np.float32
 
 
 def measure_context(
-    decoder: Decoder, pieces: Sequence[Piece], window: int, side: Literal["left", "right"]
+    decoder: Decoder, pieces: Sequence[Piece], window: int, contexts: Sequence[tuple[int, int]]
 ) -> list[Difference]:
-    """Differences against context on one side, with as much as was tried on the other.
+    """Differences between windowed and whole decoding, for each (left, right) of ``contexts`` up to ``MARGIN``.
 
     The windows compared lie far enough from both ends of their piece, and are the same for every context.
     """
-    margin = CANDIDATES[-1]
-    curve = []
     wholes = [decoder(piece.fused[None], piece.palette[None], piece.score[None])[0] for piece in pieces]
-    for context in CANDIDATES:
-        left, right = (context, margin) if side == "left" else (margin, context)
+    measured = []
+    for left, right in contexts:
         differences = []
         for piece, whole in zip(pieces, wholes, strict=True):
-            starts = range(margin, len(piece.score) - margin - window + 1, window)
+            starts = range(MARGIN, len(piece.score) - MARGIN - window + 1, window)
             cut = [slice(start - left, start + window + right) for start in starts]
             mel = decoder(
                 *(np.stack([values[part] for part in cut]) for values in (piece.fused, piece.palette, piece.score))
             )[:, :, left : left + window]
             expected = np.stack([whole[:, start : start + window] for start in starts])
-            differences.append(np.abs(mel - expected))
+            differences.append(np.abs(mel - expected))  # (windows, bands, window)
         every = np.stack(differences)
         worst = every.mean(axis=-2).max()
-        curve.append(Difference(context, float(every.mean()), float(worst), float(every.max())))
-    return curve
+        measured.append(Difference(left, right, float(every.mean()), float(worst), float(every.max())))
+    return measured
 
 
 def choose_context(
@@ -156,21 +157,30 @@ def choose_context(
         mel: NDArray[np.float32] = session.run(["mel"], {"fused": fused, "palette": palette, "score": score})[0]
         return mel
 
-    frames = 2 * CANDIDATES[-1] + _WINDOWS * window
+    frames = 2 * MARGIN + _WINDOWS * window
     pieces = compose_pieces(models, composer, fused_vectors(models, utterances(_PIECES)), frames)
-    chosen: dict[str, int] = {}
-    record: dict[str, Any] = {"window": window, "worst_frame_limit": LIMIT, "unit": "nat"}
-    for side in ("left", "right"):
-        curve = measure_context(decode, pieces, window, "left" if side == "left" else "right")
-        enough = [entry for entry in curve if entry.worst_frame <= LIMIT]
-        if not enough:
-            raise ExportError(
-                f"the mel decoder needs more than {curve[-1].frames} frames of context to its {side}: with them "
-                f"a frame still differs by {curve[-1].worst_frame:.3f} nat, the limit is {LIMIT}"
-            )
-        chosen[side] = enough[0].frames
-        record[side] = [
-            {name: value if name == "frames" else float(f"{value:.3g}") for name, value in asdict(entry).items()}
-            for entry in curve
-        ]
-    return DecoderContext(window, chosen["left"], chosen["right"]), record
+    left = measure_context(decode, pieces, window, [(context, MARGIN) for context in CANDIDATES])
+    right = measure_context(decode, pieces, window, [(MARGIN, context) for context in CANDIDATES])
+    enough = [
+        next((context for context, entry in zip(CANDIDATES, curve, strict=True) if entry.worst_frame <= LIMIT), None)
+        for curve in (left, right)
+    ]
+    if enough[0] is None or enough[1] is None:
+        raise ExportError(
+            f"the mel decoder needs more than {MARGIN} frames of context: with them a frame of a window still differs "
+            f"by {max(left[-1].worst_frame, right[-1].worst_frame):.3f} nat from whole decoding, the limit is {LIMIT}"
+        )
+    chosen = DecoderContext(window, enough[0], enough[1])
+    record = {
+        "window": window,
+        "unit": "nat",
+        "worst_frame_limit": LIMIT,
+        "left": [_rounded(entry) for entry in left],
+        "right": [_rounded(entry) for entry in right],
+        "chosen": _rounded(measure_context(decode, pieces, window, [(chosen.left, chosen.right)])[0]),
+    }
+    return chosen, record
+
+
+def _rounded(difference: Difference) -> dict[str, float]:
+    return {name: float(f"{value:.3g}") for name, value in asdict(difference).items()}
