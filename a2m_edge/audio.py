@@ -12,19 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import OutputError
-from a2m_edge.loudness import integrated_loudness, normalise_loudness, true_peak
 from a2m_edge.output import written_aside
-
-__all__ = [
-    "AudioChunk",
-    "AudioFormat",
-    "integrated_loudness",
-    "log_mel",
-    "mel_filterbank",
-    "normalise_loudness",
-    "true_peak",
-    "write_wav",
-]
 
 _BLOCK_FRAMES = 1024
 """Frames analysed at once: bounds the memory whatever the length of the sound."""

@@ -31,7 +31,7 @@ STOREYS = (
     {"score", "composer"},
     {"synthesis"},
     {"soundscape"},
-    {"panel", "render"},
+    {"lettering", "canvas", "panel", "render", "bundle_tables"},
     {"commands", "cli"},
 )
 """The order of a2m_edge: a module imports from its own storey and those below."""
