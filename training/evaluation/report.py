@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.bundle import Bundle
+from a2m_edge.bundle import Bundle, DecoderContext
 from a2m_edge.errors import DataError
 from a2m_edge.score import ScoreLayout
+from training.checkpoint import load_checkpoint
 from training.data.clips import Clips, clip_files
 from training.data.feelings import PictureArchive, read_paintings
 from training.data.fluidsynth import SOUNDFONT
+from training.evaluation.decoder import relative_error
 from training.evaluation.feeling import evaluate_feeling
 from training.evaluation.notes import note_accuracy
 from training.evaluation.transcription import Transcriber
@@ -25,7 +27,7 @@ from training.models.encoders import load_encoder
 from training.models.fusion import load_fusion
 from training.models.hifigan import load_generator
 from training.models.mel_decoder import MelDecoder, load_mel_decoder
-from training.trainers.decoder import Realisations, relative_error
+from training.trainers.decoder import Realisations
 
 Figures = dict[str, dict[str, float]]
 
@@ -68,6 +70,7 @@ def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, recordings
     if not isinstance(decoder, MelDecoder):
         raise DataError("the decoder takes no score: its error against a score cannot be measured")
     config = decoder.config
+    context = DecoderContext(**load_checkpoint(checkpoints / "decoder", "decoder")[1]["context"])
     layout = ScoreLayout(config.roles, config.lowest_pitch, config.keys, config.onset_decay)
     conditions = data / "conditions.npz"
     realisations = Realisations(
@@ -78,7 +81,7 @@ def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, recordings
         "feeling": evaluate_feeling(
             load_encoder(checkpoints / "encoder"), load_fusion(checkpoints / "fusion"), shared / "data"
         ),
-        "decoder": relative_error(decoder, realisations, layout, audio),
+        "decoder": relative_error(decoder, realisations.clips(layout, audio), context),
         "vocoder": copy_synthesis(load_generator(checkpoints / "vocoder"), held_out.pairs, audio),
     }
 

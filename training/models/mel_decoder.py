@@ -150,7 +150,8 @@ def load_mel_decoder(folder: Path) -> MelDecoder | PaperDecoder:
         CheckpointError: the folder holds no decoder of a known architecture, or its weights do not fit.
     """
     state, document = load_checkpoint(folder, "decoder")
-    sizes = {name: value for name, value in document.items() if name not in ("kind", "architecture")}
+    notes = ("kind", "architecture", "context", "measured_contexts")
+    sizes = {name: value for name, value in document.items() if name not in notes}
     model: MelDecoder | PaperDecoder
     try:
         if document["architecture"] == "paper":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from a2m_edge.audio import AudioFormat
+from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import DataError
 from a2m_edge.score import Note, ScoreLayout
 from training.checkpoint import save_checkpoint
+from training.evaluation.decoder import Clip, choose_context, relative_error
 from training.losses import frequency_weighted_l1
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, load_mel_decoder
-from training.trainer import RunOptions, choose_device, run_training, warm_cosine
+from training.trainer import RunOptions, announce, choose_device, run_training, warm_cosine
 
 LEARNING_RATE = 2e-3
 LARGEST_GRADIENT = 1.0
+WINDOW = 32
+"""Frames that the runtime decodes at once: 0.37 s at 22,050 Hz and a hop of 256."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,12 @@ class Realisations:
         ones = np.ones((count, 1), np.float32)
         return ones * vector, ones * item.casting, score, item.mel[:, first : first + count].astype(np.float32)
 
+    def clips(self, layout: ScoreLayout, audio: AudioFormat) -> Iterator[Clip]:
+        """Every clip whole, with the first of its pairs: see ``training.evaluation.decoder``."""
+        for number, item in enumerate(self.items):
+            fused, palette, score, mel = self.window(number, 0, item.mel.shape[1], layout, audio, 0)
+            yield torch.from_numpy(fused), torch.from_numpy(palette), torch.from_numpy(score), torch.from_numpy(mel)
+
     def batch(
         self, size: int, frames: int, layout: ScoreLayout, audio: AudioFormat, generator: np.random.Generator
     ) -> tuple[Tensor, ...]:
@@ -99,19 +110,6 @@ def read_realisation(path: Path) -> Realisation:
         raise DataError(f"{path} is damaged ({error}): delete it and run  a2m-edge data build  again") from error
 
 
-def relative_error(model: MelDecoder, data: Realisations, layout: ScoreLayout, audio: AudioFormat) -> dict[str, float]:
-    """The decoder's mean |log-mel difference| over whole clips, and its ratio to predicting each clip's mean frame."""
-    device = next(model.parameters()).device
-    errors, references = [], []
-    for number, item in enumerate(data.items):
-        window = data.window(number, 0, item.mel.shape[1], layout, audio, 0)
-        fused, palette, score, mel = (torch.from_numpy(part)[None].to(device) for part in window)
-        errors.append((model(fused, palette, score) - mel).abs().mean().item())
-        references.append((mel - mel.mean(2, keepdim=True)).abs().mean().item())
-    error, reference = float(np.mean(errors)), float(np.mean(references))
-    return {"mel_l1": error, "mean_frame_l1": reference, "ratio": error / reference}
-
-
 def train_decoder(
     options: RunOptions,
     *,
@@ -119,8 +117,8 @@ def train_decoder(
     fused: Path | None = None,
     start: Path | None = None,
     config: MelDecoderConfig | None = None,
-    batch: int = 64,
-    frames: int = 64,
+    batch: int = 44,
+    frames: int = 96,
     validation_clips: int = 40,
     learning_rate: float = LEARNING_RATE,
 ) -> None:
@@ -174,12 +172,20 @@ def train_decoder(
         optimiser.step()
         return {"loss": loss.item()}
 
+    def save(folder: Path, context: DecoderContext, table: list[dict[str, float]]) -> None:
+        facts = {"context": asdict(context), "measured_contexts": table}
+        save_checkpoint(folder, model, config.document() | facts)
+
+    usual = DecoderContext(WINDOW, WINDOW, WINDOW)
     run_training(
         options,
         models={"decoder": model},
         optimisers={"decoder": optimiser},
         schedule=warm_cosine(),
         step=step,
-        validate=lambda: relative_error(model, validation, layout, audio),
-        save=lambda folder: save_checkpoint(folder, model, config.document()),
+        validate=lambda: relative_error(model, validation.clips(layout, audio), usual),
+        save=lambda folder: save(folder, usual, []),
     )
+    context, table = choose_context(model.eval(), lambda: validation.clips(layout, audio), WINDOW)
+    save(options.out, context, table)
+    announce(f"{context.left} frames of context on each side of a window of {WINDOW} are enough")
