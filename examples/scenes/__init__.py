@@ -1,0 +1,1 @@
+"""One file a picture: its composition and the hand that paints it."""
