@@ -288,7 +288,7 @@ def test_context_is_measured_on_each_side() -> None:
     contexts = [(left, MARGIN) for left in CANDIDATES] + [(MARGIN, right) for right in CANDIDATES] + [(8, 16)]
     for entry in measure_context(decoder, pieces, 64, contexts):
         assert (entry.max < 1e-5) == (entry.left >= 8 and entry.right >= 16)
-        assert entry.mean <= entry.worst_frame <= entry.max
+        assert entry.mean <= entry.edge <= entry.max
 
 
 @given(st.integers(1, 50), st.integers(0, 100))
