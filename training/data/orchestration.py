@@ -10,10 +10,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
-import shutil
-import subprocess
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,10 +19,11 @@ from pathlib import Path
 import mido
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS
+from training.data.fluidsynth import SOUNDFONT, as_midi_file, render
+from training.data.midi import read_midi
 
 CORPORA = ("lieder", "quartets")
 KINDS = {"ensemble": 0.45, "solo": 0.30, "low": 0.10, "sparse": 0.15}
@@ -49,29 +46,22 @@ class PlayedNote:
 
 
 def read_notes(midi: bytes) -> list[PlayedNote]:
-    """The notes of a MIDI file; its channels are the parts, a wide keyboard part counts as two (left, right).
+    """The notes of a MIDI file at its first tempo, by start; a wide keyboard part counts as two (left, right).
 
     Raises:
         DataError: the file cannot be read.
     """
-    sounding: dict[tuple[int, int], tuple[float, int]] = {}
-    notes: list[PlayedNote] = []
-    now = 0.0
     try:
-        for message in mido.MidiFile(file=io.BytesIO(midi)):
-            now += message.time
-            if message.type not in ("note_on", "note_off"):
-                continue
-            key = (message.channel, message.note)
-            if key in sounding:
-                start, velocity = sounding.pop(key)
-                if now > start:
-                    notes.append(PlayedNote(start, now, message.note, velocity, message.channel))
-            if message.type == "note_on" and message.velocity > 0:
-                sounding[key] = (now, message.velocity)
+        score = read_midi(midi)
     except (OSError, EOFError, ValueError, KeyError) as error:
         raise DataError(f"a score cannot be read ({error}): fetch the corpus again") from error
-    return list(_split_keyboards(notes))
+    quarter = 60.0 / score.tempo
+    notes = [
+        PlayedNote(start * quarter, end * quarter, int(pitch), int(velocity), number)
+        for number, part in enumerate(score.parts)
+        for start, end, pitch, velocity in part.notes
+    ]
+    return sorted(_split_keyboards(notes), key=lambda note: note.start)
 
 
 def _split_keyboards(notes: list[PlayedNote]) -> Iterator[PlayedNote]:
@@ -137,12 +127,12 @@ def orchestrate(
     gains = dict(zip(parts, softest + generator.uniform(0, 27, len(parts)), strict=True))
     channels = [channel for channel in range(16) if channel != 9]
     programs = list(INSTRUMENTS.values())
-    timed: list[tuple[float, int, mido.Message]] = []
+    timed: list[tuple[float, mido.Message]] = []
     room = int(generator.integers(0, 128))
     for channel, part, dealt in zip(channels, parts, deck.deal(min(len(parts), 15)), strict=False):
         timed += [
-            (0.0, 0, mido.Message("program_change", channel=channel, program=programs[dealt])),
-            (0.0, 0, mido.Message("control_change", channel=channel, control=91, value=room)),
+            (0.0, mido.Message("program_change", channel=channel, program=programs[dealt])),
+            (0.0, mido.Message("control_change", channel=channel, control=91, value=room)),
         ]
         mean = np.mean([note.velocity for note in excerpt if note.part == part] or [64])
         for note in excerpt:
@@ -151,9 +141,9 @@ def orchestrate(
             pitch = _folded(note.pitch + int(shifts[part]))
             velocity = gains[part] + (note.velocity - mean) * 0.8 + generator.normal(0, 6)
             velocity = int(np.clip(velocity, 8, 127))
-            timed.append((note.start, 2, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
-            timed.append((note.end, 1, mido.Message("note_off", channel=channel, note=pitch)))
-    return _as_file(timed)
+            timed.append((note.start, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
+            timed.append((note.end, mido.Message("note_off", channel=channel, note=pitch)))
+    return as_midi_file(timed)
 
 
 def _folded(pitch: int) -> int:
@@ -164,48 +154,11 @@ def _folded(pitch: int) -> int:
     return pitch
 
 
-def _as_file(timed: list[tuple[float, int, mido.Message]]) -> mido.MidiFile:
-    """Messages with their times in seconds as a MIDI file of one tick a millisecond."""
-    file = mido.MidiFile(ticks_per_beat=500)
-    track = mido.MidiTrack()
-    file.tracks.append(track)
-    track.append(mido.MetaMessage("set_tempo", tempo=500_000))
-    now = 0
-    for seconds, _, message in sorted(timed, key=lambda item: item[:2]):
-        tick = max(now, round(1000 * seconds))
-        track.append(message.copy(time=tick - now))
-        now = tick
-    return file
-
-
-def render(file: mido.MidiFile, soundfont: Path, sample_rate: int, room_size: float) -> NDArray[np.float32]:
-    """Plays a MIDI file with FluidSynth, mixed to one channel: float32 [samples], not normalised.
-
-    Raises:
-        DataError: FluidSynth or the soundfont is missing, or FluidSynth fails.
-    """
-    program = shutil.which("fluidsynth")
-    if program is None:
-        raise DataError("FluidSynth is not installed: run  apt install fluidsynth fluid-soundfont-gm")
-    if not soundfont.is_file():
-        raise DataError(f"there is no soundfont {soundfont}: run  apt install fluid-soundfont-gm")
-    with tempfile.TemporaryDirectory() as folder:
-        score, sound = Path(folder, "score.mid"), Path(folder, "sound.wav")
-        file.save(score)
-        options = ["-ni", "-q", "-F", str(sound), "-r", str(sample_rate), "-g", "0.6"]
-        options += ["-o", f"synth.reverb.room-size={room_size:.2f}", str(soundfont), str(score)]
-        done = subprocess.run([program, *options], capture_output=True, text=True, check=False)
-        if done.returncode or not sound.is_file():
-            raise DataError(f"FluidSynth could not render a score: {done.stderr.strip()[-300:]}")
-        samples, _ = soundfile.read(sound, dtype="float32", always_2d=True)
-    return np.asarray(samples.mean(axis=1), np.float32)
-
-
 def build_orchestrations(
     scores: Path,
     out: Path,
     *,
-    soundfont: Path = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
+    soundfont: Path = SOUNDFONT,
     train_minutes: float = 110.0,
     held_out_minutes: float = 6.0,
     sample_rate: int = 22_050,
