@@ -18,7 +18,6 @@ from a2m_edge.bundle import (
     MANIFEST,
     SCHEMA,
     Bundle,
-    DecoderContext,
     Graph,
     Manifest,
     ScoreEncoding,
@@ -28,7 +27,6 @@ from a2m_edge.bundle import (
 )
 from a2m_edge.errors import ExportError, OutputError
 from export.bed import render_bed, write_silence
-from export.context import choose_context
 from export.graphs import OPSET, GraphPlan, export_graph, graph_bytes
 from export.models import Models, load_models
 from export.parity import Check, check_graph, check_quantised, check_tokens, require, summary
@@ -127,9 +125,7 @@ def write_bundle(
     _refuse(out, composer, bed)
     checks = validate_graphs(models, graphs) if validate else []
     require(checks)
-    context, curves = choose_context(models, graphs.full["mel_decoder"], composer)
-    parity = {**summary(checks), "decoder_context": curves}
-    manifest = _manifest(models, graphs, label, context, parity, measured or {})
+    manifest = _manifest(models, graphs, label, {**summary(checks)}, measured or {})
     with _placed_when_whole(out) as folder:
         for plan in graphs.plans:
             (folder / plan.file).write_bytes(graph_bytes(graphs.shipped[plan.name]))
@@ -177,7 +173,6 @@ def _manifest(
     models: Models,
     graphs: Graphs,
     label: Label,
-    context: DecoderContext,
     parity: dict[str, object],
     measured: dict[str, object],
 ) -> Manifest:
@@ -196,7 +191,7 @@ def _manifest(
         image=models.encoder.image_preprocessing,
         text=models.text,
         score=ScoreEncoding(models.score.lowest_pitch, models.score.keys, models.score.onset_decay),
-        decoder=context,
+        decoder=models.decoder.config.context,
         vocoder=VocoderContext(reach, reach),
         graphs={plan.name: Graph(plan.file, OPSET, plan.inputs, plan.outputs) for plan in graphs.plans},
         versions=_versions(),

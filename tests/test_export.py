@@ -26,7 +26,6 @@ from a2m_edge.errors import ExportError, OutputError
 from a2m_edge.soundscape import Soundscape
 from export.bed import loop
 from export.bundle_writer import Graphs, bundle_tokenizer, export_graphs, validate_graphs, write_bundle
-from export.context import CANDIDATES, MARGIN, Piece, measure_context
 from export.graphs import TRACED, GraphPlan, export_graph, graph_bytes
 from export.models import Models, load_models
 from export.parity import LIMITS, check_graph, check_quantised, check_tokens, cosines, open_graph, require, summary
@@ -273,22 +272,6 @@ def test_tokens_equal_those_of_training(tiny: Models) -> None:
     unlike = check_tokens(lambda text: [1, 2], tokenizer, texts)
     assert not unlike.holds
     assert float(unlike.measured) > 900
-
-
-def test_context_is_measured_on_each_side() -> None:
-    def decoder(fused: np.ndarray, palette: np.ndarray, score: np.ndarray) -> np.ndarray:
-        """Each frame hears the 8 frames before it and the 16 after."""
-        padded = np.pad(score[:, :, 0], ((0, 0), (8, 16)))
-        heard = np.lib.stride_tricks.sliding_window_view(padded, 25, axis=1).sum(2)
-        return np.asarray(heard[:, None], np.float32)
-
-    frames = 2 * MARGIN + 256
-    ones = np.ones((frames, 1), np.float32)
-    pieces = [Piece(ones, ones, np.random.default_rng(0).random((frames, 1), np.float32))]
-    contexts = [(left, MARGIN) for left in CANDIDATES] + [(MARGIN, right) for right in CANDIDATES] + [(8, 16)]
-    for entry in measure_context(decoder, pieces, 64, contexts):
-        assert (entry.max < 1e-5) == (entry.left >= 8 and entry.right >= 16)
-        assert entry.mean <= entry.edge <= entry.max
 
 
 @given(st.integers(1, 50), st.integers(0, 100))

@@ -63,8 +63,8 @@ def test_the_same_request_gives_the_same_samples_and_another_seed_others(tiny_bu
 
 def test_steering_bends_the_sound_from_the_next_chunk_on(tiny_bundle: Bundle) -> None:
     steered, straight = start(tiny_bundle), start(tiny_bundle)
-    before = [next(stream.chunks(64)).samples for stream in (steered, straight)]
-    np.testing.assert_array_equal(*before)
+    before, unbent = (next(stream.chunks(64)).samples for stream in (steered, straight))
+    np.testing.assert_array_equal(before, unbent)
     played = len(steered.score.beats)
     past = list(steered.score.beats)
     steered.hear("Terror! The storm will drown them all")

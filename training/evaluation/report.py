@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.bundle import Bundle, DecoderContext
+from a2m_edge.bundle import Bundle
 from a2m_edge.errors import DataError
 from a2m_edge.score import ScoreLayout
-from training.checkpoint import load_checkpoint
 from training.data.clips import Clips, clip_files
 from training.data.feelings import PictureArchive, read_paintings
 from training.data.fluidsynth import SOUNDFONT
@@ -70,7 +69,6 @@ def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, recordings
     if not isinstance(decoder, MelDecoder):
         raise DataError("the decoder takes no score: its error against a score cannot be measured")
     config = decoder.config
-    context = DecoderContext(**load_checkpoint(checkpoints / "decoder", "decoder")[1]["context"])
     layout = ScoreLayout(config.roles, config.lowest_pitch, config.keys, config.onset_decay)
     conditions = data / "conditions.npz"
     realisations = Realisations(
@@ -81,7 +79,7 @@ def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, recordings
         "feeling": evaluate_feeling(
             load_encoder(checkpoints / "encoder"), load_fusion(checkpoints / "fusion"), shared / "data"
         ),
-        "decoder": relative_error(decoder, realisations.clips(layout, audio), context),
+        "decoder": relative_error(decoder, realisations.clips(layout, audio), config.context),
         "vocoder": copy_synthesis(load_generator(checkpoints / "vocoder"), held_out.pairs, audio),
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import CheckpointError
 from training.checkpoint import load_checkpoint, load_weights
 
@@ -26,6 +27,8 @@ class MelDecoderConfig:
         hidden: units of the LSTM each way.
         layers: layers of the LSTM.
         mel_bands: bands of the log-mel.
+        window, left, right: frames that the runtime decodes at once, and the frames of context it adds before
+            and after; measured at the end of a training.
     """
 
     fused_size: int = 256
@@ -39,6 +42,14 @@ class MelDecoderConfig:
     hidden: int = 256
     layers: int = 2
     mel_bands: int = 80
+    window: int = 32
+    left: int = 32
+    right: int = 32
+
+    @property
+    def context(self) -> DecoderContext:
+        """How the runtime decodes."""
+        return DecoderContext(self.window, self.left, self.right)
 
     @property
     def palette_size(self) -> int:
@@ -150,7 +161,7 @@ def load_mel_decoder(folder: Path) -> MelDecoder | PaperDecoder:
         CheckpointError: the folder holds no decoder of a known architecture, or its weights do not fit.
     """
     state, document = load_checkpoint(folder, "decoder")
-    notes = ("kind", "architecture", "context", "measured_contexts")
+    notes = ("kind", "architecture", "measured_contexts")
     sizes = {name: value for name, value in document.items() if name not in notes}
     model: MelDecoder | PaperDecoder
     try:

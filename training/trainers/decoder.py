@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import DataError
 from a2m_edge.score import Note, ScoreLayout
 from training.checkpoint import save_checkpoint
@@ -23,8 +23,6 @@ from training.trainer import RunOptions, announce, choose_device, run_training, 
 
 LEARNING_RATE = 2e-3
 LARGEST_GRADIENT = 1.0
-WINDOW = 32
-"""Frames that the runtime decodes at once: 0.37 s at 22,050 Hz and a hop of 256."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,10 @@ class Realisations:
         self.fused_size = fused_size
         self.fused: dict[str, NDArray[np.float32]] = {}
         if fused is not None:
-            stored = np.load(fused)
-            for clip in np.unique(stored["clips"]):
-                self.fused[str(clip)] = stored["fused"][stored["clips"] == clip]
+            with np.load(fused) as stored:
+                clips, vectors = stored["clips"], stored["fused"]
+            for clip in np.unique(clips):
+                self.fused[str(clip)] = vectors[clips == clip]
 
     def window(
         self, number: int, first: int, count: int, layout: ScoreLayout, audio: AudioFormat, choice: int
@@ -100,13 +99,13 @@ def read_realisation(path: Path) -> Realisation:
         DataError: the file is damaged.
     """
     try:
-        stored = np.load(path)
-        notes = tuple(
-            Note(float(start), float(seconds), int(pitch), float(velocity), int(role))
-            for start, seconds, pitch, velocity, role in stored["notes"]
-        )
-        return Realisation(path.stem.rsplit("_", 1)[0], stored["mel"], notes, stored["casting"])
-    except (OSError, ValueError, KeyError) as error:
+        with path.open("rb") as file, np.load(file) as stored:
+            notes = tuple(
+                Note(float(start), float(seconds), int(pitch), float(velocity), int(role))
+                for start, seconds, pitch, velocity, role in stored["notes"]
+            )
+            return Realisation(path.stem.rsplit("_", 1)[0], stored["mel"], notes, stored["casting"])
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DataError(f"{path} is damaged ({error}): delete it and run  a2m-edge data build  again") from error
 
 
@@ -172,20 +171,19 @@ def train_decoder(
         optimiser.step()
         return {"loss": loss.item()}
 
-    def save(folder: Path, context: DecoderContext, table: list[dict[str, float]]) -> None:
-        facts = {"context": asdict(context), "measured_contexts": table}
-        save_checkpoint(folder, model, config.document() | facts)
+    def save(folder: Path, table: list[dict[str, float]]) -> None:
+        save_checkpoint(folder, model, model.config.document() | {"measured_contexts": table})
 
-    usual = DecoderContext(WINDOW, WINDOW, WINDOW)
     run_training(
         options,
         models={"decoder": model},
         optimisers={"decoder": optimiser},
         schedule=warm_cosine(),
         step=step,
-        validate=lambda: relative_error(model, validation.clips(layout, audio), usual),
-        save=lambda folder: save(folder, usual, []),
+        validate=lambda: relative_error(model, validation.clips(layout, audio), config.context),
+        save=lambda folder: save(folder, []),
     )
-    context, table = choose_context(model.eval(), lambda: validation.clips(layout, audio), WINDOW)
-    save(options.out, context, table)
-    announce(f"{context.left} frames of context on each side of a window of {WINDOW} are enough")
+    context, table = choose_context(model.eval(), lambda: validation.clips(layout, audio), config.window)
+    model.config = replace(config, left=context.left, right=context.right)
+    save(options.out, table)
+    announce(f"{context.left} frames of context on each side of a window of {context.window} are enough")

@@ -43,7 +43,8 @@ def train_paper_decoder(
     """
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
-    size = int(np.load(fused)["fused"].shape[1])
+    with np.load(fused) as stored:
+        size = int(stored["fused"].shape[1])
     config = replace(config or PaperDecoderConfig(), fused_size=size)
     splits = {split: Realisations(data, split, fused, size) for split in ("train", "val")}
     for split, clips in splits.items():

@@ -1,0 +1,172 @@
+"""Training the mel decoders: what a researcher runs, on clips small enough for a test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from a2m_edge.bundle import DecoderContext
+from a2m_edge.errors import CheckpointError, DataError
+from a2m_edge.feeling import INSTRUMENTS, Casting
+from training.evaluation.decoder import choose_context, decode_windows, relative_error
+from training.models.mel_decoder import (
+    MelDecoder,
+    MelDecoderConfig,
+    PaperDecoder,
+    PaperDecoderConfig,
+    load_mel_decoder,
+)
+from training.trainer import RunOptions
+from training.trainers.decoder import Realisations, read_realisation, train_decoder
+from training.trainers.paper_decoder import train_paper_decoder
+
+SMALL = MelDecoderConfig(fused_size=6, voice_channels=24, channels=24, hidden=16, layers=1, left=8, right=8)
+FRAMES = 120
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips in which every sounding key lights one band of the mel."""
+    folder = tmp_path_factory.mktemp("realisations")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 2)):
+        (folder / split).mkdir()
+        for number in range(count):
+            mel = np.full((80, FRAMES), -8.0)
+            notes = []
+            for start in range(0, FRAMES - 20, 20):
+                pitch = int(generator.integers(40, 100))
+                notes.append((start * 256 / 22050, 18 * 256 / 22050, pitch, 0.8, int(generator.integers(4))))
+                mel[pitch - 30, start : start + 18] = -1.0
+            np.savez(
+                folder / split / f"clip{number}_{number}.npz",
+                mel=mel.astype(np.float16),
+                notes=np.array(notes, np.float32),
+                casting=Casting((0, 5, 9, 14), 0.3).vector(len(INSTRUMENTS)),
+                feeling=np.zeros(2, np.float32),
+            )
+    return folder
+
+
+def train(clips: Path, out: Path, steps: int, resume: bool = False) -> None:
+    options = RunOptions(out, steps, resume=resume, device="cpu", validate_every=1000)
+    train_decoder(options, data=clips, config=SMALL, batch=6, frames=40, learning_rate=1e-2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_learns_the_notes_and_chooses_its_context(clips: Path, tmp_path: Path) -> None:
+    train(clips, tmp_path / "run", 80)
+    model = load_mel_decoder(tmp_path / "run")
+    assert isinstance(model, MelDecoder)
+    document = json.loads((tmp_path / "run" / "config.json").read_text())
+    errors = {row["left"]: row["mel_l1"] for row in document["measured_contexts"]}
+    assert errors[model.config.left] <= 1.01 * min(errors.values())
+    assert errors[model.config.left] < 0.3, "predicting silence everywhere errs by 0.08 x 7 / 1.0 in nat and more"
+    again = load_mel_decoder(tmp_path / "run")
+    score = torch.rand(1, 30, SMALL.score_features)
+    given = (torch.zeros(1, 30, 6), torch.zeros(1, 30, SMALL.palette_size), score)
+    assert torch.equal(model(*given), again(*given))
+
+
+class Neighbours(torch.nn.Module):
+    """A decoder that hears a frame, the 3 before it and the 5 after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, fused: Tensor, palette: Tensor, score: Tensor) -> Tensor:
+        padded = torch.nn.functional.pad(score, (0, 0, 3, 5))
+        return self.scale * padded.unfold(1, 9, 1).sum(3).transpose(1, 2)
+
+
+@pytest.mark.parametrize("frames", [1, 31, 32, 33, 100])
+def test_windows_with_enough_context_equal_the_whole(frames: int) -> None:
+    fused, palette, score = torch.rand(frames, 2), torch.rand(frames, 3), torch.rand(frames, 4)
+    model = Neighbours()
+    whole = model(fused[None], palette[None], score[None])[0]
+    enough = decode_windows(model, fused, palette, score, DecoderContext(32, 3, 5))  # type: ignore[arg-type]
+    assert enough.shape == (4, frames)
+    assert torch.allclose(enough, whole, atol=1e-5)
+    if frames > 32:
+        short = decode_windows(model, fused, palette, score, DecoderContext(32, 2, 5))  # type: ignore[arg-type]
+        assert not torch.allclose(short, whole, atol=1e-3)
+
+
+def test_the_shortest_context_that_is_enough_is_chosen() -> None:
+    torch.manual_seed(0)
+    model = Neighbours()
+    score = torch.rand(100, 4)
+    mel = model(score[None], score[None], score[None])[0].detach()
+    clip = (score, score, score, mel)
+    context, table = choose_context(model, lambda: [clip], 32)  # type: ignore[arg-type]
+    assert context == DecoderContext(32, 8, 8)
+    assert [row["mel_l1"] < 1e-5 for row in table] == [False] + [True] * (len(table) - 1)
+    exact = relative_error(model, [clip], context)  # type: ignore[arg-type]
+    assert exact["ratio"] < 1e-4 and exact["mean_frame_l1"] > 0.1
+
+
+def test_one_frame_and_many_decode(clips: Path) -> None:
+    model = MelDecoder(MelDecoderConfig()).eval()
+    for frames in (1, 2, 65):
+        mel = model(torch.zeros(2, frames, 256), torch.zeros(2, frames, 65), torch.zeros(2, frames, 704))
+        assert mel.shape == (2, 80, frames) and torch.isfinite(mel).all()
+
+
+def test_pairs_condition_their_clip(clips: Path, tmp_path: Path) -> None:
+    vectors = np.arange(18, dtype=np.float32).reshape(3, 6)
+    np.savez(tmp_path / "fused.npz", clips=np.array(["clip0", "clip0", "clip1"]), fused=vectors)
+    data = Realisations(clips, "train", tmp_path / "fused.npz", 6)
+    given = {data.items[number].clip: fused[0].numpy() for number, (fused, *_) in enumerate(data.clips(*_formats()))}
+    np.testing.assert_array_equal(given["clip0"], vectors[0])
+    np.testing.assert_array_equal(given["clip1"], vectors[2])
+    assert not given["clip2"].any()
+
+
+def _formats():
+    from a2m_edge.audio import AudioFormat
+    from a2m_edge.score import ScoreLayout
+
+    return ScoreLayout(), AudioFormat()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_published_decoder_trains_on_the_same_clips(clips: Path, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
+    np.savez(tmp_path / "fused.npz", clips=np.array([f"clip{number % 6}" for number in range(8)]), fused=vectors)
+    config = PaperDecoderConfig(frames=40, hidden=8, layers=1)
+    options = RunOptions(tmp_path / "run", 5, device="cpu", validate_every=1000)
+    train_paper_decoder(options, data=clips, fused=tmp_path / "fused.npz", config=config, batch=4)
+    model = load_mel_decoder(tmp_path / "run")
+    assert isinstance(model, PaperDecoder)
+    assert model(torch.zeros(2, 6)).shape == (2, 80, 40)
+
+
+def test_the_published_sizes() -> None:
+    config = PaperDecoderConfig()
+    assert (config.frames, config.hidden, config.layers, config.mel_bands) == (862, 512, 4, 80)
+
+
+def test_missing_and_damaged_clips_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="data build"):
+        Realisations(tmp_path, "train", None, 6)
+    (tmp_path / "broken_1.npz").write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(DataError, match="damaged"):
+        read_realisation(tmp_path / "broken_1.npz")
+
+
+@pytest.mark.parametrize(
+    "config", ["{}", '{"kind": "vocoder"}', '{"kind": "decoder", "architecture": "score", "x": 1}']
+)
+def test_a_config_that_is_no_decoder_is_refused(tmp_path: Path, config: str) -> None:
+    from training.checkpoint import save_checkpoint
+
+    save_checkpoint(tmp_path, MelDecoder(SMALL), SMALL.document())
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(CheckpointError):
+        load_mel_decoder(tmp_path)
