@@ -63,13 +63,17 @@ def score_feelings(fusion: Fusion, feelings: FeelingSet) -> dict[str, float]:
     return scores
 
 
-def evaluate_feeling(encoder: EncoderModel, fusion: Fusion, data: Path, split: str = "test") -> dict[str, float]:
+def evaluate_feeling(
+    encoder: EncoderModel, fusion: Fusion, data: Path, split: str = "test", cache: Path | None = None
+) -> dict[str, float]:
     """Scores a pair on a split of ArtEmis and prints a table; see ``score_feelings``.
+
+    ``cache`` is a folder that keeps the embeddings of this encoder for the next call.
 
     Raises:
         DataError: a table or an archive is missing or damaged.
     """
-    scores = score_feelings(fusion, embed_feelings(encoder, data, [split])[split])
+    scores = score_feelings(fusion, embed_feelings(encoder, data, [split], cache=cache)[split])
     table = Table(title=f"What people felt, {split} split (disjoint by painting)")
     for heading in ("given", "utterances", "nine emotions", "positive or negative"):
         table.add_column(heading, justify="left" if heading == "given" else "right")

@@ -23,6 +23,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from a2m_edge.errors import OptionError
 from a2m_edge.feeling import EMOTIONS
 from training.data.feelings import (
     EMOTION_AROUSAL,
@@ -143,6 +144,9 @@ class EncoderTraining:
         anchor: weight of keeping the similarities between sentences.
         features: file that keeps the features of the pictures between runs; None computes them each time.
         device: where to compute.
+
+    Raises:
+        OptionError: pictures are asked for and the image tower has no head of its own.
     """
 
     def __init__(
@@ -164,7 +168,13 @@ class EncoderTraining:
         self.heads = EmotionHeads(model.embedding_size, data.labels).to(self._device)
         self._start = deepcopy(model.text)
         self._text = model.text
-        self._head: nn.Module = cast(Any, clip).visual.head if pictures else nn.Identity()
+        visual = cast(Any, clip).visual
+        if pictures and not (hasattr(visual, "trunk") and isinstance(getattr(visual, "head", None), nn.Module)):
+            raise OptionError(
+                f"the image tower of {model.config['name']} has no projection of its own that could be tuned: "
+                "tune its text tower alone with 0 pictures in a step"
+            )
+        self._head: nn.Module = visual.head if pictures else nn.Identity()
         layers = _upper(list(_text_layers(cast(Any, clip).text)), 2 / 3)
         # Few pictures have feelings to learn from: their projection is held small.
         groups: list[dict[str, Any]] = [
