@@ -145,7 +145,7 @@ class FusionTraining:
     @staticmethod
     def _noisy(embeddings: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
         size = PICTURE_NOISE / embeddings.shape[1] ** 0.5
-        return embeddings + size * random.standard_normal(embeddings.shape, np.float32)
+        return np.asarray(embeddings + size * random.standard_normal(embeddings.shape, np.float32), np.float32)
 
     def _moved(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
