@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge import excitation
 from a2m_edge.audio import AudioChunk
 from a2m_edge.bundle import Bundle
 from a2m_edge.comments import clean_comment
@@ -190,8 +191,10 @@ class Soundscape:
         begin = max(0, first - synthesis.vocoder_left)
         mel_begin = self._decoded - self._mel.shape[1]
         mel = self._mel[:, begin - mel_begin : last + synthesis.vocoder_right - mel_begin]
-        samples = synthesis.vocode(mel, first - begin, frames)
+        samples = synthesis.vocode(mel, self._notes, begin, first - begin, frames)
         self._played = last
+        oldest = (last - synthesis.vocoder_left - synthesis.decoder_left) / self._audio.frame_rate - excitation.TAIL
+        self._notes = [note for note in self._notes if note.end > oldest]
         keep = self._decoded - max(0, last - synthesis.vocoder_left)
         self._mel = self._mel[:, self._mel.shape[1] - keep :]
         return samples
@@ -216,8 +219,6 @@ class Soundscape:
         done = windows * synthesis.window
         self._past_fused = fused[done : done + synthesis.decoder_left]
         self._past_palette = palette[done : done + synthesis.decoder_left]
-        oldest = (end - synthesis.decoder_left - 1) / self._audio.frame_rate
-        self._notes = [note for note in self._notes if note.end > oldest]
 
     def _compose(self, last: int) -> None:
         """Composes until every note that begins before frame ``last`` is known."""

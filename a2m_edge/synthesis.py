@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.excitation import excitation
+from a2m_edge.score import Note
 from a2m_edge.sessions import open_session
 
 LARGEST_BATCH = 64
@@ -28,9 +32,11 @@ class Synthesis:
         self.window = manifest.decoder.window
         self.decoder_left, self.decoder_right = manifest.decoder.left, manifest.decoder.right
         self.vocoder_left, self.vocoder_right = manifest.vocoder.left, manifest.vocoder.right
-        self._hop = manifest.audio.hop
+        self._audio = manifest.audio
         self._decoder = open_session(bundle, "mel_decoder", device, threads)
         self._vocoder = open_session(bundle, "vocoder", device, threads)
+        inputs = manifest.graphs["vocoder"].inputs
+        self.hears_excitation = any(tensor.name == "excitation" for tensor in inputs)
 
     def decode(
         self, fused: NDArray[np.float32], palette: NDArray[np.float32], score: NDArray[np.float32]
@@ -53,16 +59,23 @@ class Synthesis:
         windows = np.concatenate(mels)  # (n, bands, window)
         return np.ascontiguousarray(windows.transpose(1, 0, 2)).reshape(windows.shape[1], -1)
 
-    def vocode(self, mel: NDArray[np.float32], left: int, frames: int) -> NDArray[np.float32]:
+    def vocode(
+        self, mel: NDArray[np.float32], notes: Iterable[Note], first: int, left: int, frames: int
+    ) -> NDArray[np.float32]:
         """The sound of some frames.
 
         Args:
             mel: float32 [bands, left + frames + right context].
+            notes: every note that sounds or fades in them.
+            first: number of the first frame of ``mel``, counted from the beginning of the stream.
             left: frames of context before; less than ``vocoder_left`` only at the beginning of a stream.
             frames: frames to give.
 
         Returns:
             float32 [frames * hop] in [-1, 1].
         """
-        waveform = self._vocoder.run(mel=mel[None])["waveform"][0, 0]
-        return np.asarray(waveform[left * self._hop : (left + frames) * self._hop])
+        inputs = {"mel": mel[None]}
+        if self.hears_excitation:
+            inputs["excitation"] = excitation(notes, mel, first, self._audio)[None, None]
+        waveform = self._vocoder.run(**inputs)["waveform"][0, 0]
+        return np.asarray(waveform[left * self._audio.hop : (left + frames) * self._audio.hop])

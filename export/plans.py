@@ -153,18 +153,27 @@ def mel_decoder_plan(models: Models) -> GraphPlan:
 
 
 def vocoder_plan(models: Models) -> GraphPlan:
-    """mel [batch, bands, frames] -> waveform [batch, 1, samples], samples = frames x hop."""
+    """mel [batch, bands, frames] -> waveform [batch, 1, samples], samples = frames x hop.
+
+    A vocoder that hears the notes' partials takes excitation [batch, 1, samples] as well.
+    """
+    excited = models.vocoder.config.excitation
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
         # Bands fall by some 6 nat towards the treble, as in music; the loudness wanders.
         slope = np.linspace(0, -6, models.audio.mel_bands, dtype=np.float32)[:, None]
         noise = generator.standard_normal((batch, models.audio.mel_bands, length), np.float32)
-        return (np.clip(-3 + slope + 1.5 * noise, np.float32(np.log(1e-5)), 2),)
+        mel = np.clip(-3 + slope + 1.5 * noise, np.float32(np.log(1e-5)), 2)
+        source = generator.standard_normal((batch, 1, length * models.audio.hop), np.float32)
+        return (mel, source) if excited else (mel,)
 
     return GraphPlan(
         "vocoder",
         models.vocoder,
-        (Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),),
+        (
+            Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),
+            *([Tensor("excitation", "float32", ("batch", 1, "samples"))] if excited else []),
+        ),
         (Tensor("waveform", "float32", ("batch", 1, "samples")),),
         sample,
         _LENGTHS,

@@ -13,16 +13,18 @@ from torch import Tensor
 from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
-from training.evaluation.decoder import choose_context, decode_windows, relative_error
+from training.data.realised import Realisations, read_realisation
+from training.evaluation.decoder import choose_context, relative_error
 from training.models.mel_decoder import (
     MelDecoder,
     MelDecoderConfig,
     PaperDecoder,
     PaperDecoderConfig,
+    decode_windows,
     load_mel_decoder,
 )
 from training.trainer import RunOptions
-from training.trainers.decoder import Realisations, read_realisation, train_decoder
+from training.trainers.decoder import train_decoder
 from training.trainers.paper_decoder import train_paper_decoder
 
 SMALL = MelDecoderConfig(fused_size=6, voice_channels=24, channels=24, hidden=16, layers=1, left=8, right=8)

@@ -69,7 +69,8 @@ def test_a_graph_equals_its_model_at_five_shapes_that_were_not_traced(name: str,
 @pytest.mark.parametrize(("batch", "frames"), [(1, 1), (2, 3), (1, 7), (5, 40)])
 def test_a_vocoder_gives_exactly_a_hop_for_each_frame(batch: int, frames: int, graphs: Graphs) -> None:
     mel = np.zeros((batch, 80, frames), np.float32)
-    waveform = open_graph(graph_bytes(graphs.full["vocoder"])).run(None, {"mel": mel})[0]
+    given = {"mel": mel, "excitation": np.zeros((batch, 1, frames * 256), np.float32)}
+    waveform = open_graph(graph_bytes(graphs.full["vocoder"])).run(None, given)[0]
     assert waveform.shape == (batch, 1, frames * 256)
 
 
@@ -169,8 +170,8 @@ def test_other_names_or_axes_are_refused(graphs: Graphs) -> None:
 class Drifting(Generator):
     """A vocoder that exports something else than it computes."""
 
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        waveform = super().forward(mel)
+    def forward(self, mel: torch.Tensor, excitation: torch.Tensor | None = None) -> torch.Tensor:
+        waveform = super().forward(mel, excitation)
         return waveform + 0.25 if torch.compiler.is_exporting() else waveform
 
 
@@ -184,7 +185,10 @@ def test_a_failed_export_leaves_the_bundle_that_was_there(
     out = tmp_path / "bundle"
     shutil.copytree(ROOT / "tests" / "tiny_bundle" / "bundle", out)
     before = open_bundle(out).hash
-    with pytest.raises(ExportError, match=r"difference of waveform at mel\[1, 80, 1\] is 0\.25, the limit is 0\.0001"):
+    with pytest.raises(
+        ExportError,
+        match=r"difference of waveform at mel\[1, 80, 1\] excitation\[1, 1, 256\] is 0\.25, the limit is 0\.0001",
+    ):
         write_bundle(tiny, graphs, COMPOSER, out, LABEL, bed=bed)
     assert open_bundle(out).hash == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-bed.wav", "bundle"]

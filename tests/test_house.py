@@ -28,7 +28,7 @@ STOREYS = (
     {"bundle"},
     {"sessions"},
     {"feeling", "picture_header", "pictures", "preprocessing", "comments", "encoders"},
-    {"score", "composer"},
+    {"score", "composer", "excitation"},
     {"synthesis"},
     {"soundscape"},
     {"lettering", "canvas", "panel", "render", "bundle_tables"},

@@ -40,6 +40,7 @@ from training.models.hifigan import (
     fold_weight_norm,
     load_generator,
     receptive_field_frames,
+    with_excitation,
 )
 from training.trainer import RunOptions, choose_device, run_training, warm_cosine
 from training.trainers.vocoder import train_vocoder
@@ -113,7 +114,7 @@ def test_the_speech_vocoder_loads_and_sounds() -> None:
     assert set(generator.state_dict()) == set(load_file(SPEECH))
     samples = torch.from_numpy(tones(1.0))
     mel = LogMel(AUDIO)(samples[None])[0]
-    result = copy_synthesis(generator, [(mel, samples[: mel.shape[-1] * AUDIO.hop])], AUDIO)
+    result = copy_synthesis(generator, [(mel, samples, samples[: mel.shape[-1] * AUDIO.hop])], AUDIO)
     assert result["log_mel_l1"] < 1.5
     assert abs(result["level_db"]) < 12
 
@@ -139,7 +140,7 @@ def test_the_fast_way_computes_the_same() -> None:
         torch.manual_seed(3)
         generator = Generator(CONFIGS[size])
         mel = torch.randn(2, 80, 6)
-        fast = generator.forward_fast(mel, torch.float32, torch.float32)
+        fast = generator.forward_fast(mel, None, torch.float32, torch.float32)
         assert (fast - generator(mel)).abs().max() < 1e-5
 
 
@@ -375,21 +376,41 @@ def test_runs_that_cannot_begin_say_why(tmp_path: Path) -> None:
 # --- recordings and the whole training
 
 
-def test_recordings_come_as_audio_alone_or_with_the_mel_of_a_decoder(recordings: Path) -> None:
+NOTES = np.array([[0.1, 0.3, 69, 0.8, 1]], np.float32)
+
+
+def test_recordings_come_as_audio_alone_or_with_their_notes_and_the_mel_of_a_decoder(recordings: Path) -> None:
     samples = tones(1.0, 5)
     mel = np.full((80, 70), -3.0, np.float32)
-    np.savez(recordings / "pair.npz", mel=mel, audio=samples)
+    np.savez(recordings / "own.npz", mel=mel, notes=NOTES, audio=samples)
+    np.savez(recordings / "pair.npz", mel=mel, notes=NOTES)
+    soundfile.write(recordings / "pair.flac", samples, AUDIO.sample_rate)
     clips = Clips(clip_files(recordings), AUDIO)
-    assert [pair[0].shape[-1] for pair in clips.pairs] == [129, 129, 70]
-    assert clips.pairs[2][1].shape == (70 * AUDIO.hop,)
-    assert torch.equal(clips.pairs[2][0], torch.from_numpy(mel))
-    mels, waveforms = clips.batch(6, 16, np.random.default_rng(0))
+    assert [clip[0].shape[-1] for clip in clips.clips] == [129, 129, 70, 70]
+    silent, played = clips.clips[0][1], clips.clips[2][1]
+    assert played.shape == clips.clips[2][2].shape == (70 * AUDIO.hop,)
+    assert not silent.any() and not played[:1000].any() and played[2400:6000].std() > 0.01
+    assert torch.equal(clips.clips[2][0], torch.from_numpy(mel)) and torch.equal(clips.clips[3][1], played)
+    mels, sources, waveforms = clips.batch(6, 16, np.random.default_rng(0))
     assert mels.shape == (6, 80, 16)
-    assert waveforms.shape == (6, 16 * AUDIO.hop)
-    again, _ = clips.batch(6, 16, np.random.default_rng(0))
+    assert sources.shape == waveforms.shape == (6, 16 * AUDIO.hop)
+    again, *_ = clips.batch(6, 16, np.random.default_rng(0))
     assert torch.equal(mels, again)
     with pytest.raises(DataError, match="130 frames"):
         clips.batch(1, 130, np.random.default_rng(0))
+
+
+def test_an_excited_generator_begins_as_the_one_it_was_made_of() -> None:
+    plain = Generator(TINY).eval()
+    excited = with_excitation(plain)
+    mel, source = torch.randn(2, 80, 12) - 4, 0.3 * torch.randn(2, 1, 12 * AUDIO.hop)
+    with torch.no_grad():
+        assert torch.allclose(excited(mel, source).atanh(), plain(mel).atanh() + source, atol=1e-3)
+        for weight in excited.sources.parameters():
+            torch.nn.init.normal_(weight, std=0.1)
+        assert not torch.allclose(excited(mel, source).atanh(), plain(mel).atanh() + source, atol=1e-2)
+        fast = excited.forward_fast(mel, source, torch.float32, torch.float32)
+        assert torch.allclose(fast, excited(mel, source), atol=1e-5)
 
 
 def corpus(folder: Path, name: str, count: int) -> None:
@@ -456,7 +477,7 @@ def test_recordings_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "fast.wav", tones(0.2), 48_000)
     with pytest.raises(DataError, match="48000 Hz"):
         Clips([tmp_path / "fast.wav"], AUDIO)
-    np.savez(tmp_path / "wrong.npz", mel=np.zeros((40, 9)), audio=np.zeros(9))
+    np.savez(tmp_path / "wrong.npz", mel=np.zeros((40, 9)), notes=NOTES, audio=np.zeros(9))
     with pytest.raises(DataError, match="80, T"):
         Clips([tmp_path / "wrong.npz"], AUDIO)
     np.savez(tmp_path / "half.npz", mel=np.zeros((80, 9)))
@@ -478,7 +499,7 @@ def test_training_lowers_the_error_and_leaves_a_checkpoint(
     clip = recordings / "0.wav"
     torch.manual_seed(0)
     samples = Clips([clip], AUDIO)
-    untrained = copy_synthesis(Generator(TINY), samples.pairs, AUDIO)
+    untrained = copy_synthesis(Generator(TINY), samples.clips, AUDIO)
     steps = 25 if stage == "reconstruction" else 8
     final = train_vocoder(
         RunOptions(tmp_path / "run", steps, device="cpu"),
@@ -492,7 +513,7 @@ def test_training_lowers_the_error_and_leaves_a_checkpoint(
     )
     assert final["log_mel_l1"] < 0.9 * untrained["log_mel_l1"]
     generator = load_generator(tmp_path / "run")
-    assert copy_synthesis(generator, samples.pairs, AUDIO) == pytest.approx(final)
+    assert copy_synthesis(generator, samples.clips, AUDIO) == pytest.approx(final)
     assert load_checkpoint(tmp_path / "run", "vocoder")[1]["audio"]["sample_rate"] == AUDIO.sample_rate
 
 

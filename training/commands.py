@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     data.command("tables")(tables)
     data.command("orchestrate")(orchestrate)
     data.command("condition")(condition)
+    data.command("decode")(decode)
     train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train the models.")
     train.command("encoder")(encoder)
     train.command("fusion")(fusion)
@@ -184,6 +185,21 @@ def condition(
     typer.echo(f"{out}: {count} fused embeddings")
 
 
+def decode(
+    data: Annotated[Path, typer.Option(help="Folder of  a2m-edge data build.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    decoder_checkpoint: Annotated[Path, typer.Option("--decoder", help="Decoder checkpoint.")] = CHECKPOINTS
+    / "decoder",
+    every: Annotated[int, typer.Option(min=1, help="Take one realisation of so many.")] = 8,
+) -> None:
+    """Decode realisations with a trained decoder, for the vocoder to learn from what it will be fed."""
+    need_torch()
+    from training.data.decoded import write_decoded
+
+    count = write_decoded(decoder_checkpoint, data / "realisations" / "train", out, every)
+    typer.echo(f"{out}: {count} decoded recordings")
+
+
 def encoder(
     out: Out,
     steps: Steps = 4000,
@@ -281,6 +297,7 @@ def vocoder(
     frames: Annotated[int, typer.Option(min=8, help="Mel frames in a window.")] = 64,
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="At the start of the schedule.")] = 1e-4,
     half_precision: Annotated[bool, typer.Option(help="bfloat16 autocast.")] = False,
+    excitation: Annotated[bool, typer.Option(help="Let the generator hear the notes' partials.")] = False,
     minutes: Minutes = None,
     resume: Resume = False,
     seed: Seed = 0,
@@ -303,13 +320,13 @@ def vocoder(
         frames=frames,
         learning_rate=learning_rate,
         half_precision=half_precision,
+        excitation=excitation,
     )
     typer.echo(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
 
 
 def evaluate(
     data: Annotated[Path, typer.Option(help="Folder of  a2m-edge data build.")],
-    recordings: Annotated[Path, typer.Option(help="held_out/ of  a2m-edge data orchestrate.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")],
     bundle: Annotated[Path | None, typer.Argument(help="Folder of a bundle; the built-in one when left out.")] = None,
     checkpoints: Annotated[Path, typer.Option(help="Folder of the checkpoints behind it.")] = CHECKPOINTS,
@@ -323,7 +340,7 @@ def evaluate(
     from a2m_edge.bundle import open_bundle
     from training.evaluation.report import evaluate_checkpoints, evaluate_notes
 
-    figures = evaluate_checkpoints(checkpoints, shared, data, recordings)
+    figures = evaluate_checkpoints(checkpoints, shared, data)
     figures |= evaluate_notes(open_bundle(bundle), shared, data / "articaps.csv", soundscapes)
     out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     for part, values in figures.items():

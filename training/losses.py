@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from a2m_edge.audio import AudioFormat, mel_filterbank
 
-RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
+RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 """Windows and hops in samples of the multi-resolution STFT loss."""
 
 

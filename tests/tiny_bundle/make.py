@@ -107,7 +107,7 @@ def tiny_models() -> Models:
     fusion = Fusion(FusionConfig(embedding_size=EMBEDDING, fused_size=FUSED, hidden_size=32)).eval()
     sizes = MelDecoderConfig(fused_size=FUSED, voice_channels=16, channels=16, hidden=16, left=16, right=16)
     decoder = MelDecoder(sizes).eval()
-    vocoder = Generator(GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 32, (3,), ((1, 2),))).eval()
+    vocoder = Generator(GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 32, (3,), ((1, 2),), excitation=True)).eval()
     with torch.no_grad():
         for parameter in fusion.parameters():
             parameter.mul_(2.0)  # so that different pictures are felt differently
@@ -123,7 +123,7 @@ def tiny_models() -> Models:
             else:
                 parameter.zero_()
         mel = torch.linspace(-2.0, -7.0, 80)[:, None] + torch.randn(1, 80, 200)
-        vocoder.conv_post.weight.mul_(0.1 / vocoder(mel).std())
+        vocoder.conv_post.weight.mul_(0.1 / vocoder(mel, torch.randn(1, 1, 200 * 256)).std())
     return Models(encoder, fusion, decoder, vocoder)
 
 

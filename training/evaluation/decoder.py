@@ -6,36 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from a2m_edge.bundle import DecoderContext
-from training.models.mel_decoder import MelDecoder
-
-Clip = tuple[Tensor, Tensor, Tensor, Tensor]
-"""fused (T, H), palette (T, P), score (T, F), mel (bands, T)."""
+from training.data.realised import Clip
+from training.models.mel_decoder import MelDecoder, decode_windows
 
 CONTEXTS = (0, 8, 16, 24, 32, 48, 64)
 """Frames of context on each side to choose from."""
 
 TOLERANCE = 0.01
 """Share by which the chosen context's error may exceed the least one."""
-
-
-def decode_windows(model: MelDecoder, fused: Tensor, palette: Tensor, score: Tensor, context: DecoderContext) -> Tensor:
-    """Decodes a clip on the grid of windows: (T, H), (T, P), (T, F) to natural-log mel (bands, T).
-
-    Before its beginning and after its end the clip is silent, in the same room.
-    """
-    frames = len(score)
-    windows = -(-frames // context.window)
-    after = windows * context.window - frames + context.right
-    rows = torch.arange(windows)[:, None] * context.window + torch.arange(context.left + context.window + context.right)
-    held = (0, 0, context.left, after)
-    fused, palette = (functional.pad(part.T[None], held[2:], mode="replicate")[0].T for part in (fused, palette))
-    mel = model(fused[rows], palette[rows], functional.pad(score, held)[rows])
-    mel = mel[:, :, context.left : context.left + context.window]  # (windows, bands, window)
-    return torch.cat(list(mel), 1)[:, :frames]
 
 
 @torch.no_grad()

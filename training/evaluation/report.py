@@ -17,6 +17,7 @@ from a2m_edge.score import ScoreLayout
 from training.data.clips import Clips, clip_files
 from training.data.feelings import PictureArchive, read_paintings
 from training.data.fluidsynth import SOUNDFONT
+from training.data.realised import Realisations
 from training.evaluation.decoder import relative_error
 from training.evaluation.feeling import evaluate_feeling
 from training.evaluation.notes import note_accuracy
@@ -26,7 +27,6 @@ from training.models.encoders import load_encoder
 from training.models.fusion import load_fusion
 from training.models.hifigan import load_generator
 from training.models.mel_decoder import MelDecoder, load_mel_decoder
-from training.trainers.decoder import Realisations
 
 Figures = dict[str, dict[str, float]]
 
@@ -52,14 +52,13 @@ def test_works(data: Path, pairs: Path, count: int) -> Iterator[tuple[NDArray[np
 
 
 @torch.inference_mode()
-def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, recordings: Path) -> Figures:
+def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path) -> Figures:
     """Figures of the models that need no bundle: feeling, decoder, vocoder, each on material it never saw.
 
     Args:
         checkpoints: folder with ``encoder``, ``fusion``, ``decoder`` and ``vocoder``.
         shared: folder with ``data``.
         data: folder of ``a2m-edge data build``; its test split is used.
-        recordings: held-out recordings of ``a2m-edge data orchestrate``.
 
     Raises:
         CheckpointError, DataError: something is missing.
@@ -74,13 +73,13 @@ def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, recordings
     realisations = Realisations(
         data / "realisations", "test", conditions if conditions.exists() else None, config.fused_size
     )
-    held_out = Clips(clip_files(recordings), audio)
+    held_out = Clips(clip_files(data / "realisations" / "test"), audio)
     return {
         "feeling": evaluate_feeling(
             load_encoder(checkpoints / "encoder"), load_fusion(checkpoints / "fusion"), shared / "data"
         ),
         "decoder": relative_error(decoder, realisations.clips(layout, audio), config.context),
-        "vocoder": copy_synthesis(load_generator(checkpoints / "vocoder"), held_out.pairs, audio),
+        "vocoder": copy_synthesis(load_generator(checkpoints / "vocoder"), held_out.clips, audio),
     }
 
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
 
 from a2m_edge.audio import AudioFormat
+from training.data.clips import Clip
 from training.losses import LogMel
 from training.models.hifigan import Generator
 
 
 @torch.no_grad()
-def copy_synthesis(
-    generator: Generator, clips: Iterable[tuple[Tensor, Tensor]], audio: AudioFormat
-) -> dict[str, float]:
+def copy_synthesis(generator: Generator, clips: Iterable[Clip], audio: AudioFormat) -> dict[str, float]:
     """Sounds the mels of recordings again and compares the mels of both.
 
     Args:
         generator: on any device.
-        clips: pairs of the log-mel (bands, T) that the generator hears and the audio (hop * T,) it should give.
+        clips: what the generator hears, and the audio it should give.
         audio: format of the clips.
 
     Returns:
@@ -33,8 +31,11 @@ def copy_synthesis(
     device = next(generator.parameters()).device
     log_mel = LogMel(audio).to(device)
     error, frames, levels = 0.0, 0, []
-    for mel, real in clips:
-        generated = generator(mel.to(device)[None])[0]
+    for mel, source, real in clips:
+        heard = [mel.to(device)[None]]
+        if generator.config.excitation:
+            heard.append(source.to(device)[None, None])
+        generated = generator(*heard)[0]
         truth = real.to(device)[None]
         difference = (log_mel(generated) - log_mel(truth)).abs().mean().item()
         error += difference * mel.shape[-1]

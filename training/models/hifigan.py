@@ -8,7 +8,7 @@ A generator always holds plain weights. Checkpoints may hold weight norm in eith
 from __future__ import annotations
 
 import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +33,8 @@ class GeneratorConfig:
         upsample_kernel_sizes, upsample_initial_channel: channels halve at each upsampling.
         resblock_kernel_sizes, resblock_dilation_sizes: one parallel block for each kernel size.
         mel_bands: channels of the input.
+        excitation: whether the generator also hears the notes' partials (see ``a2m_edge.excitation``). The public
+            models do not; their weights load into one that does, which then begins as their sum with the partials.
     """
 
     resblock: str
@@ -42,6 +44,7 @@ class GeneratorConfig:
     resblock_kernel_sizes: tuple[int, ...]
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
     mel_bands: int = 80
+    excitation: bool = False
 
     @property
     def hop(self) -> int:
@@ -75,6 +78,35 @@ CONFIGS: dict[str, GeneratorConfig] = {
     "v2": GeneratorConfig("1", (8, 8, 2, 2), (16, 16, 4, 4), 128, (3, 7, 11), ((1, 3, 5),) * 3),
     "v3": GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 256, (3, 5, 7), ((1, 2), (2, 6), (3, 12))),
 }
+
+
+def _sources(config: GeneratorConfig) -> list[nn.Conv1d]:
+    """For each stage a bank of filters that brings the excitation to its rate, (B, 1, N) to (B, C, N / rate)."""
+    banks = []
+    for stage in range(len(config.upsample_rates)):
+        rate = 1
+        for later in config.upsample_rates[stage + 1 :]:
+            rate *= later
+        taps = max(64, 4 * rate) + rate % 2
+        channels = config.upsample_initial_channel // 2 ** (stage + 1)
+        bank = nn.Conv1d(1, channels, taps, rate, padding=(taps - rate) // 2)
+        nn.init.zeros_(bank.weight)
+        nn.init.zeros_(bank.bias)  # type: ignore[arg-type]
+        banks.append(bank)
+    return banks
+
+
+def _direct() -> nn.Conv1d:
+    """A filter of the excitation that begins as no filter at all, (B, 1, N) to (B, 1, N)."""
+    filtered = nn.Conv1d(1, 1, 65, padding=32)
+    nn.init.dirac_(filtered.weight)
+    nn.init.zeros_(filtered.bias)  # type: ignore[arg-type]
+    return filtered
+
+
+def _excite(x: Tensor, source: Tensor) -> Tensor:
+    """Adds the filtered excitation, each channel of it also scaled by what the mel says: a filter that moves."""
+    return x + source + x * source
 
 
 def _convolution(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
@@ -151,29 +183,43 @@ class Generator(nn.Module):
             for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
                 self.resblocks.append(block(channels, size, dilations))
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
+        self.sources = nn.ModuleList(_sources(config) if config.excitation else [])
+        self.direct = nn.ModuleList([_direct()] if config.excitation else [])
         for module in [*self.ups.modules(), *self.resblocks.modules(), self.conv_post]:
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(module.weight, 0.0, 0.01)
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:
+        """(B, bands, T) and, where the config says so, the excitation (B, 1, hop * T), to (B, 1, hop * T)."""
         x = self.conv_pre(mel)
         blocks = len(self.config.resblock_kernel_sizes)
         for stage, upsample in enumerate(self.ups):
             x = upsample(functional.leaky_relu(x, SLOPE))
+            if excitation is not None:
+                x = _excite(x, self.sources[stage](excitation))
             outputs = self.resblocks[stage * blocks](x)
             for block in self.resblocks[stage * blocks + 1 : (stage + 1) * blocks]:
                 outputs = outputs + block(x)
             x = outputs / blocks
-        # The public checkpoints were trained with torch's default slope (0.01) before the last convolution.
-        return torch.tanh(self.conv_post(functional.leaky_relu(x)))
+        return self._finish(x, excitation)
 
-    def forward_fast(self, mel: Tensor, dtype: torch.dtype, last_dtype: torch.dtype) -> Tensor:
+    def _finish(self, x: Tensor, excitation: Tensor | None) -> Tensor:
+        """The last layer: (B, C, N) to (B, 1, N); the excitation is also heard as it is."""
+        # The public checkpoints were trained with torch's default slope (0.01) before the last convolution.
+        waveform: Tensor = self.conv_post(functional.leaky_relu(x))
+        for filtered in self.direct:
+            waveform = waveform if excitation is None else waveform + filtered(excitation)
+        return torch.tanh(waveform)
+
+    def forward_fast(
+        self, mel: Tensor, excitation: Tensor | None, dtype: torch.dtype, last_dtype: torch.dtype
+    ) -> Tensor:
         """The same as ``forward``, computed as 2-D convolutions over channels-last memory, for training on a CPU.
 
         oneDNN runs these two to four times as fast as 1-D convolutions of so few channels, backward above all.
 
         Args:
-            mel: (B, bands, T).
+            mel, excitation: as in ``forward``.
             dtype: of the convolutions inside; the residual sums, the first and the last layer stay float32.
             last_dtype: of the last upsampling and its blocks, whose rounding is heard most: in bfloat16 it moves
                 the log-mel of quiet music by 0.04 on average, in float32 (the rest in bfloat16) by 0.02.
@@ -186,12 +232,13 @@ class Generator(nn.Module):
         for stage, upsample in enumerate(self.ups):
             kind = last_dtype if stage == len(self.ups) - 1 else dtype
             x = _wide(upsample, functional.leaky_relu(x, SLOPE), kind).float()
+            if excitation is not None:
+                x = _excite(x, self.sources[stage](excitation).unsqueeze(2))
             outputs = torch.zeros_like(x)
             for block in self.resblocks[stage * blocks : (stage + 1) * blocks]:
                 outputs = outputs + cast("ResBlock1 | ResBlock2", block).forward_fast(x, kind)
             x = outputs / blocks
-        x = functional.leaky_relu(x).squeeze(2).contiguous()
-        return torch.tanh(self.conv_post(x))
+        return self._finish(x.squeeze(2).contiguous(), excitation)
 
     def add_weight_norm(self) -> None:
         """Re-parametrises every convolution as direction and length; what it computes stays the same."""
@@ -250,6 +297,13 @@ def load_generator(path: Path) -> Generator:
             generator.load_state_dict(state)
             return generator.eval()
     raise CheckpointError(f"{path} holds no HiFi-GAN generator of size {', '.join(CONFIGS)}")
+
+
+def with_excitation(generator: Generator) -> Generator:
+    """A generator of the same weights that also hears an excitation, and at first only adds it to its own sound."""
+    excited = Generator(replace(generator.config, excitation=True))
+    excited.load_state_dict(excited.state_dict() | generator.state_dict())
+    return excited.eval()
 
 
 def _read_public(path: Path) -> dict[str, Tensor]:

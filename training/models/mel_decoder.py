@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import CheckpointError
@@ -152,6 +153,22 @@ class PaperDecoder(nn.Module):
         remembered, _ = self.lstm(fused[:, None, :] + self.positions)  # (B, frames, 2 * hidden)
         mel: Tensor = self.out(remembered)
         return mel.transpose(1, 2)
+
+
+def decode_windows(model: MelDecoder, fused: Tensor, palette: Tensor, score: Tensor, context: DecoderContext) -> Tensor:
+    """Decodes a clip on the grid of windows: (T, H), (T, P), (T, F) to natural-log mel (bands, T).
+
+    Before its beginning and after its end the clip is silent, in the same room.
+    """
+    frames = len(score)
+    windows = -(-frames // context.window)
+    after = windows * context.window - frames + context.right
+    rows = torch.arange(windows)[:, None] * context.window + torch.arange(context.left + context.window + context.right)
+    held = (0, 0, context.left, after)
+    fused, palette = (functional.pad(part.T[None], held[2:], mode="replicate")[0].T for part in (fused, palette))
+    mel = model(fused[rows], palette[rows], functional.pad(score, held)[rows])
+    mel = mel[:, :, context.left : context.left + context.window]  # (windows, bands, window)
+    return torch.cat(list(mel), 1)[:, :frames]
 
 
 def load_mel_decoder(folder: Path) -> MelDecoder | PaperDecoder:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from a2m_edge.errors import DataError
 from training.checkpoint import save_checkpoint
+from training.data.realised import Realisations
 from training.losses import frequency_weighted_l1
 from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
 from training.trainer import RunOptions, choose_device, run_training
-from training.trainers.decoder import Realisations
 
 SILENCE = float(np.log(1e-5))
 

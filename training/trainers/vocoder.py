@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from training.losses import (
     feature_matching_loss,
 )
 from training.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
-from training.models.hifigan import CONFIGS, Generator, load_generator
+from training.models.hifigan import CONFIGS, Generator, load_generator, with_excitation
 from training.trainer import RunOptions, announce, choose_device, run_training, warm_cosine
 
 STAGES = ("reconstruction", "adversarial")
@@ -39,6 +40,8 @@ STFT_WEIGHT = 0.25
 MEL_WEIGHT, FEATURE_WEIGHT = 45.0, 1.0
 """Of the log-mel L1 and of feature matching against the adversarial loss, as published (feature matching is
 itself doubled)."""
+SOURCE_RATE = 4.0
+"""Learning rate of the filters of the excitation, which begin at zero, against that of all other weights."""
 FINE_FROM = 0.5
 """Share of a half-precision run after which the generator's last layers, heard most, are computed in float32."""
 VALIDATION_EXCERPTS, VALIDATION_SECONDS = 14, 2.0
@@ -58,6 +61,7 @@ def train_vocoder(
     frames: int = 64,
     learning_rate: float = 1e-4,
     half_precision: bool = False,
+    excitation: bool = False,
 ) -> dict[str, float]:
     """Trains a vocoder and writes its checkpoint (plain weights) into ``options.out``.
 
@@ -72,6 +76,7 @@ def train_vocoder(
         learning_rate: at its highest.
         half_precision: in the reconstruction stage, compute most of the generator in bfloat16; its last layers
             too, until ``FINE_FROM`` of the run is done. Worth it where the processor has bfloat16 instructions.
+        excitation: let the generator hear the notes' partials; what it has learned so far stays.
 
     Returns:
         ``copy_synthesis`` of all held-out recordings.
@@ -87,7 +92,8 @@ def train_vocoder(
     audio = audio or AudioFormat()
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
-    generator = (load_generator(start) if start else Generator(CONFIGS[config])).to(device)
+    generator = load_generator(start) if start else Generator(CONFIGS[config])
+    generator = (with_excitation(generator) if excitation and not generator.config.excitation else generator).to(device)
     if (generator.config.hop, generator.config.mel_bands) != (audio.hop, audio.mel_bands):
         raise OptionError(f"the vocoder has hop {generator.config.hop}, the audio format {audio.hop}: they must agree")
     clips, kept = Clips(clip_files(data), audio), Clips(clip_files(held_out), audio)
@@ -95,9 +101,10 @@ def train_vocoder(
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     best: dict[str, Generator] = {"generator": generator}
 
-    def draw(number: int) -> tuple[Tensor, Tensor]:
-        mel, real = clips.batch(batch, frames, np.random.default_rng((options.seed, number)))
-        return mel.to(device), real.to(device)
+    def draw(number: int) -> tuple[Tensor, Tensor | None, Tensor]:
+        mel, source, real = clips.batch(batch, frames, np.random.default_rng((options.seed, number)))
+        heard = source[:, None].to(device) if generator.config.excitation else None
+        return mel.to(device), heard, real.to(device)
 
     precision = _Precision(half_precision)
     if stage == "reconstruction":
@@ -137,7 +144,7 @@ def train_vocoder(
         validate=validate,
         save=save,
     )
-    final = copy_synthesis(best["generator"].eval(), kept.pairs, audio)
+    final = copy_synthesis(best["generator"].eval(), kept.clips, audio)
     announce(f"held out: log-mel L1 {final['log_mel_l1']:.4f}, level {final['level_db']:+.2f} dB")
     return final
 
@@ -158,12 +165,12 @@ class _Precision:
         if progress >= FINE_FROM:
             self._last = torch.float32
 
-    def generate(self, generator: Generator, mel: Tensor) -> Tensor:
-        """Log-mel (B, bands, T) to waveform (B, hop * T) float32."""
+    def generate(self, generator: Generator, mel: Tensor, source: Tensor | None) -> Tensor:
+        """Log-mel (B, bands, T) and, where it is heard, excitation (B, 1, hop * T) to waveform (B, hop * T) float32."""
         if mel.device.type == "cpu":
-            return generator.forward_fast(mel, self._inner, self._last)[:, 0]
+            return generator.forward_fast(mel, source, self._inner, self._last)[:, 0]
         with torch.autocast(mel.device.type, torch.bfloat16, enabled=self._last is torch.bfloat16):
-            waveform: Tensor = generator(mel)
+            waveform: Tensor = generator(mel, source)
         return waveform[:, 0].float()
 
 
@@ -172,17 +179,21 @@ def _reconstruction(
     audio: AudioFormat,
     learning_rate: float,
     precision: _Precision,
-    draw: Callable[[int], tuple[Tensor, Tensor]],
+    draw: Callable[[int], tuple[Tensor, Tensor | None, Tensor]],
 ) -> Parts:
     device = next(generator.parameters()).device
     log_mel, spectra = LogMel(audio).to(device), MultiResolutionSTFT().to(device)
     # Plain weights, no weight norm: cheaper, but at rates from 2e-4 on the start is forgotten in a few steps.
-    optimiser = torch.optim.AdamW(generator.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    begun = [parameter for name, parameter in generator.named_parameters() if not name.startswith("sources")]
+    groups: list[dict[str, Any]] = [{"params": begun}]
+    if generator.config.excitation:
+        groups.append({"params": list(generator.sources.parameters()), "lr": SOURCE_RATE * learning_rate})
+    optimiser = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     generator.train()
 
     def update(number: int) -> dict[str, float]:
-        mel, real = draw(number)
-        generated = precision.generate(generator, mel)
+        mel, source, real = draw(number)
+        generated = precision.generate(generator, mel, source)
         mel_loss = functional.l1_loss(log_mel(generated), log_mel(real))
         stft_loss = spectra(generated, real)
         generator.zero_grad(set_to_none=True)
@@ -198,7 +209,7 @@ def _adversarial(
     generator: Generator,
     audio: AudioFormat,
     learning_rate: float,
-    draw: Callable[[int], tuple[Tensor, Tensor]],
+    draw: Callable[[int], tuple[Tensor, Tensor | None, Tensor]],
 ) -> Parts:
     device = next(generator.parameters()).device
     log_mel = LogMel(audio).to(device)
@@ -210,8 +221,8 @@ def _adversarial(
     generator.train()
 
     def update(number: int) -> dict[str, float]:
-        mel, real = draw(number)
-        generated = generator(mel)
+        mel, source, real = draw(number)
+        generated = generator(mel, source)
         judged = torch.zeros((), device=device)
         for judge in judges.values():
             judged = judged + discriminator_loss(judge(real[:, None])[0], judge(generated.detach())[0])

@@ -1,0 +1,103 @@
+"""Realisations in memory, and windows of them to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from a2m_edge.audio import AudioFormat
+from a2m_edge.errors import DataError
+from a2m_edge.score import Note, ScoreLayout
+
+Clip = tuple[Tensor, Tensor, Tensor, Tensor]
+"""fused (T, H), palette (T, P), score (T, F), mel (bands, T)."""
+
+
+@dataclass(frozen=True)
+class Realisation:
+    """One clip in memory: mel float16 [bands, T], its notes, casting float32 [P], and its clip's name."""
+
+    clip: str
+    mel: NDArray[np.float16]
+    notes: tuple[Note, ...]
+    casting: NDArray[np.float32]
+
+
+class Realisations:
+    """The realisations of one split, and windows of them.
+
+    Args:
+        folder: written by ``training.data.realisation``.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        fused: an ``.npz`` with ``clips`` (names) and ``fused`` float32 [N, H], any number for each clip; without
+            it, and for clips it does not name, the fused embedding is zero.
+        fused_size: H.
+
+    Raises:
+        DataError: there is nothing to read.
+    """
+
+    def __init__(self, folder: Path, split: str, fused: Path | None, fused_size: int) -> None:
+        self.files = sorted(path for path in (folder / split).glob("*.npz") if ".part" not in path.name)
+        self.items = [read_realisation(path) for path in self.files]
+        if not self.items:
+            raise DataError(f"There are no realisations in {folder / split}: run  a2m-edge data build")
+        self.fused_size = fused_size
+        self.fused: dict[str, NDArray[np.float32]] = {}
+        if fused is not None:
+            with np.load(fused) as stored:
+                clips, vectors = stored["clips"], stored["fused"]
+            for clip in np.unique(clips):
+                self.fused[str(clip)] = vectors[clips == clip]
+
+    def window(
+        self, number: int, first: int, count: int, layout: ScoreLayout, audio: AudioFormat, choice: int
+    ) -> tuple[NDArray[np.float32], ...]:
+        """fused [T, H], palette [T, P], score [T, F] and mel [bands, T] of a window; ``choice`` picks the pairing."""
+        item = self.items[number]
+        candidates = self.fused.get(item.clip)
+        vector = np.zeros(self.fused_size, np.float32) if candidates is None else candidates[choice % len(candidates)]
+        score = layout.frames(item.notes, first, count, audio.frame_rate)
+        ones = np.ones((count, 1), np.float32)
+        return ones * vector, ones * item.casting, score, item.mel[:, first : first + count].astype(np.float32)
+
+    def clips(self, layout: ScoreLayout, audio: AudioFormat) -> Iterator[Clip]:
+        """Every clip whole, with the first of its pairs: see ``training.evaluation.decoder``."""
+        for number, item in enumerate(self.items):
+            fused, palette, score, mel = self.window(number, 0, item.mel.shape[1], layout, audio, 0)
+            yield torch.from_numpy(fused), torch.from_numpy(palette), torch.from_numpy(score), torch.from_numpy(mel)
+
+    def batch(
+        self, size: int, frames: int, layout: ScoreLayout, audio: AudioFormat, generator: np.random.Generator
+    ) -> tuple[Tensor, ...]:
+        """A batch of random windows: (B, T, H), (B, T, P), (B, T, F), (B, bands, T)."""
+        windows = []
+        for _ in range(size):
+            number = int(generator.integers(len(self.items)))
+            first = int(generator.integers(self.items[number].mel.shape[1] - frames + 1))
+            windows.append(self.window(number, first, frames, layout, audio, int(generator.integers(1 << 30))))
+        return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*windows, strict=True))
+
+
+def read_realisation(path: Path) -> Realisation:
+    """Reads one realisation.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            notes = tuple(
+                Note(float(start), float(seconds), int(pitch), float(velocity), int(role))
+                for start, seconds, pitch, velocity, role in stored["notes"]
+            )
+            return Realisation(path.stem.rsplit("_", 1)[0], stored["mel"], notes, stored["casting"])
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise DataError(f"{path} is damaged ({error}): delete it and run  a2m-edge data build  again") from error
