@@ -10,6 +10,7 @@ import torch
 
 from a2m_edge.errors import DataError
 from training.data.embeddings import embed_pictures, embed_texts
+from training.data.feelings import PictureArchive, read_paintings
 from training.models.encoders import EncoderModel
 from training.models.fusion import Fusion
 
@@ -37,7 +38,9 @@ def build_conditions(pairs: Path, data: Path, encoder: EncoderModel, fusion: Fus
         raise DataError(f"{pairs} is not a table of pairs ({error}): run  a2m-edge data build") from error
     text = torch.from_numpy(embed_texts(encoder, [utterance for _, utterance, _ in table]))
     files = sorted({picture for _, _, picture in table if picture})
-    embedded = embed_pictures(encoder, files, data)
+    paintings = {painting.file: painting for painting in read_paintings(data)} if files else {}
+    archive = PictureArchive(data / "paintings.zip", encoder.image_preprocessing.size)
+    embedded = embed_pictures(encoder, archive, [paintings[file] for file in files])
     place = {file: row for row, file in enumerate(files)}
     image = torch.zeros_like(text)
     present = torch.zeros(len(table), 2)

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data.feelings import PictureArchive, read_paintings
+from training.data.feelings import Picture, PictureArchive
 from training.models.encoders import EncoderModel
 
-BATCH = 32
+CPU = torch.device("cpu")
 
 
 @torch.inference_mode()
-def embed_texts(encoder: EncoderModel, texts: list[str]) -> NDArray[np.float32]:
-    """Text embeddings float32 [N, D], computed in order of length so that little is padded."""
-    tower = encoder.text.eval()
+def embed_texts(
+    encoder: EncoderModel, texts: Sequence[str], device: torch.device = CPU, batch: int = 128
+) -> NDArray[np.float32]:
+    """float32 [len(texts), D]; texts of a length are embedded together."""
+    tower = encoder.text.to(device)
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    result = np.zeros((len(texts), encoder.embedding_size), np.float32)
-    for begin in range(0, len(order), BATCH):
-        chosen = order[begin : begin + BATCH]
-        result[chosen] = tower(encoder.tokens([texts[index] for index in chosen])).numpy()
-    return result
+    found = np.zeros((len(texts), encoder.embedding_size), np.float32)
+    for first in range(0, len(texts), batch):
+        rows = order[first : first + batch]
+        with torch.autocast(device.type, torch.bfloat16):
+            embeddings = tower(encoder.tokens([texts[row] for row in rows]).to(device))
+        found[rows] = embeddings.float().cpu().numpy()
+    return found
 
 
 @torch.inference_mode()
-def embed_pictures(encoder: EncoderModel, files: list[str], data: Path) -> NDArray[np.float32]:
-    """Image embeddings float32 [N, D] of members of ``paintings.zip``; DataError where one is missing."""
-    tower = encoder.image.eval()
-    preprocessing = encoder.image_preprocessing
-    archive = PictureArchive(data / "paintings.zip", preprocessing.size)
-    paintings = {picture.file: picture for picture in read_paintings(data)}
-    mean, std = (torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
-    result = np.zeros((len(files), encoder.embedding_size), np.float32)
-    for begin in range(0, len(files), BATCH):
-        squares = [archive.square(paintings[file]) for file in files[begin : begin + BATCH]]
-        pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) / 255  # (B, 3, size, size)
-        result[begin : begin + BATCH] = tower((pixels - mean) / std).numpy()
-    return result
+def embed_pictures(
+    encoder: EncoderModel,
+    archive: PictureArchive,
+    pictures: Sequence[Picture],
+    device: torch.device = CPU,
+    batch: int = 32,
+) -> NDArray[np.float32]:
+    """float32 [len(pictures), D]."""
+    tower = encoder.image.to(device)
+    facts = encoder.image_preprocessing
+    mean, std = np.array(facts.mean, np.float32), np.array(facts.std, np.float32)
+    found = [np.zeros((0, encoder.embedding_size), np.float32)]
+    for first in range(0, len(pictures), batch):
+        squares = np.stack([archive.square(picture) for picture in pictures[first : first + batch]])
+        pixels = torch.from_numpy((squares.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
+        with torch.autocast(device.type, torch.bfloat16):
+            embeddings = tower(pixels.to(device, memory_format=torch.channels_last))
+        found.append(embeddings.float().cpu().numpy())
+    return np.concatenate(found)

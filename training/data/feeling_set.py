@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
+from training.data.embeddings import embed_pictures, embed_texts
 from training.data.feelings import (
     EMOTION_SIGNS,
     ArousalLexicon,
-    Picture,
     PictureArchive,
     read_oasis,
     read_paintings,
@@ -109,49 +109,11 @@ def _embed_split(encoder: EncoderModel, data: Path, split: str, most: int | None
         photographs, norms = [], norms[:0]
     return FeelingSet(
         words=np.array([utterance.text for utterance in utterances]),
-        text=_embed_texts(encoder, [utterance.text for utterance in utterances], device),
+        text=embed_texts(encoder, [utterance.text for utterance in utterances], device),
         emotion=emotion,
         feeling=np.stack([EMOTION_SIGNS[emotion], utterance_arousal(emotion, lexical)], 1),
         picture=np.array([row.get(utterance.picture, -1) for utterance in utterances]),
-        image=_embed_pictures(encoder, PictureArchive(data / "paintings.zip", size), paintings, device),
-        photograph=_embed_pictures(encoder, PictureArchive(data / "oasis.zip", size), photographs, device),
+        image=embed_pictures(encoder, PictureArchive(data / "paintings.zip", size), paintings, device),
+        photograph=embed_pictures(encoder, PictureArchive(data / "oasis.zip", size), photographs, device),
         norms=norms,
     )
-
-
-@torch.inference_mode()
-def _embed_texts(
-    encoder: EncoderModel, texts: Sequence[str], device: torch.device, batch: int = 128
-) -> NDArray[np.float32]:
-    """float32 [len(texts), D]; texts of a length are embedded together."""
-    tower = encoder.text.to(device)
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    found = np.zeros((len(texts), encoder.embedding_size), np.float32)
-    for first in range(0, len(texts), batch):
-        rows = order[first : first + batch]
-        with torch.autocast(device.type, torch.bfloat16):
-            embeddings = tower(encoder.tokens([texts[row] for row in rows]).to(device))
-        found[rows] = embeddings.float().cpu().numpy()
-    return found
-
-
-@torch.inference_mode()
-def _embed_pictures(
-    encoder: EncoderModel,
-    archive: PictureArchive,
-    pictures: Sequence[Picture],
-    device: torch.device,
-    batch: int = 32,
-) -> NDArray[np.float32]:
-    """float32 [len(pictures), D]."""
-    tower = encoder.image.to(device)
-    facts = encoder.image_preprocessing
-    mean, std = np.array(facts.mean, np.float32), np.array(facts.std, np.float32)
-    found = [np.zeros((0, encoder.embedding_size), np.float32)]
-    for first in range(0, len(pictures), batch):
-        squares = np.stack([archive.square(picture) for picture in pictures[first : first + batch]])
-        pixels = torch.from_numpy((squares.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
-        with torch.autocast(device.type, torch.bfloat16):
-            embeddings = tower(pixels.to(device, memory_format=torch.channels_last))
-        found.append(embeddings.float().cpu().numpy())
-    return np.concatenate(found)
