@@ -104,6 +104,14 @@ def test_an_artwork_is_recognised_when_it_returns(tables: ComposerTables) -> Non
     assert melodies[0] == melodies[1] and melodies[0]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_no_chord_is_diminished(tables: ComposerTables, mode: str) -> None:
+    points = [Feeling.of(v, a) for v in np.linspace(-1, 1, 9) for a in (-0.8, 0.0, 0.8)]
+    feeling = next(point for point in points if plan(point).mode == mode)
+    beats = [beat for artwork in range(6) for beat in play(Composer(tables, embedding(artwork), 0, feeling), 300)]
+    assert not any("°" in beat.chord for beat in beats)
+
+
 @pytest.mark.parametrize("valence", [-0.8, -0.4, 0.3, 0.8])
 def test_phrases_end_with_a_cadence(tables: ComposerTables, valence: float) -> None:
     beats = play(Composer(tables, embedding(2), 0, Feeling.of(valence, 0.0)), 400)

@@ -47,11 +47,11 @@ class Chord:
         return (fifth - root) % 12 == 6
 
     def name(self, scale: tuple[int, ...]) -> str:
-        """Its Roman numeral: lower case for a minor third, with 7 for a seventh."""
+        """Its Roman numeral: lower case for a minor third, with 7 for a seventh and ° for a diminished fifth."""
         root, third = self.intervals(scale)[:2]
         numeral = NUMERALS[self.degree]
         numeral = numeral if (third - root) % 12 == 4 else numeral.lower()
-        return numeral + ("7" if self.seventh else "")
+        return numeral + ("°" if self.diminished(scale) else "") + ("7" if self.seventh else "")
 
 
 def phrase_chords(
@@ -61,16 +61,17 @@ def phrase_chords(
 
     The phrase begins on the tonic and ends with a half cadence (on the dominant) when it is open, or with a
     full one (dominant or subdominant, then tonic) when it is closed. Between them the chords follow the tables;
-    diminished triads are rare.
+    diminished triads are left out.
     """
-    approach = int(generator.choice([DOMINANT, SUBDOMINANT], p=[0.75, 0.25]))
+    plagal = 0.0 if Chord(SUBDOMINANT).diminished(plan.scale) else 0.25
+    approach = int(generator.choice([DOMINANT, SUBDOMINANT], p=[1.0 - plagal, plagal]))
     ending = [approach, TONIC] if closed else [DOMINANT]
     degrees = [TONIC]
     while len(degrees) < bars - len(ending):
         wanted = tables.chords[plan.family][degrees[-1]].copy()
         for degree in range(len(wanted)):
             if Chord(degree).diminished(plan.scale):
-                wanted[degree] *= 0.1
+                wanted[degree] = 0.0
         if len(degrees) == bars - len(ending) - 1:
             wanted[ending[0]] *= 0.1
         degrees.append(int(generator.choice(len(wanted), p=wanted / wanted.sum())))
