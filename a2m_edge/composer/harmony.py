@@ -11,7 +11,7 @@ from a2m_edge.composer.plan import Plan
 from a2m_edge.composer.tables import ComposerTables
 
 NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII")
-TONIC, SUBDOMINANT, DOMINANT = 0, 3, 4
+TONIC, SUBDOMINANT, DOMINANT, SUBTONIC = 0, 3, 4, 6
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,12 @@ def phrase_chords(
 
     The phrase begins on the tonic and ends with a half cadence (on the dominant) when it is open, or with a
     full one (dominant or subdominant, then tonic) when it is closed. Between them the chords follow the tables;
-    diminished triads are left out.
+    diminished triads are left out, and where the dominant is one (in Phrygian) the subtonic takes its place.
     """
+    dominant = SUBTONIC if Chord(DOMINANT).diminished(plan.scale) else DOMINANT
     plagal = 0.0 if Chord(SUBDOMINANT).diminished(plan.scale) else 0.25
-    approach = int(generator.choice([DOMINANT, SUBDOMINANT], p=[1.0 - plagal, plagal]))
-    ending = [approach, TONIC] if closed else [DOMINANT]
+    approach = int(generator.choice([dominant, SUBDOMINANT], p=[1.0 - plagal, plagal]))
+    ending = [approach, TONIC] if closed else [dominant]
     degrees = [TONIC]
     while len(degrees) < bars - len(ending):
         wanted = tables.chords[plan.family][degrees[-1]].copy()
