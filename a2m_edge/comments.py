@@ -13,6 +13,9 @@ _JOINERS = "\u200c\u200d"
 """Invisible characters that emoji, Persian and Indic scripts need; all other format characters go."""
 
 
+_STRAIGHT = str.maketrans("\u2018\u2019\u201b\u201c\u201d\u201f", "'''\"\"\"")
+"""Phones type curly quotes; the texts that encoders learn from have straight ones."""
+
 _STRIPPED = frozenset({"Cc", "Cf", "Cs"})
 _UNSEEN = frozenset({"Zs", "Cf", "Mn", "Me"})
 
@@ -21,7 +24,7 @@ def clean_comment(text: str) -> str:
     """Normalises a comment to what it means on screen.
 
     Compatibility forms are unified (NFKC); control characters, bidirectional overrides and lone surrogates
-    are removed; runs of whitespace become one space. Emoji and every script pass, new ones too.
+    are removed; runs of whitespace become one space; curly quotes become straight. Emoji and every script pass, new ones too.
 
     Returns:
         The cleaned text, not empty; cleaning it again changes nothing.
@@ -33,7 +36,7 @@ def clean_comment(text: str) -> str:
         raise CommentError(
             f"the comment has {len(text):,} characters, at most {MAXIMUM_CHARACTERS:,} are read; shorten it"
         )
-    cleaned = _without_invisible(unicodedata.normalize("NFKC", _without_invisible(text)))
+    cleaned = _without_invisible(unicodedata.normalize("NFKC", _without_invisible(text))).translate(_STRAIGHT)
     if all(unicodedata.category(character) in _UNSEEN for character in cleaned):
         raise CommentError("the comment is empty; say in a few words what you feel, or leave it out")
     return cleaned

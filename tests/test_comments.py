@@ -34,6 +34,7 @@ def test_nothing_to_see_is_no_comment(text):
     [
         ("  so   calm\n\tand\u00a0wide ", "so calm and wide"),
         ("ﬁne ｗｉｄｅ ①", "fine wide 1"),
+        ("I don\u2019t \u201cfeel\u201d it", 'I don\'t "feel" it'),
         ("e\u0301tonnant", "\u00e9tonnant"),
         ("שקט ועצוב", "שקט ועצוב"),
         ("sad\u202egniyrc\u202c", "sadgniyrc"),
