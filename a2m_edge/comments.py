@@ -24,7 +24,8 @@ def clean_comment(text: str) -> str:
     """Normalises a comment to what it means on screen.
 
     Compatibility forms are unified (NFKC); control characters, bidirectional overrides and lone surrogates
-    are removed; runs of whitespace become one space; curly quotes become straight. Emoji and every script pass, new ones too.
+    are removed; runs of whitespace become one space; curly quotes become straight. Emoji and every script pass,
+    new ones too.
 
     Returns:
         The cleaned text, not empty; cleaning it again changes nothing.

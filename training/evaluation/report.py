@@ -52,13 +52,14 @@ def test_works(data: Path, pairs: Path, count: int) -> Iterator[tuple[NDArray[np
 
 
 @torch.inference_mode()
-def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path) -> Figures:
+def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, most: int = 40) -> Figures:
     """Figures of the models that need no bundle: feeling, decoder, vocoder, each on material it never saw.
 
     Args:
         checkpoints: folder with ``encoder``, ``fusion``, ``decoder`` and ``vocoder``.
         shared: folder with ``data``.
         data: folder of ``a2m-edge data build``; its test split is used.
+        most: clips that decoder and vocoder are measured on, evenly spread over the split.
 
     Raises:
         CheckpointError, DataError: something is missing.
@@ -73,7 +74,10 @@ def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path) -> Figures
     realisations = Realisations(
         data / "realisations", "test", conditions if conditions.exists() else None, config.fused_size
     )
-    held_out = Clips(clip_files(data / "realisations" / "test"), audio)
+    files = clip_files(data / "realisations" / "test")
+    chosen = sorted(set(np.linspace(0, len(files) - 1, most).astype(int).tolist()))
+    realisations.items = [realisations.items[index] for index in chosen]
+    held_out = Clips([files[index] for index in chosen], audio)
     return {
         "feeling": evaluate_feeling(
             load_encoder(checkpoints / "encoder"), load_fusion(checkpoints / "fusion"), shared / "data"
