@@ -14,8 +14,9 @@ from training.models.mel_decoder import MelDecoder, decode_windows
 CONTEXTS = (0, 8, 16, 24, 32, 48, 64)
 """Frames of context on each side to choose from."""
 
-TOLERANCE = 0.01
-"""Share by which the chosen context's error may exceed the least one."""
+TOLERANCE = 0.03
+"""Share by which the chosen context's error may exceed the least one: every frame of it costs time, and those to the
+right delay what a visitor changes."""
 
 
 @torch.no_grad()
