@@ -103,6 +103,15 @@ def mel_filterbank(audio: AudioFormat) -> NDArray[np.float32]:
     return result
 
 
+@lru_cache(maxsize=8)
+def hann_window(audio: AudioFormat) -> NDArray[np.float32]:
+    """The periodic Hann window of the format, float32 [window]; the array is shared, do not change it."""
+    phase = np.arange(audio.window) * (2.0 * np.pi / audio.window)
+    result: NDArray[np.float32] = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+    result.setflags(write=False)
+    return result
+
+
 def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.float32]:
     """The mel-spectrogram that HiFi-GAN is trained on (Kong et al. 2020, arXiv 2010.05646).
 
@@ -123,8 +132,7 @@ def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.floa
     side = (audio.window - audio.hop) // 2
     padded = np.pad(np.asarray(samples, np.float32), side, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, audio.window)[:: audio.hop]
-    phase = np.arange(audio.window) * (2.0 * np.pi / audio.window)
-    hann = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+    hann = hann_window(audio)
     filters = mel_filterbank(audio)
     for begin in range(0, frames, _BLOCK_FRAMES):
         end = min(begin + _BLOCK_FRAMES, frames)

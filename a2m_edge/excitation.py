@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.audio import AudioFormat, mel_filterbank
+from a2m_edge.audio import AudioFormat, hann_window, mel_filterbank
 from a2m_edge.score import Note
 
 EDGE = 4
@@ -58,8 +58,7 @@ def shaped(source: NDArray[np.float32], mel: NDArray[np.float32], audio: AudioFo
     if frames == 0:
         return np.zeros(0, np.float32)
     side = (audio.window - audio.hop) // 2
-    phase = np.arange(audio.window) * (2.0 * np.pi / audio.window)
-    hann = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+    hann = hann_window(audio)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(source, side), audio.window)[:: audio.hop]
     spectrum = np.fft.rfft(windows * hann)
     filters = mel_filterbank(audio)

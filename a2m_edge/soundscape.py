@@ -162,8 +162,7 @@ class Soundscape:
             self._glide_from = perception.fused
         else:
             self._glide_from = self._fused(np.array([self._decoded]))[0]
-            if Theme.of(identity, self._tables) != self._composer.theme:
-                self._composer.retheme(identity)
+            self._composer.retheme(identity)
             self._composer.steer(perception.feeling)
         self._glide_start = self._decoded
         self._image, self._text, self._perception = image, text, perception

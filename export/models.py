@@ -84,8 +84,7 @@ class Models:
     @property
     def score(self) -> ScoreLayout:
         """What the decoder's score frames are."""
-        config = self.decoder.config
-        return ScoreLayout(config.roles, config.lowest_pitch, config.keys, config.onset_decay)
+        return self.decoder.config.layout
 
     @property
     def text(self) -> TextPreprocessing:

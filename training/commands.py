@@ -13,6 +13,9 @@ from a2m_edge.errors import MissingExtraError, OptionError
 if TYPE_CHECKING:
     from training.trainer import RunOptions
 
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+TABLES = CHECKPOINTS / "composer.json"
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps of the whole run.")]
 Minutes = Annotated[float | None, typer.Option(help="End after this long, the learning rate annealed.")]
@@ -129,10 +132,6 @@ def build(
     if audio is not None:
         for _ in track(import_recordings(chosen, audio, out / "recordings", AudioFormat()), "recordings", len(chosen)):
             pass
-
-
-TABLES = Path(__file__).parent / "checkpoints" / "composer.json"
-CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
 
 def tables(

@@ -44,15 +44,18 @@ class Composer:
         self._beat = 0
         self._seconds = 0.0
         self._at_bar_line = Voices()
-        self._planned: tuple[Plan, list[BarNote], Voices] | None = None
+        self._planned: tuple[Plan, Chord, list[BarNote], Voices] | None = None
 
     def steer(self, feeling: Feeling) -> None:
         """Follows a new feeling from the next beat on: notes already given out are never taken back."""
         self.plan = plan(feeling)
 
     def retheme(self, embedding: NDArray[np.float32]) -> None:
-        """Takes up the theme of another artwork: its first bar begins with the next beat."""
-        self.theme = Theme.of(embedding, self._tables)
+        """Takes up the theme of another artwork: its first bar begins with the next beat. The same one plays on."""
+        theme = Theme.of(embedding, self._tables)
+        if theme == self.theme:
+            return
+        self.theme = theme
         if self._beat > 0:
             self._bar, self._beat = self._bar + 1, 0
         self._form_begins = self._bar
@@ -61,10 +64,10 @@ class Composer:
     def next_beat(self) -> Beat:
         """The next beat with the notes that begin in it; seconds count from the composer's beginning."""
         place = self._place(self._bar)
-        chord = self._chord(self._bar)
         if self._planned is None or self._planned[0] != self.plan:
-            self._planned = (self.plan, *self._plan_bar(place, chord))
-        _, bar_notes, voices = self._planned
+            chord = self._chord(self._bar)
+            self._planned = (self.plan, chord, *self._plan_bar(place, chord))
+        _, chord, bar_notes, voices = self._planned
         self._tempo += (self.plan.tempo - self._tempo) * TEMPO_GLIDE
         seconds = 60.0 / self._tempo
         notes = tuple(

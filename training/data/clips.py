@@ -14,7 +14,7 @@ from torch import Tensor
 from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import DataError
 from a2m_edge.excitation import excitation
-from a2m_edge.score import Note
+from training.data.realised import notes_of
 from training.losses import LogMel
 
 SUFFIXES = (".wav", ".flac", ".npz")
@@ -121,11 +121,7 @@ class Clips:
             raise DataError(f"the recording {file} cannot be read ({error})") from error
         if samples is None:
             samples = self._sound(file.with_suffix(".flac"))
-        played = [
-            Note(float(start), float(seconds), int(pitch), float(velocity), int(role))
-            for start, seconds, pitch, velocity, role in notes
-        ]
-        source = excitation(played, mel, 0, self.audio)
+        source = excitation(notes_of(notes), mel, 0, self.audio)
         return torch.from_numpy(mel), torch.from_numpy(source), samples
 
     def _sound(self, file: Path) -> Tensor:

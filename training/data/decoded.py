@@ -10,7 +10,6 @@ import torch
 
 from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import DataError
-from a2m_edge.score import ScoreLayout
 from training.data.realised import Realisations
 from training.models.mel_decoder import MelDecoder, decode_windows, load_mel_decoder
 
@@ -35,7 +34,7 @@ def write_decoded(checkpoint: Path, realisations: Path, out: Path, every: int) -
     if not isinstance(model, MelDecoder):
         raise DataError(f"the decoder in {checkpoint} takes no score: there is nothing to decode")
     config, audio = model.config, AudioFormat()
-    layout = ScoreLayout(config.roles, config.lowest_pitch, config.keys, config.onset_decay)
+    layout = config.layout
     data = Realisations(realisations.parent, realisations.name, None, config.fused_size)
     out.mkdir(parents=True, exist_ok=True)
     written = 0

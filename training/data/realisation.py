@@ -28,6 +28,7 @@ from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting, Feeling, Palette
 from a2m_edge.score import Note, Score
 from training.data.caption_palette import caption_feeling, caption_palette
 from training.data.fluidsynth import SOUNDFONT, as_midi_file, render
+from training.data.realised import write_realisation
 
 GAIN = 2.5
 """From FluidSynth's level to ours. One factor for all clips: the decoder learns loudness from velocity alone."""
@@ -203,16 +204,13 @@ def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioForma
     samples = np.tanh(samples) if np.abs(samples).max() > 0.95 else samples
     place.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(place.with_suffix(".flac"), samples, audio.sample_rate, subtype="PCM_16")
-    rows = [(note.start, note.seconds, note.pitch, note.velocity, note.role) for note in notes]
-    unfinished = place.with_suffix(".part.npz")
-    np.savez(
-        unfinished,
-        mel=log_mel(samples, audio).astype(np.float16),
-        notes=np.array(rows, np.float32),
+    write_realisation(
+        place,
+        mel=log_mel(samples, audio),
+        notes=notes,
         casting=recipe.casting.vector(len(INSTRUMENTS)),
-        feeling=np.array(recipe.feeling[0], np.float32),
+        feeling=recipe.feeling[0],
     )
-    unfinished.rename(place)
     return place
 
 

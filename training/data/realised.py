@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -45,7 +45,7 @@ class Realisations:
     """
 
     def __init__(self, folder: Path, split: str, fused: Path | None, fused_size: int) -> None:
-        self.files = sorted(path for path in (folder / split).glob("*.npz") if ".part" not in path.name)
+        self.files = sorted((folder / split).glob("*.npz"))
         self.items = [read_realisation(path) for path in self.files]
         if not self.items:
             raise DataError(f"There are no realisations in {folder / split}: run  a2m-edge data build")
@@ -86,6 +86,36 @@ class Realisations:
         return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*windows, strict=True))
 
 
+def notes_of(rows: NDArray[np.floating]) -> tuple[Note, ...]:
+    """Notes from their stored form [N, 5]: start, seconds, pitch, velocity, role."""
+    return tuple(
+        Note(float(start), float(seconds), int(pitch), float(velocity), int(role))
+        for start, seconds, pitch, velocity, role in rows
+    )
+
+
+def write_realisation(
+    place: Path,
+    *,
+    mel: NDArray[np.float32],
+    notes: Iterable[Note],
+    casting: NDArray[np.float32],
+    feeling: tuple[float, float],
+) -> None:
+    """Writes one realisation aside and then under its name, which appears whole or not at all."""
+    rows = [(note.start, note.seconds, note.pitch, note.velocity, note.role) for note in notes]
+    unfinished = place.with_suffix(".part")
+    with unfinished.open("wb") as stream:
+        np.savez(
+            stream,
+            mel=mel.astype(np.float16),
+            notes=np.array(rows, np.float32).reshape(-1, 5),
+            casting=casting,
+            feeling=np.array(feeling, np.float32),
+        )
+    unfinished.rename(place)
+
+
 def read_realisation(path: Path) -> Realisation:
     """Reads one realisation.
 
@@ -94,10 +124,7 @@ def read_realisation(path: Path) -> Realisation:
     """
     try:
         with path.open("rb") as file, np.load(file) as stored:
-            notes = tuple(
-                Note(float(start), float(seconds), int(pitch), float(velocity), int(role))
-                for start, seconds, pitch, velocity, role in stored["notes"]
-            )
-            return Realisation(path.stem.rsplit("_", 1)[0], stored["mel"], notes, stored["casting"])
+            clip = path.stem.rsplit("_", 1)[0]
+            return Realisation(clip, stored["mel"], notes_of(stored["notes"]), stored["casting"])
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DataError(f"{path} is damaged ({error}): delete it and run  a2m-edge data build  again") from error

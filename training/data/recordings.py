@@ -13,6 +13,7 @@ from scipy.signal import resample_poly
 from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.errors import DataError
 from training.data.realisation import Caption, split_of
+from training.data.realised import write_realisation
 
 
 def import_recordings(captions: list[Caption], audio_folder: Path, out: Path, audio: AudioFormat) -> Iterator[Path]:
@@ -38,14 +39,6 @@ def import_recordings(captions: list[Caption], audio_folder: Path, out: Path, au
             common = gcd(rate, audio.sample_rate)
             mono = resample_poly(samples.mean(1), audio.sample_rate // common, rate // common)
             place.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = place.with_suffix(".part")
-            with unfinished.open("wb") as stream:
-                np.savez(
-                    stream,
-                    mel=log_mel(mono.astype(np.float32), audio).astype(np.float16),
-                    notes=np.zeros((0, 5), np.float32),
-                    casting=np.zeros(0, np.float32),
-                    feeling=np.zeros(2, np.float32),
-                )
-            unfinished.rename(place)
+            mel = log_mel(mono.astype(np.float32), audio)
+            write_realisation(place, mel=mel, notes=(), casting=np.zeros(0, np.float32), feeling=(0.0, 0.0))
         yield place

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from a2m_edge.audio import AudioFormat
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import DataError
-from a2m_edge.score import ScoreLayout
 from training.data.clips import Clips, clip_files
 from training.data.feelings import PictureArchive, read_paintings
 from training.data.fluidsynth import SOUNDFONT
@@ -69,7 +68,7 @@ def evaluate_checkpoints(checkpoints: Path, shared: Path, data: Path, most: int 
     if not isinstance(decoder, MelDecoder):
         raise DataError("the decoder takes no score: its error against a score cannot be measured")
     config = decoder.config
-    layout = ScoreLayout(config.roles, config.lowest_pitch, config.keys, config.onset_decay)
+    layout = config.layout
     conditions = data / "conditions.npz"
     realisations = Realisations(
         data / "realisations", "test", conditions if conditions.exists() else None, config.fused_size

@@ -7,6 +7,7 @@ A generator always holds plain weights. Checkpoints may hold weight norm in eith
 
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -49,10 +50,7 @@ class GeneratorConfig:
     @property
     def hop(self) -> int:
         """Samples for each mel frame."""
-        product = 1
-        for rate in self.upsample_rates:
-            product *= rate
-        return product
+        return math.prod(self.upsample_rates)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for ``config.json``."""
@@ -84,9 +82,7 @@ def _sources(config: GeneratorConfig) -> list[nn.Conv1d]:
     """For each stage a bank of filters that brings the excitation to its rate, (B, 1, N) to (B, C, N / rate)."""
     banks = []
     for stage in range(len(config.upsample_rates)):
-        rate = 1
-        for later in config.upsample_rates[stage + 1 :]:
-            rate *= later
+        rate = math.prod(config.upsample_rates[stage + 1 :])
         taps = max(64, 4 * rate) + rate % 2
         channels = config.upsample_initial_channel // 2 ** (stage + 1)
         bank = nn.Conv1d(1, channels, taps, rate, padding=(taps - rate) // 2)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import CheckpointError
+from a2m_edge.score import ScoreLayout
 from training.checkpoint import load_checkpoint, load_weights
 
 
@@ -53,6 +54,11 @@ class MelDecoderConfig:
         return DecoderContext(self.window, self.left, self.right)
 
     @property
+    def layout(self) -> ScoreLayout:
+        """What its score frames are."""
+        return ScoreLayout(self.roles, self.lowest_pitch, self.keys, self.onset_decay)
+
+    @property
     def palette_size(self) -> int:
         """P: one-hot instruments of each role, and the room."""
         return self.roles * self.instruments + 1
@@ -60,7 +66,7 @@ class MelDecoderConfig:
     @property
     def score_features(self) -> int:
         """F: roles x (sounding, onset) x keys."""
-        return self.roles * 2 * self.keys
+        return self.layout.features
 
     def document(self) -> dict[str, Any]:
         """The checkpoint's ``config.json``."""

@@ -10,7 +10,6 @@ import torch
 
 from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import DataError
-from a2m_edge.score import ScoreLayout
 from training.checkpoint import save_checkpoint
 from training.data.realised import Realisations
 from training.evaluation.decoder import choose_context, relative_error
@@ -60,7 +59,7 @@ def train_decoder(
     else:
         config = config or MelDecoderConfig()
         model = MelDecoder(config)
-    layout = ScoreLayout(config.roles, config.lowest_pitch, config.keys, config.onset_decay)
+    layout = config.layout
     train = Realisations(data, "train", fused, config.fused_size)
     validation = Realisations(data, "val", fused, config.fused_size)
     validation.items = validation.items[:validation_clips]
