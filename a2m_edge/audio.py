@@ -21,6 +21,10 @@ _BLOCK_SAMPLES = 1 << 16
 """Samples quantised at once."""
 
 
+CHUNK_FRAMES = 32
+"""Mel frames in a chunk of a stream: 372 ms of the default format."""
+
+
 @dataclass(frozen=True)
 class AudioFormat:
     """The sound that a decoder and a vocoder were trained on.

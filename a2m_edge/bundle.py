@@ -18,7 +18,7 @@ from a2m_edge.errors import BundleError
 from a2m_edge.output import written_aside
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
-SCHEMA = 1
+SCHEMA = 2
 """The newest manifest schema that this program reads, and the one it writes."""
 
 MANIFEST = "manifest.json"
@@ -28,8 +28,15 @@ DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
 GRAPHS = ("image_encoder", "text_encoder", "fusion", "mel_decoder", "vocoder")
 """The graphs that every bundle has."""
 
-COMPANIONS = ("tokenizer.json", "composer.json", "bed.wav", "MODEL_CARD.md")
+COMPANIONS = ("tokenizer.json", "bed.wav", "MODEL_CARD.md")
 """The further files that every bundle has."""
+
+COMPOSER = "composer.json"
+"""The composer's tables, in a bundle whose decoder plays a score."""
+
+Precision = Literal["fp32", "fp16", "int8"]
+"""How a graph holds its weights. ``"fp16"`` computes in half precision too, which only GPUs do well; ``"int8"``
+rounds the matrices of the weights and computes in fp32, or in whole numbers where that was measured to pay."""
 
 _MANIFEST_LIMIT = 4 << 20
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
@@ -52,12 +59,22 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Graph:
-    """An ONNX graph: its file, the opset it needs, and what goes in and comes out."""
+    """An ONNX graph.
+
+    Attributes:
+        file: its name in the bundle.
+        opset: the version of ONNX's operators that it needs.
+        inputs, outputs: what goes in and comes out.
+        precision: of its weights; inputs and outputs are float32 in any case.
+        data: the files of the bundle that hold the weights of a graph too large for one file; else empty.
+    """
 
     file: str
     opset: int
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    precision: Precision = "fp32"
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,17 +83,19 @@ class ImagePreprocessing:
 
     Attributes:
         size: width and height of the input in pixels.
-        resize: ``"shortest"`` scales the shorter side to ``size`` and crops the centre; ``"squash"`` scales
-            both sides.
+        resize: ``"shortest"`` scales the shorter side to ``size`` and crops the centre; ``"longest"`` scales the
+            longer side and fills the borders; ``"squash"`` scales both sides.
         interpolation: kernel of the antialiased scaling.
         mean, std: per channel (red, green, blue), applied to values in [0, 1].
+        fill: grey of the borders, 0 to 255.
     """
 
     size: int
-    resize: Literal["shortest", "squash"]
+    resize: Literal["shortest", "longest", "squash"]
     interpolation: Literal["bicubic", "bilinear"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fill: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,11 +106,14 @@ class TextPreprocessing:
         context_length: most tokens the encoder takes, special tokens included.
         pad_id: id of the token that fills a batch.
         language: language of the comments it was trained on (ISO 639-1).
+        padded: whether the encoder was trained on texts filled up to ``context_length`` and hears the padding
+            (SigLIP's does); others give the same embedding with and without it.
     """
 
     context_length: int
     pad_id: int
     language: str
+    padded: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,19 @@ class DecoderContext:
 
 
 @dataclass(frozen=True)
+class ClipDecoder:
+    """A mel decoder without a score: one fused vector gives one clip of fixed length.
+
+    Attributes:
+        frames: length of a clip.
+        overlap: frames in which one clip fades into the next.
+    """
+
+    frames: int
+    overlap: int
+
+
+@dataclass(frozen=True)
 class VocoderContext:
     """Frames of context the vocoder needs on each side for exact chunks."""
 
@@ -150,8 +185,10 @@ class Manifest:
         embedding_size: D, of image and text embeddings.
         fused_size: H, of the fused vector.
         emotions, roles, instruments: the names behind the outputs of the fusion graph, in order.
-        image, text, score: how inputs are prepared.
-        decoder, vocoder: how the synthesis is cut into windows.
+        image, text: how inputs are prepared.
+        score: how the composer's score becomes frames; None for a decoder that gives clips.
+        decoder: how the mel decoder is cut into windows, or what clips it gives.
+        vocoder: the context that makes chunks exact.
         graphs: by name, at least those of ``GRAPHS``.
         versions: of the programs that exported it.
         parity: differences between graphs and models, measured at export.
@@ -171,8 +208,8 @@ class Manifest:
     instruments: tuple[str, ...]
     image: ImagePreprocessing
     text: TextPreprocessing
-    score: ScoreEncoding
-    decoder: DecoderContext
+    score: ScoreEncoding | None
+    decoder: DecoderContext | ClipDecoder
     vocoder: VocoderContext
     graphs: dict[str, Graph]
     versions: dict[str, str]
@@ -194,10 +231,9 @@ class Manifest:
         try:
             value = parse(text)
             schema = value.get("schema") if isinstance(value, dict) else None
-            if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
-                raise BundleError(
-                    f"the bundle has schema {schema}, newer than this program's {SCHEMA}: update a2m-edge"
-                )
+            if isinstance(schema, int) and not isinstance(schema, bool) and schema != SCHEMA:
+                age, remedy = ("newer", "update a2m-edge") if schema > SCHEMA else ("older", "export the bundle again")
+                raise BundleError(f"the bundle has schema {schema}, {age} than this program's {SCHEMA}: {remedy}")
             manifest = decode(cls, value)
         except StrictJsonError as error:
             raise BundleError(f"{MANIFEST} of the bundle is not valid: {error}") from error
@@ -228,17 +264,11 @@ class Manifest:
             "image.std must be above 0": min(self.image.std) > 0,
             "text.context_length is outside 2 to 65536": 2 <= self.text.context_length <= 65536,
             "text.pad_id is below 0": self.text.pad_id >= 0,
-            "the keys of score leave 0 to 127": (
-                self.score.lowest_pitch >= 0
-                and self.score.keys >= 1
-                and self.score.lowest_pitch + self.score.keys <= 128
+            "image.fill is outside 0 to 255": 0 <= self.image.fill <= 255,
+            "vocoder.left or vocoder.right is outside 0 to 65536": all(
+                0 <= frames <= 65536 for frames in (self.vocoder.left, self.vocoder.right)
             ),
-            "score.onset_decay must be above 0": self.score.onset_decay > 0,
-            "decoder.window is outside 1 to 65536": 1 <= self.decoder.window <= 65536,
-            "a context is outside 0 to 65536": all(
-                0 <= frames <= 65536
-                for frames in (self.decoder.left, self.decoder.right, self.vocoder.left, self.vocoder.right)
-            ),
+            **self._decoding(),
         }
         for names in ("emotions", "roles", "instruments"):
             value = getattr(self, names)
@@ -248,6 +278,33 @@ class Manifest:
         for fault, fine in sane.items():
             if not fine:
                 raise BundleError(f"{MANIFEST} of the bundle is not valid: {fault}")
+
+    def _decoding(self) -> dict[str, bool]:
+        score, decoder = self.score, self.decoder
+        sane = {
+            "a decoder of windows needs a score, one of clips takes none": (score is None)
+            == isinstance(decoder, ClipDecoder)
+        }
+        if isinstance(decoder, ClipDecoder):
+            sane["decoder.frames is outside 2 to 65536"] = 2 <= decoder.frames <= 65536
+            sane["decoder.overlap is outside 1 to half of decoder.frames"] = 1 <= decoder.overlap <= decoder.frames // 2
+        else:
+            sane["decoder.window is outside 1 to 65536"] = 1 <= decoder.window <= 65536
+            sane["decoder.left or decoder.right is outside 0 to 65536"] = all(
+                0 <= frames <= 65536 for frames in (decoder.left, decoder.right)
+            )
+        if score is not None:
+            sane["the keys of score leave 0 to 127"] = (
+                score.lowest_pitch >= 0 and score.keys >= 1 and score.lowest_pitch + score.keys <= 128
+            )
+            sane["score.onset_decay must be above 0"] = score.onset_decay > 0
+        return sane
+
+    @property
+    def needed_files(self) -> tuple[str, ...]:
+        """The files that a bundle of this manifest must hold beside ``manifest.json``."""
+        graphs = [file for graph in self.graphs.values() for file in (graph.file, *graph.data)]
+        return (*graphs, *COMPANIONS, *([COMPOSER] if self.score is not None else []))
 
     def check_files(self) -> None:
         """Refuses a list of files that is incomplete or names anything but plain files of the folder.
@@ -260,7 +317,7 @@ class Manifest:
                 raise BundleError(f"the bundle lists {name!r}: only plain files inside its own folder are allowed")
             if not re.fullmatch(r"[0-9a-f]{64}", record.sha256) or record.size < 0:
                 raise BundleError(f"the bundle has no valid hash and size for {name}")
-        for name in (*(graph.file for graph in self.graphs.values()), *COMPANIONS):
+        for name in self.needed_files:
             if name not in self.files:
                 raise BundleError(f"the bundle does not list {name!r}, which it needs")
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge import excitation
-from a2m_edge.audio import AudioChunk
-from a2m_edge.bundle import Bundle
+from a2m_edge.audio import CHUNK_FRAMES, AudioChunk
+from a2m_edge.bundle import COMPOSER, Bundle
 from a2m_edge.comments import clean_comment
 from a2m_edge.composer import Composer, ComposerTables, Theme
 from a2m_edge.encoders import Encoders, Perception
@@ -18,7 +18,6 @@ from a2m_edge.feeling import Casting
 from a2m_edge.score import Note, Score, ScoreLayout
 from a2m_edge.synthesis import Synthesis
 
-CHUNK_FRAMES = 32
 GLIDE_SECONDS = 1.0
 """Time in which the fused embedding moves to a new one."""
 
@@ -62,7 +61,7 @@ class Soundscape:
         self._score_seconds = score_seconds
         self._encoders = Encoders(bundle, device, threads)
         self._synthesis = Synthesis(bundle, device, threads)
-        self._tables = ComposerTables.read(bundle.file("composer.json"))
+        self._tables = ComposerTables.read(bundle.file(COMPOSER))
         self._image: NDArray[np.float32] | None = None
         self._text: NDArray[np.float32] | None = None
         self._perception: Perception | None = None

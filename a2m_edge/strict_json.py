@@ -46,7 +46,7 @@ def decode(kind: type[T], value: object) -> T:
     """A dataclass from a parsed value.
 
     Fields may be of type str, int, float, bool, ``Literal``, fixed and open tuples, dictionaries with string
-    keys, unions of simple types, dataclasses, and ``object`` for any JSON value.
+    keys, dataclasses, unions of these with keys of their own and of simple types, and ``object`` for any JSON value.
 
     Raises:
         StrictJsonError: a key is missing or unknown, or a value is of another type.
@@ -97,9 +97,7 @@ def _decode(kind: Any, value: object, place: str) -> Any:
     if origin is Literal and value in arguments:
         return value
     if origin in (Union, types.UnionType):
-        for choice in arguments:
-            if type(value) is choice:
-                return value
+        return _decode_union(arguments, value, place)
     if origin is tuple and isinstance(value, list):
         kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
         if len(kinds) == len(value):
@@ -112,6 +110,19 @@ def _decode(kind: Any, value: object, place: str) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return _decode_dataclass(kind, value, place)
     raise StrictJsonError(f"{place.lstrip('.') or 'it'} must be {_in_words(kind)}")
+
+
+def _decode_union(choices: tuple[Any, ...], value: object, place: str) -> Any:
+    """The choice of the value's own type; among dataclasses, the one of the same keys, or else the first."""
+    for choice in choices:
+        if type(value) is choice:
+            return value
+    records = [choice for choice in choices if dataclasses.is_dataclass(choice)]
+    if isinstance(value, dict) and records:
+        return _decode_dataclass(
+            next((kind for kind in records if _hints(kind).keys() == value.keys()), records[0]), value, place
+        )
+    raise StrictJsonError(f"{place.lstrip('.') or 'it'} must be one of {', '.join(map(_in_words, choices))}")
 
 
 def _decode_dataclass(kind: Any, value: dict[str, object], place: str) -> Any:

@@ -15,12 +15,12 @@ from tokenizers import Tokenizer
 
 import a2m_edge
 from a2m_edge.bundle import (
+    COMPOSER,
     MANIFEST,
     SCHEMA,
     Bundle,
     Graph,
     Manifest,
-    ScoreEncoding,
     VocoderContext,
     open_bundle,
     seal_bundle,
@@ -130,7 +130,8 @@ def write_bundle(
         for plan in graphs.plans:
             (folder / plan.file).write_bytes(graph_bytes(graphs.shipped[plan.name]))
         (folder / "tokenizer.json").write_text(bundle_tokenizer(models).to_str(), encoding="utf-8")
-        shutil.copyfile(composer, folder / "composer.json")
+        if models.score is not None:
+            shutil.copyfile(composer, folder / COMPOSER)
         (folder / "MODEL_CARD.md").write_text(label.model_card, encoding="utf-8")
         if bed is not None:
             shutil.copyfile(bed, folder / "bed.wav")
@@ -190,8 +191,8 @@ def _manifest(
         instruments=models.instruments,
         image=models.encoder.image_preprocessing,
         text=models.text,
-        score=ScoreEncoding(models.score.lowest_pitch, models.score.keys, models.score.onset_decay),
-        decoder=models.decoder.config.context,
+        score=models.score,
+        decoder=models.decoding,
         vocoder=VocoderContext(reach, reach),
         graphs={plan.name: Graph(plan.file, OPSET, plan.inputs, plan.outputs) for plan in graphs.plans},
         versions=_versions(),

@@ -6,18 +6,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.bundle import TextPreprocessing
+from a2m_edge.bundle import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
 from a2m_edge.errors import CheckpointError, ExportError
-from a2m_edge.score import ScoreLayout
 from a2m_edge.strict_json import StrictJsonError, decode
 from training.checkpoint import load_checkpoint
 from training.models.encoders import EncoderModel, load_encoder
 from training.models.fusion import Fusion, load_fusion
 from training.models.hifigan import Generator, load_generator
-from training.models.mel_decoder import MelDecoder, load_mel_decoder
+from training.models.mel_decoder import MelDecoder, MelDecoderConfig, PaperDecoder, load_mel_decoder
 
 LANGUAGE = "en"
 """The language of the comments in ArtEmis, with which every text tower here is tuned (ISO 639-1)."""
+
+
+CLIP_FADE = 1.0
+"""Seconds in which one clip of a decoder without a score fades into the next."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Models:
 
     encoder: EncoderModel
     fusion: Fusion
-    decoder: MelDecoder
+    decoder: MelDecoder | PaperDecoder
     vocoder: Generator
     audio: AudioFormat = field(default_factory=AudioFormat)
 
@@ -49,11 +52,20 @@ class Models:
                 f"{self.embedding_size}: export a fusion that was trained on this encoder"
             )
         given = (self.fusion.config.fused_size, len(self.roles), len(self.instruments))
-        taken = (self.decoder.config.fused_size, self.decoder.config.roles, self.decoder.config.instruments)
+        config = self.decoder.config
+        if isinstance(config, MelDecoderConfig):
+            taken = (config.fused_size, config.roles, config.instruments)
+        else:
+            taken = (config.fused_size, *given[1:])  # it hears no palette
         if given != taken:
             raise ExportError(
                 f"the fusion gives {given[0]} values, {given[1]} roles and {given[2]} instruments, the decoder takes "
                 f"{taken[0]}, {taken[1]} and {taken[2]}: export a decoder that was trained with this fusion"
+            )
+        if self.vocoder.config.excitation and isinstance(self.decoder, PaperDecoder):
+            raise ExportError(
+                "the vocoder hears the partials of notes, and a decoder of the paper architecture plays none: "
+                "export a vocoder that hears mels alone"
             )
 
     @property
@@ -82,9 +94,20 @@ class Models:
         return self.decoder.config.fused_size
 
     @property
-    def score(self) -> ScoreLayout:
-        """What the decoder's score frames are."""
-        return self.decoder.config.layout
+    def score(self) -> ScoreEncoding | None:
+        """What the decoder's score frames are; None where it takes no score."""
+        config = self.decoder.config
+        if not isinstance(config, MelDecoderConfig):
+            return None
+        return ScoreEncoding(config.lowest_pitch, config.keys, config.onset_decay)
+
+    @property
+    def decoding(self) -> DecoderContext | ClipDecoder:
+        """How the runtime runs the decoder."""
+        config = self.decoder.config
+        if isinstance(config, MelDecoderConfig):
+            return config.context
+        return ClipDecoder(config.frames, max(1, min(config.frames // 2, self.audio.frames(CLIP_FADE))))
 
     @property
     def text(self) -> TextPreprocessing:
@@ -96,7 +119,8 @@ class Models:
         """What the metadata of single graphs repeats, as JSON values."""
         return {
             "audio": asdict(self.audio),
-            "score": asdict(self.score),
+            "score": None if self.score is None else asdict(self.score),
+            "decoder": asdict(self.decoding),
             "image": asdict(self.encoder.image_preprocessing),
             "text": asdict(self.text),
             "emotions": list(self.emotions),
@@ -105,17 +129,25 @@ class Models:
         }
 
 
-def load_models(encoder: Path, fusion: Path, decoder: Path, vocoder: Path) -> Models:
-    """Loads four checkpoint folders.
+def load_models(encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path) -> Models:
+    """Loads four models.
+
+    Args:
+        encoder: a checkpoint folder, or an OpenCLIP model as ``NAME`` or ``NAME:PRETRAINED``.
+        fusion, decoder: checkpoint folders.
+        vocoder: a checkpoint folder, or a public HiFi-GAN checkpoint.
 
     Raises:
         CheckpointError: a checkpoint is missing, damaged or of another kind.
-        ExportError: they do not fit together, or the decoder is of an architecture that has no score.
+        ExportError: they do not fit together.
     """
-    decoding = load_mel_decoder(decoder)
-    if not isinstance(decoding, MelDecoder):
-        raise ExportError(f"the decoder in {decoder} takes no score: a bundle needs one of the score architecture")
-    return Models(load_encoder(encoder), load_fusion(fusion), decoding, load_generator(vocoder), _audio_format(vocoder))
+    return Models(
+        load_encoder(encoder),
+        load_fusion(fusion),
+        load_mel_decoder(decoder),
+        load_generator(vocoder),
+        _audio_format(vocoder),
+    )
 
 
 def _audio_format(vocoder: Path) -> AudioFormat:

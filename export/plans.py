@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from a2m_edge.bundle import Tensor
 from export.graphs import Arrays, GraphPlan
 from export.models import Models
+from training.models.mel_decoder import MelDecoder, PaperDecoder
 
 _LENGTHS = ((1, 1), (1, 2), (3, 13), (2, 64), (1, 300))
 _BATCHES = ((1, 1), (3, 1), (4, 1), (5, 1), (8, 1))
@@ -123,22 +124,29 @@ def fusion_plan(models: Models) -> GraphPlan:
 
 
 def mel_decoder_plan(models: Models) -> GraphPlan:
+    """The plan of a decoder of either architecture."""
+    if isinstance(models.decoder, MelDecoder):
+        return windows_plan(models, models.decoder)
+    return clips_plan(models, models.decoder)
+
+
+def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
     """fused, palette and score frames [batch, frames, ...] -> mel [batch, bands, frames], natural log."""
-    features = models.score.features
-    palette_size = len(models.roles) * len(models.instruments) + 1
+    features, palette_size = decoder.config.score_features, decoder.config.palette_size
+    roles, instruments = decoder.config.roles, decoder.config.instruments
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
         fused = generator.standard_normal((batch, 1, models.fused_size), np.float32).repeat(length, 1)
         palette = np.zeros((batch, length, palette_size), np.float32)
-        for role in range(len(models.roles)):
-            palette[:, :, role * len(models.instruments) + generator.integers(len(models.instruments))] = 1.0
+        for role in range(roles):
+            palette[:, :, role * instruments + generator.integers(instruments)] = 1.0
         palette[:, :, -1] = generator.random((), np.float32)
         held = generator.random((batch, length, features), np.float32)
         return fused, palette, np.where(held > 0.98, generator.random(held.shape, np.float32), np.float32(0))
 
     return GraphPlan(
         "mel_decoder",
-        models.decoder,
+        decoder,
         (
             Tensor("fused", "float32", ("batch", "frames", models.fused_size)),
             Tensor("palette", "float32", ("batch", "frames", palette_size)),
@@ -148,7 +156,25 @@ def mel_decoder_plan(models: Models) -> GraphPlan:
         sample,
         _LENGTHS,
         "difference",
-        {name: models.facts[name] for name in ("audio", "score", "roles", "instruments")},
+        {name: models.facts[name] for name in ("audio", "score", "decoder", "roles", "instruments")},
+    )
+
+
+def clips_plan(models: Models, decoder: PaperDecoder) -> GraphPlan:
+    """fused [batch, H] -> mel of one clip [batch, bands, frames], natural log; the number of frames is fixed."""
+
+    def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
+        return (generator.standard_normal((batch, models.fused_size), np.float32),)
+
+    return GraphPlan(
+        "mel_decoder",
+        decoder,
+        (Tensor("fused", "float32", ("batch", models.fused_size)),),
+        (Tensor("mel", "float32", ("batch", models.audio.mel_bands, decoder.config.frames)),),
+        sample,
+        _BATCHES,
+        "difference",
+        {name: models.facts[name] for name in ("audio", "decoder")},
     )
 
 

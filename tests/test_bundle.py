@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from a2m_edge.audio import AudioFormat
 from a2m_edge.bundle import (
-    COMPANIONS,
     GRAPHS,
     SCHEMA,
     Bundle,
@@ -67,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
     """A sealed bundle whose graphs are only bytes: none of this module's tests makes a session."""
     folder = tmp_path / "bundle"
     folder.mkdir()
-    for name in (*(graph.file for graph in MANIFEST.graphs.values()), *COMPANIONS):
+    for name in MANIFEST.needed_files:
         (folder / name).write_bytes(f"content of {name}".encode())
     seal_bundle(folder, MANIFEST)
     return folder
@@ -86,7 +85,7 @@ class TestSealing:
         assert replace(bundle.manifest, files={}) == MANIFEST
         assert bundle.hash == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
         assert bundle.file("bed.wav").read_bytes() == b"content of bed.wav"
-        assert len(bundle.manifest.files) == len(GRAPHS) + len(COMPANIONS)
+        assert len(bundle.manifest.files) == len(MANIFEST.needed_files)
 
     def test_the_same_content_gives_the_same_bytes(self, folder, tmp_path):
         twin = tmp_path / "twin"
@@ -224,7 +223,7 @@ class TestHostileManifests:
 
     def test_a_newer_schema_says_so_whatever_else_it_holds(self, folder):
         rewrite(folder, schema=SCHEMA + 1, something_new=True)
-        with pytest.raises(BundleError, match="newer than this program's 1: update a2m-edge"):
+        with pytest.raises(BundleError, match=f"newer than this program's {SCHEMA}: update a2m-edge"):
             open_bundle(folder)
 
     @pytest.mark.parametrize(

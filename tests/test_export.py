@@ -96,9 +96,9 @@ def test_the_metadata_tells_what_a_lone_graph_needs(tiny: Models, graphs: Graphs
     facts = {entry.key: json.loads(entry.value) for entry in graphs.full["mel_decoder"].metadata_props}
     assert facts["audio"] == asdict(tiny.audio)
     assert facts["roles"] == list(tiny.roles)
-    assert facts["score"]["onset_decay"] == tiny.score.onset_decay
+    assert facts["score"] == asdict(tiny.score)
     shipped = {entry.key: json.loads(entry.value) for entry in graphs.shipped["text_encoder"].metadata_props}
-    assert shipped["text"] == {"context_length": 32, "pad_id": 0, "language": "en"}
+    assert shipped["text"] == {"context_length": 32, "pad_id": 0, "language": "en", "padded": False}
 
 
 def test_two_processes_write_the_same_bytes_without_their_paths(graphs: Graphs) -> None:

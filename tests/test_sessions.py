@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from a2m_edge.bundle import COMPANIONS, Bundle, Graph, Tensor, seal_bundle
+from a2m_edge.bundle import Bundle, Graph, Tensor, seal_bundle
 from a2m_edge.errors import BundleError, DeviceError, MissingExtraError, OptionError
 from a2m_edge.sessions import open_session
 from tests.test_bundle import MANIFEST
@@ -46,7 +46,7 @@ def adder() -> onnx.ModelProto:
 
 def bundle_with(folder: Path, content: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Bundle:
     graphs = {name: Graph(f"{name}.onnx", 17, inputs, outputs) for name in MANIFEST.graphs}
-    for name in (*(graph.file for graph in graphs.values()), *COMPANIONS):
+    for name in replace(MANIFEST, graphs=graphs).needed_files:
         (folder / name).write_bytes(content)
     return seal_bundle(folder, replace(MANIFEST, graphs=graphs))
 
