@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from a2m_edge.bundle import MANIFEST, Bundle, Tensor
+from a2m_edge.audio import CHUNK_FRAMES
+from a2m_edge.bundle import MANIFEST, Bundle, DecoderContext, Manifest, Tensor
 from a2m_edge.errors import BundleError
 from a2m_edge.sessions import open_session
 from a2m_edge.soundscape import Soundscape
@@ -15,7 +16,7 @@ from a2m_edge.soundscape import Soundscape
 
 def print_info(bundle: Bundle) -> None:
     """What the bundle is, its graphs, and its figures, on standard output."""
-    manifest, audio, context = bundle.manifest, bundle.manifest.audio, bundle.manifest.decoder
+    manifest, audio = bundle.manifest, bundle.manifest.audio
     console = Console()
     facts = _table(f"{manifest.name} {manifest.version}", "", "")
     size = sum(record.size for record in manifest.files.values())
@@ -27,9 +28,7 @@ def print_info(bundle: Bundle) -> None:
         "sound": f"{audio.sample_rate} Hz, {audio.mel_bands} mel bands every {audio.hop} samples",
         "comments": f"{manifest.text.language}, up to {manifest.text.context_length} tokens",
         "pictures": f"{manifest.image.size} x {manifest.image.size} pixels",
-        "window": f"{context.window} frames with {context.left} before and {context.right} after",
-        "roles": ", ".join(manifest.roles),
-        "instruments": ", ".join(manifest.instruments),
+        **_decoding(manifest),
     }.items():
         facts.add_row(name, escape(value))
     console.print(facts)
@@ -56,7 +55,9 @@ def print_verification(bundle: Bundle, device: str) -> None:
     soundscape = Soundscape(bundle, device=device)
     soundscape.see(np.full((64, 64, 3), 128, np.uint8))
     soundscape.hear("hello")
-    for chunk in soundscape.chunks(bundle.manifest.decoder.window + 1):
+    decoder = bundle.manifest.decoder
+    frames = decoder.window + 1 if isinstance(decoder, DecoderContext) else CHUNK_FRAMES
+    for chunk in soundscape.chunks(frames):
         if len(chunk.samples) != chunk.frames * bundle.manifest.audio.hop or not np.isfinite(chunk.samples).all():
             raise BundleError(f"the bundle {bundle.manifest.name} does not yield sound; export it again")
     files = _table(f"{bundle.manifest.name} {bundle.manifest.version} is whole", "file", "bytes", "SHA-256", "runs on")
@@ -64,6 +65,22 @@ def print_verification(bundle: Bundle, device: str) -> None:
     for name, record in bundle.manifest.files.items():
         files.add_row(name, f"{record.size:,}", f"{record.sha256[:16]}…", running.get(name, ""))
     Console().print(files)
+
+
+def _decoding(manifest: Manifest) -> dict[str, str]:
+    """How frames come about; roles and instruments are named only where they are heard."""
+    decoder = manifest.decoder
+    if isinstance(decoder, DecoderContext):
+        return {
+            "window": f"{decoder.window} frames with {decoder.left} before and {decoder.right} after",
+            "roles": ", ".join(manifest.roles),
+            "instruments": ", ".join(manifest.instruments),
+        }
+    seconds = manifest.audio.seconds(decoder.frames)
+    return {
+        "clips": f"{decoder.frames} frames ({seconds:.1f} s), of which the last {decoder.overlap} fade into the next",
+        "score": "none",
+    }
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -13,7 +13,7 @@ from a2m_edge.bundle import COMPOSER, Bundle
 from a2m_edge.comments import clean_comment
 from a2m_edge.composer import Composer, ComposerTables, Theme
 from a2m_edge.encoders import Encoders, Perception
-from a2m_edge.errors import OptionError
+from a2m_edge.errors import BundleError, OptionError
 from a2m_edge.feeling import Casting
 from a2m_edge.score import Note, Score, ScoreLayout
 from a2m_edge.synthesis import Synthesis
@@ -51,6 +51,8 @@ class Soundscape:
         if seed < 0:
             raise OptionError(f"the seed must be 0 or above, not {seed}")
         manifest = bundle.manifest
+        if manifest.score is None:
+            raise BundleError(f"the decoder of the bundle {manifest.name} gives clips, which cannot be played yet")
         self.bundle = bundle
         self.score = Score()
         self._seed = seed

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.bundle import Bundle
+from a2m_edge.bundle import Bundle, ClipDecoder
+from a2m_edge.errors import BundleError
 from a2m_edge.excitation import excitation
 from a2m_edge.score import Note
 from a2m_edge.sessions import open_session
@@ -29,6 +30,8 @@ class Synthesis:
 
     def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
         manifest = bundle.manifest
+        if isinstance(manifest.decoder, ClipDecoder):
+            raise BundleError(f"the decoder of the bundle {manifest.name} gives clips, which cannot be played yet")
         self.window = manifest.decoder.window
         self.decoder_left, self.decoder_right = manifest.decoder.left, manifest.decoder.right
         self.vocoder_left, self.vocoder_right = manifest.vocoder.left, manifest.vocoder.right
