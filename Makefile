@@ -4,7 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-TEST_PACKAGES := fluidsynth fluid-soundfont-gm
+TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium
 
 .PHONY: demo test check clean system-packages
 .DELETE_ON_ERROR:
@@ -37,7 +37,7 @@ $(VENV)/demo.installed: pyproject.toml | $(VENV)/pyvenv.cfg
 	@touch $@
 
 $(VENV)/test.installed: pyproject.toml | $(VENV)/pyvenv.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,train,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,kiosk,train,dev]"
 	@touch $@ $(VENV)/demo.installed
 
 # What cannot be installed is named, and the tests that need it skip with the reason.
