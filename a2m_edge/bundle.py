@@ -281,9 +281,13 @@ class Manifest:
 
     def _decoding(self) -> dict[str, bool]:
         score, decoder = self.score, self.decoder
+        heard = [tensor.name for tensor in self.graphs["vocoder"].inputs] if "vocoder" in self.graphs else []
         sane = {
             "a decoder of windows needs a score, one of clips takes none": (score is None)
-            == isinstance(decoder, ClipDecoder)
+            == isinstance(decoder, ClipDecoder),
+            "a vocoder that hears the excitation of notes needs a score": (
+                score is not None or "excitation" not in heard
+            ),
         }
         if isinstance(decoder, ClipDecoder):
             sane["decoder.frames is outside 2 to 65536"] = 2 <= decoder.frames <= 65536

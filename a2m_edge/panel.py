@@ -33,7 +33,8 @@ _ROLE_COLOURS: tuple[Colour, ...] = ((92, 132, 214), (160, 120, 206), (84, 182, 
 _MARGIN = 64.0
 _TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
 _ROLL_TOP, _ROLL_HEIGHT = 766.0, 248.0
-_MEL_TOP, _MEL_HEIGHT = 1030.0, 168.0
+_MEL_TOP, _MEL_BOTTOM = 1030.0, 1198.0
+_LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
 _LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
 
 
@@ -46,8 +47,9 @@ class Panel:
         painting: RGB uint8 [H, W, 3], or None where only a comment was given.
         comment: the visitor's words, or None.
         feeling: what is felt.
-        instruments: name of the instrument of each role, in the order of ``ROLES``.
-        beats: the score, at least as far as ``seconds``.
+        instruments: name of the instrument of each role, in the order of ``ROLES``; empty where there is no score.
+        beats: the score, at least as far as ``seconds``; None where no score was played: the spectrogram then takes
+            its place.
         mel: natural-log mel-spectrogram, float32 [bands, T], of at most ``LONGEST_PANEL`` seconds.
         audio: format of ``mel``.
         seconds: duration of the whole render.
@@ -59,7 +61,7 @@ class Panel:
     comment: str | None
     feeling: Feeling
     instruments: Sequence[str]
-    beats: Sequence[Beat]
+    beats: Sequence[Beat] | None
     mel: NDArray[np.float32]
     audio: AudioFormat
     seconds: float
@@ -78,8 +80,11 @@ def draw_panel(panel: Panel) -> NDArray[np.uint8]:
     edge = _painting(canvas, panel)
     _plane(canvas, panel.feeling, edge + 84, _TOP)
     _emotions(canvas, panel.feeling, edge + 84 + _MIDDLE + 76, _TOP)
-    _score(canvas, panel)
-    _spectrogram(canvas, panel)
+    if panel.beats is None:
+        _spectrogram(canvas, panel, _LONE_MEL_TOP)
+    else:
+        _score(canvas, panel, panel.beats)
+        _spectrogram(canvas, panel, _MEL_TOP)
     _footer(canvas, panel)
     return canvas.finish()
 
@@ -157,9 +162,9 @@ def _emotions(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None
         canvas.text(_RIGHT, middle + 7, f"{100 * probability:.0f} %", 18, ink, align="right")
 
 
-def _score(canvas: Canvas, panel: Panel) -> None:
+def _score(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:
     """A piano roll: time to the right, pitch upward, a colour for each role, bars and chords."""
-    notes = [note for beat in panel.beats for note in beat.notes if note.start < panel.shown]
+    notes = [note for beat in beats for note in beat.notes if note.start < panel.shown]
     canvas.rectangle(_LEFT, _ROLL_TOP, _RIGHT - _LEFT, _ROLL_HEIGHT, _SHEET, radius=4)
     low = min((note.pitch for note in notes), default=48) - 2
     high = max((note.pitch for note in notes), default=72) + 2
@@ -168,16 +173,16 @@ def _score(canvas: Canvas, panel: Panel) -> None:
         y = _ROLL_TOP + (high - 12 * octave + 1) * key
         canvas.line(_LEFT, y, _RIGHT, y, mix(_SHEET, _LINE, 0.6))
         canvas.text(_LEFT - 10, y + 1, f"C{octave - 1}", 15, _FADED, align="right")
-    _bars_and_chords(canvas, panel)
+    _bars_and_chords(canvas, panel, beats)
     for note in sorted(notes, key=lambda note: (note.role, note.start)):
         _note(canvas, panel, note, _ROLL_TOP + (high - note.pitch) * key, key)
     _legend(canvas, panel.instruments)
 
 
-def _bars_and_chords(canvas: Canvas, panel: Panel) -> None:
+def _bars_and_chords(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:
     free = -math.inf  # chord names that would run into one another are left out
     chord = None
-    for beat in panel.beats:
+    for beat in beats:
         if beat.start >= panel.shown:
             break
         x = _time(panel, beat.start)
@@ -210,24 +215,25 @@ def _legend(canvas: Canvas, instruments: Sequence[str]) -> None:
     canvas.text(_LEFT, y, "score", 19, _FADED)
 
 
-def _spectrogram(canvas: Canvas, panel: Panel) -> None:
+def _spectrogram(canvas: Canvas, panel: Panel, top: float) -> None:
     """The log-mel values within 70 dB of the highest, in the perceptually uniform colours of magma."""
+    height = _MEL_BOTTOM - top
     mel = panel.mel[:, : max(1, panel.audio.frames(panel.shown))]
     if mel.size:
-        top = float(np.quantile(mel, 0.999))
-        steps = np.clip((mel - top) / (70 / 20 * math.log(10)) + 1, 0, 1) * 255
+        highest = float(np.quantile(mel, 0.999))
+        steps = np.clip((mel - highest) / (70 / 20 * math.log(10)) + 1, 0, 1) * 255
         coloured = cv2.applyColorMap(np.rint(steps[::-1]).astype(np.uint8), cv2.COLORMAP_MAGMA)
         rgb = np.asarray(coloured[..., ::-1], np.uint8)
-        canvas.paste(_LEFT, _MEL_TOP, _RIGHT - _LEFT, _MEL_HEIGHT, np.ascontiguousarray(rgb))
+        canvas.paste(_LEFT, top, _RIGHT - _LEFT, height, np.ascontiguousarray(rgb))
     for hertz, name in ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz")):
         if panel.audio.mel_low < hertz < panel.audio.mel_high:
-            y = _MEL_TOP + _MEL_HEIGHT * (1 - _mel_share(hertz, panel.audio))
+            y = top + height * (1 - _mel_share(hertz, panel.audio))
             canvas.line(_LEFT - 6, y, _LEFT - 1, y, _FADED)
             canvas.text(_LEFT - 10, y + 5, name, 15, _FADED, align="right")
 
 
 def _footer(canvas: Canvas, panel: Panel) -> None:
-    y = _MEL_TOP + _MEL_HEIGHT
+    y = _MEL_BOTTOM
     step = next(step for step in (1, 2, 5, 10) if panel.shown / step <= 12)
     for second in range(0, int(panel.shown) + 1, step):
         x = _time(panel, second)

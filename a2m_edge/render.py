@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from a2m_edge import __version__
 from a2m_edge.audio import log_mel, write_wav
-from a2m_edge.bundle import Bundle, Manifest
+from a2m_edge.bundle import Bundle, ClipDecoder, Manifest
 from a2m_edge.comments import clean_comment
 from a2m_edge.encoders import Encoders
 from a2m_edge.errors import OptionError, OutputError
@@ -75,7 +75,8 @@ class Render:
         samples: float32 [N] with N = ``seconds`` x sample rate rounded, at -23 LUFS.
         sample_rate: Hz.
         feeling: what was felt.
-        facts: what the JSON file says.
+        facts: what the JSON file says; ``palette``, ``theme``, ``key``, ``mode``, ``tempo``, ``bars`` and ``notes``
+            are None where the bundle's decoder plays no score.
         panel: what the picture shows.
         notice: a remark for the user, or None.
     """
@@ -129,17 +130,12 @@ def render(
         painting=painting,
         comment=comment,
         feeling=soundscape.perception.feeling,
-        instruments=tuple(facts["palette"]["instruments"].values()),
-        beats=soundscape.score.beats,
+        instruments=() if facts["palette"] is None else tuple(facts["palette"]["instruments"].values()),
+        beats=None if facts["palette"] is None else soundscape.score.beats,
         mel=log_mel(shown, audio),
         audio=audio,
         seconds=request.seconds,
-        facts=(
-            facts["key"],
-            f"{facts['tempo']:.0f} beats a minute",
-            f"seed {request.seed}",
-            f"{bundle.manifest.name} {bundle.manifest.version}",
-        ),
+        facts=(*_remarks(bundle.manifest, facts), f"{bundle.manifest.name} {bundle.manifest.version}"),
     )
     notice = None
     if heard != comment and heard is not None:
@@ -240,8 +236,7 @@ def _rising(length: int) -> NDArray[np.float32]:
 
 def _facts(request: Request, soundscape: Soundscape, heard: str | None, samples: NDArray[np.float32]) -> dict[str, Any]:
     manifest: Manifest = soundscape.bundle.manifest
-    feeling, casting, theme = soundscape.perception.feeling, soundscape.casting, soundscape.theme
-    beats = [beat for beat in soundscape.score.beats if beat.start < request.seconds]
+    feeling = soundscape.perception.feeling
     rate = manifest.audio.sample_rate
     return {
         "program": f"a2m-edge {__version__}",
@@ -264,6 +259,21 @@ def _facts(request: Request, soundscape: Soundscape, heard: str | None, samples:
                 for word, probability in zip(manifest.emotions, feeling.emotions, strict=True)
             },
         },
+        **_music(soundscape, request.seconds),
+        "levels": {
+            "loudness_lufs": _level(integrated_loudness(samples, rate)),
+            "true_peak_dbfs": _level(true_peak(samples, rate)),
+        },
+    }
+
+
+def _music(soundscape: Soundscape, seconds: float) -> dict[str, Any]:
+    """Who plays what; None under every name where the bundle plays no score."""
+    manifest, casting, theme = soundscape.bundle.manifest, soundscape.casting, soundscape.theme
+    if casting is None or theme is None:
+        return dict.fromkeys(("palette", "theme", "key", "mode", "tempo", "bars", "notes"))
+    beats = [beat for beat in soundscape.score.beats if beat.start < seconds]
+    return {
         "palette": {
             "instruments": {
                 role: manifest.instruments[index]
@@ -281,11 +291,14 @@ def _facts(request: Request, soundscape: Soundscape, heard: str | None, samples:
         "tempo": round(float(np.median([beat.tempo for beat in beats])), 2),
         "bars": len({beat.bar for beat in beats}),
         "notes": sum(len(beat.notes) for beat in beats),
-        "levels": {
-            "loudness_lufs": _level(integrated_loudness(samples, rate)),
-            "true_peak_dbfs": _level(true_peak(samples, rate)),
-        },
     }
+
+
+def _remarks(manifest: Manifest, facts: dict[str, Any]) -> tuple[str, ...]:
+    """What the foot of the picture says about the music."""
+    if isinstance(manifest.decoder, ClipDecoder):
+        return (f"clips of {manifest.audio.seconds(manifest.decoder.frames):.1f} s, without a score",)
+    return (facts["key"], f"{facts['tempo']:.0f} beats a minute", f"seed {facts['seed']}")
 
 
 def _level(decibels: float) -> float | None:

@@ -1,84 +1,74 @@
-"""Score frames to sound: the mel decoder on windows, the vocoder on chunks."""
+"""Log-mel frames to sound: the vocoder on chunks, with the context that makes them exact."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.bundle import Bundle, ClipDecoder
-from a2m_edge.errors import BundleError
-from a2m_edge.excitation import excitation
+from a2m_edge.bundle import Bundle
+from a2m_edge.excitation import TAIL, excitation
+from a2m_edge.mel_source import MelSource
 from a2m_edge.score import Note
 from a2m_edge.sessions import open_session
 
-LARGEST_BATCH = 64
-"""Windows decoded in one run; bounds the memory of an offline render."""
-
 
 class Synthesis:
-    """The mel decoder and the vocoder of a bundle.
+    """The sound of a source's frames, chunk after chunk.
 
-    The decoder always runs on the same grid of windows, whatever the size of the chunks that are asked for, and
-    the vocoder gets as much context as its receptive field: so a stream of chunks equals the whole.
+    The vocoder gets as much context as its receptive field: so a stream of chunks equals the whole. Frames are
+    taken from the source as late as that context allows.
 
     Args:
         bundle: a verified bundle.
+        source: gives the frames, which nobody else may take.
         device, threads: as in ``a2m_edge.sessions.open_session``, whose errors are raised.
+
+    Attributes:
+        played: frames whose sound was given out.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, source: MelSource, device: str = "auto", threads: int | None = None) -> None:
         manifest = bundle.manifest
-        if isinstance(manifest.decoder, ClipDecoder):
-            raise BundleError(f"the decoder of the bundle {manifest.name} gives clips, which cannot be played yet")
-        self.window = manifest.decoder.window
-        self.decoder_left, self.decoder_right = manifest.decoder.left, manifest.decoder.right
-        self.vocoder_left, self.vocoder_right = manifest.vocoder.left, manifest.vocoder.right
+        self.played = 0
+        self._source = source
+        self._left, self._right = manifest.vocoder.left, manifest.vocoder.right
         self._audio = manifest.audio
-        self._decoder = open_session(bundle, "mel_decoder", device, threads)
         self._vocoder = open_session(bundle, "vocoder", device, threads)
-        inputs = manifest.graphs["vocoder"].inputs
-        self.hears_excitation = any(tensor.name == "excitation" for tensor in inputs)
+        self._excited = any(tensor.name == "excitation" for tensor in manifest.graphs["vocoder"].inputs)
+        self._notes: list[Note] = []  # all that sound or fade in the next frame or its context
+        self._decoded = 0  # frames taken from the source
+        self._mel = np.zeros((manifest.audio.mel_bands, 0), np.float32)  # ends at frame _decoded
 
-    def decode(
-        self, fused: NDArray[np.float32], palette: NDArray[np.float32], score: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Decodes whole windows of the grid.
+    def sound(self, frames: int) -> NDArray[np.float32]:
+        """The sound of the next frames: float32 [frames * hop] in [-1, 1].
 
-        Args:
-            fused, palette, score: float32 [T, H], [T, P], [T, F] with T = left context + n windows + right context.
-
-        Returns:
-            natural-log mel, float32 [bands, n * window].
+        Raises:
+            OptionError: nothing was perceived yet.
         """
-        span = self.decoder_left + self.window + self.decoder_right
-        starts = np.arange(0, len(score) - span + 1, self.window)
-        mels = []
-        for first in range(0, len(starts), LARGEST_BATCH):
-            rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
-            mel = self._decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])["mel"]
-            mels.append(mel[:, :, self.decoder_left : self.decoder_left + self.window])
-        windows = np.concatenate(mels)  # (n, bands, window)
-        return np.ascontiguousarray(windows.transpose(1, 0, 2)).reshape(windows.shape[1], -1)
-
-    def vocode(
-        self, mel: NDArray[np.float32], notes: Iterable[Note], first: int, left: int, frames: int
-    ) -> NDArray[np.float32]:
-        """The sound of some frames.
-
-        Args:
-            mel: float32 [bands, left + frames + right context].
-            notes: every note that sounds or fades in them.
-            first: number of the first frame of ``mel``, counted from the beginning of the stream.
-            left: frames of context before; less than ``vocoder_left`` only at the beginning of a stream.
-            frames: frames to give.
-
-        Returns:
-            float32 [frames * hop] in [-1, 1].
-        """
+        first, last = self.played, self.played + frames
+        self._take(last + self._right - self._decoded)
+        begin = max(0, first - self._left)
+        mel_begin = self._decoded - self._mel.shape[1]
+        mel = self._mel[:, begin - mel_begin : last + self._right - mel_begin]
         inputs = {"mel": mel[None]}
-        if self.hears_excitation:
-            inputs["excitation"] = excitation(notes, mel, first, self._audio)[None, None]
+        if self._excited:
+            inputs["excitation"] = excitation(self._notes, mel, begin, self._audio)[None, None]
         waveform = self._vocoder.run(**inputs)["waveform"][0, 0]
-        return np.asarray(waveform[left * self._audio.hop : (left + frames) * self._audio.hop])
+        self.played = last
+        self._forget(max(0, last - self._left))
+        hop = self._audio.hop
+        return np.asarray(waveform[(first - begin) * hop : (last - begin) * hop])
+
+    def _take(self, frames: int) -> None:
+        """Takes at least some frames more from the source."""
+        if frames > 0:
+            passage = self._source.decode(frames)
+            self._mel = np.concatenate([self._mel, passage.mel], axis=1)
+            self._decoded += passage.mel.shape[1]
+            self._notes += passage.notes
+
+    def _forget(self, before: int) -> None:
+        """Drops what can only be heard before a frame."""
+        self._mel = self._mel[:, self._mel.shape[1] - (self._decoded - before) :]
+        oldest = self._audio.seconds(before) - TAIL
+        self._notes = [note for note in self._notes if note.end > oldest]

@@ -25,3 +25,9 @@ def shared() -> Path:
 def tiny_bundle() -> Bundle:
     """A complete bundle with very small random graphs."""
     return open_bundle(Path(__file__).parent / "tiny_bundle" / "bundle")
+
+
+@pytest.fixture(scope="session")
+def clip_bundle() -> Bundle:
+    """The tiny bundle with a decoder that plays no score: clips of 64 frames, of which 32 fade into the next."""
+    return open_bundle(Path(__file__).parent / "tiny_bundle" / "clip_bundle")

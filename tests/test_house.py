@@ -29,6 +29,7 @@ STOREYS = (
     {"sessions"},
     {"feeling", "picture_header", "pictures", "preprocessing", "comments", "encoders"},
     {"score", "composer", "excitation"},
+    {"mel_source"},
     {"synthesis"},
     {"soundscape"},
     {"lettering", "canvas", "panel", "render", "bundle_tables"},

@@ -68,6 +68,9 @@ def test_it_shows_the_painting_and_repeats_exactly(plain):
         {"seconds": 0.1, "beats": list(beats(1))},
         {"seconds": 600.0, "beats": list(beats(1200))},
         {"mel": np.full((80, 800), math.log(1e-5), np.float32)},
+        {"beats": None, "instruments": ()},
+        {"beats": None, "instruments": (), "mel": np.zeros((80, 0), np.float32), "seconds": 0.1},
+        {"beats": None, "instruments": (), "seconds": 600.0, "painting": None},
     ],
 )
 def test_odd_content_is_drawn_and_makes_a_difference(plain, changes):
@@ -87,6 +90,14 @@ def test_every_part_of_the_content_is_seen(plain):
         {"facts": ("B aeolian", "seed 0")},
     ):
         assert not np.array_equal(draw_panel(panel(**change)), plain)
+
+
+def test_without_a_score_the_spectrogram_takes_its_place(plain):
+    loud = np.zeros((80, 861), np.float32)  # all of it in the brightest colour
+    alone, beside = (draw_panel(panel(mel=loud, **changes)) for changes in ({"beats": None, "instruments": ()}, {}))
+    bright = [(drawn == drawn[1100, 960]).all(axis=2).sum() for drawn in (alone, beside)]
+    assert bright[0] > 2.5 * bright[1]
+    assert np.array_equal(alone[:700], beside[:700]), "painting and feeling stay where they are"
 
 
 def test_words_break_into_lines_that_fit():

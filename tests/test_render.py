@@ -94,6 +94,28 @@ def test_the_json_tells_what_was_felt_and_how_it_was_made(tmp_path, result, tiny
     assert facts["levels"]["loudness_lufs"] == pytest.approx(-23, abs=0.5)
 
 
+def test_a_bundle_without_a_score_claims_no_music_that_it_does_not_play(tmp_path, painting, clip_bundle):
+    made = render(Request(painting, "so calm", seconds=2.5, seed=4), clip_bundle, device="cpu")
+    assert made.samples.shape == (round(2.5 * 22050),)
+    assert np.isfinite(made.samples).all() and np.abs(made.samples).max() > 0.01
+    write_render(made, tmp_path / "calm.wav", tmp_path / "calm.png")
+    facts = json.loads((tmp_path / "calm.json").read_text(encoding="utf-8"))
+    for name in ("palette", "theme", "key", "mode", "tempo", "bars", "notes"):
+        assert facts[name] is None
+    assert facts["feeling"]["word"] in EMOTIONS
+    assert facts["levels"]["loudness_lufs"] == pytest.approx(-23, abs=0.5)
+    assert facts["seed"] == 4
+    assert made.panel.beats is None and not made.panel.instruments
+    assert np.array_equal(
+        made.samples, render(Request(painting, "so calm", seconds=2.5), clip_bundle, device="cpu").samples
+    ), "one picture and comment give one clip, whatever the seed"
+
+
+def test_the_facts_have_the_same_names_whether_or_not_there_is_a_score(result, clip_bundle):
+    without = render(Request(None, "so calm", seconds=0.5), clip_bundle, device="cpu").facts
+    assert list(without) == list(result.facts)
+
+
 def test_the_notes_of_the_score_are_those_of_the_render(result):
     notes = [note for beat in result.panel.beats if beat.start < 6.0 for note in beat.notes]
     assert len(notes) == result.facts["notes"] > 0

@@ -72,6 +72,22 @@ def test_a_picture_and_a_comment_become_sound_facts_and_a_picture(run, painting,
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == first
 
 
+def test_a_bundle_of_clips_renders_and_is_shown_and_verified(run, painting, clip_bundle, tmp_path):
+    options = ("--bundle", clip_bundle.path, "--device", "cpu", "--picture", "night.png", "-o", "night.wav")
+    done = run("render", painting, "--comment", "so quiet", "--seconds", 2.5, *options)
+    assert done.returncode == 0, done.stderr
+    assert names(tmp_path) == ["night.json", "night.png", "night.wav"]
+    assert len(soundfile.read(tmp_path / "night.wav")[0]) == round(2.5 * 22050)
+    assert json.loads((tmp_path / "night.json").read_text(encoding="utf-8"))["theme"] is None
+    shown = run("bundle", "info", clip_bundle.path)
+    assert shown.returncode == 0, shown.stderr
+    assert "64 frames (0.7 s), of which the last 32 fade into the next" in shown.stdout.decode()
+    assert "clarinet" not in shown.stdout.decode(), "no instrument is claimed that does not play"
+    proven = run("bundle", "verify", clip_bundle.path, "--device", "cpu")
+    assert proven.returncode == 0, proven.stderr
+    assert "mel_decoder.onnx" in proven.stdout.decode()
+
+
 def test_a_picture_alone_a_comment_alone_and_standard_output(run, painting, tmp_path):
     alone = run("render", painting, "--seconds", 1, "-o", "-")
     assert alone.returncode == 0, alone.stderr

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.errors import OptionError
 from a2m_edge.soundscape import Soundscape
 from training.data.realisation import perform
 from training.evaluation.transcription import Transcriber, note_f1
@@ -38,6 +39,7 @@ def note_accuracy(
 
     Raises:
         DataError: FluidSynth is missing.
+        OptionError: the bundle plays no score.
     """
     audio = bundle.manifest.audio
     frames = audio.frames(seconds)
@@ -47,6 +49,8 @@ def note_accuracy(
         soundscape.see(picture)
         soundscape.hear(comment)
         samples = np.concatenate([chunk.samples for chunk in soundscape.chunks(frames, chunk_frames=256)])
+        if soundscape.casting is None:
+            raise OptionError(f"the bundle {bundle.manifest.name} plays no score, so that it has no notes to find")
         notes = [note for note in soundscape.score.notes if note.start < seconds - 0.25]
         played = perform(notes, soundscape.casting, seconds, audio.sample_rate, soundfont)
         wanted = [(note.start, note.pitch) for note in notes]
