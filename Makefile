@@ -4,7 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium
+TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium strace
 
 .PHONY: demo test check clean system-packages
 .DELETE_ON_ERROR:
