@@ -75,6 +75,7 @@ class Receiver:
         self._connection = connection
         self._waiting = _Waiting(limit)
         self._thread: threading.Thread | None = None
+        self._arrived: threading.Event | None = None
 
     @property
     def dropped(self) -> int:
@@ -95,10 +96,13 @@ class Receiver:
         Returns:
             a message; None when none came in time or the writer is gone.
         """
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._receive, name="receiver", daemon=True)
-            self._thread.start()
+        self._start()
         return self._waiting.take(timeout)
+
+    def announce(self, arrived: threading.Event) -> None:
+        """Sets ``arrived`` from now on whenever a message comes and when the writer is gone."""
+        self._arrived = arrived
+        self._start()
 
     def close(self) -> None:
         """Gives this end up; the writer sees the end of the channel."""
@@ -106,15 +110,26 @@ class Receiver:
         if self._thread is None:  # else the reading thread closes it: closing under its feet would not wake it
             self._connection.close()
 
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._receive, name="receiver", daemon=True)
+            self._thread.start()
+
     def _receive(self) -> None:
         # Reading never pauses, so what waits is bounded here by count and not by the size of a pipe.
         try:
             while not self._waiting.ended:
                 self._waiting.add(self._connection.recv())
+                self._tell()
         except (EOFError, OSError):
             pass
         self._waiting.end()
         self._connection.close()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._arrived is not None:
+            self._arrived.set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"connection": self._connection, "limit": self._waiting.limit}

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from a2m_edge.errors import OptionError
+from kiosk.calibration import check_region
 from kiosk.settings import CameraSettings, EngineSettings, SpeakerSettings, WatchSettings, WebSettings
 
 PREFIX = "A2M_KIOSK_"
@@ -90,6 +91,8 @@ def load_settings(file: Path | None = None, given: Mapping[str, Mapping[str, obj
         name = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal")))
         raise OptionError(f"the option {name} of the kiosk is wrong: {_lowered(first['msg'])}") from None
     _check_exposure(settings.web)
+    if settings.camera.region is not None:
+        check_region(settings.camera.region)
     return settings
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from a2m_edge.audio import AudioFormat
 from kiosk.channel import Receiver, Sender
+from kiosk.messages import Outline
 from kiosk.progress import Controls, Progress
 
 
@@ -64,3 +66,44 @@ class SpeakerLinks:
     sample_rate: int
     progress: Progress
     controls: Controls
+
+
+@dataclass(frozen=True)
+class WebLinks:
+    """For ``run_web``.
+
+    Attributes:
+        inbox: gives Felt, Shown, LiveView and Health; once it is closed the supervisor is gone and the server ends.
+        outbox: takes Hear, Steer, Calibrated and Restart.
+        played_ring: name of the ring into which everything goes that is played.
+        audio: the format of the sound.
+        comment_language: the language that the bundle understands best (ISO 639-1).
+        calibration: the file that keeps the region.
+        region: the region that is in use, or None.
+        progress: all counters; it adds to ``web_turns``.
+        controls: what the staff has set; it ends when ``stopping`` is set.
+    """
+
+    inbox: Receiver
+    outbox: Sender
+    played_ring: str
+    audio: AudioFormat
+    comment_language: str
+    calibration: Path
+    region: Outline | None
+    progress: Progress
+    controls: Controls
+
+
+Links = CameraLinks | EngineLinks | SpeakerLinks | WebLinks
+
+
+def close_handed_over(links: Links) -> None:
+    """Closes this process's copies of the channel ends in ``links``, once the process that uses them has started.
+
+    Only then does either side see it when the other is gone.
+    """
+    for each in fields(links):
+        end = getattr(links, each.name)
+        if isinstance(end, Sender | Receiver):
+            end.close()

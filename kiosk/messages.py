@@ -21,6 +21,12 @@ Outline = tuple[Corner, Corner, Corner, Corner]
 Cause = Literal["start", "picture", "comment"]
 """What a feeling came from."""
 
+Sounding = Literal["live", "bed", "silence"]
+"""What is played: the engine's live sound, the bundle's bed, or silence."""
+
+PartName = Literal["camera", "engine", "speaker", "web"]
+"""The processes that the supervisor starts and watches."""
+
 
 @dataclass(frozen=True, eq=False)
 class See:
@@ -134,14 +140,14 @@ class SpeakerState:
         device: name of the sound device, ``"none"`` for a web-only exhibit.
         ok: whether sound leaves it.
         sentence: for the staff: what is so, or what to do.
-        source: what is played: the engine's live sound, the bundle's bed, or silence.
+        source: what is played.
         latency: seconds from a sample's reading to its sounding, as the sound system states it.
     """
 
     device: str
     ok: bool
     sentence: str
-    source: Literal["live", "bed", "silence"] = "live"
+    source: Sounding = "silence"
     latency: float = 0.0
 
 
@@ -160,3 +166,70 @@ class EngineState:
     ok: bool
     sentence: str
     headroom: float = 0.0
+
+
+@dataclass(frozen=True)
+class PartState:
+    """To the pages: one process, as the staff sees it.
+
+    Attributes:
+        name: which process.
+        device: the camera, the provider, or the sound device that is really used; empty before it is known.
+        ok: whether it does its work.
+        sentence: what is so, or what to do.
+        restarts: how often it was replaced since the exhibit started.
+    """
+
+    name: PartName
+    device: str
+    ok: bool
+    sentence: str
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class Health:
+    """To the pages, whenever it changes: how all parts are.
+
+    Attributes:
+        parts: the processes, in a steady order.
+        sounding: what is played now.
+    """
+
+    parts: tuple[PartState, ...]
+    sounding: Sounding
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """To the pages: the artwork that the sound now follows.
+
+    Attributes:
+        number: one more with each artwork, from 1.
+        picture: upright RGB, uint8 [H, W, 3].
+    """
+
+    number: int
+    picture: NDArray[np.uint8] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Steer:
+    """From the pages: the staff sets what is not None; see ``kiosk.progress.Controls``."""
+
+    volume: float | None = None
+    muted: bool | None = None
+    paused: bool | None = None
+    held: bool | None = None
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """From the pages: the region has been stored anew."""
+
+
+@dataclass(frozen=True)
+class Restart:
+    """From the pages: the staff wants this process replaced."""
+
+    part: PartName

@@ -39,6 +39,7 @@ class Progress:
         bed_samples: those among them that were the bed's (speaker).
         underruns: how often live sound was late (speaker).
         missing_samples: samples of live sound that were not there in time (speaker).
+        web_turns: turns of the web server's event loop, a few a second (web).
     """
 
     frames_captured: Counter = field(default_factory=Counter)
@@ -50,6 +51,7 @@ class Progress:
     bed_samples: Counter = field(default_factory=Counter)
     underruns: Counter = field(default_factory=Counter)
     missing_samples: Counter = field(default_factory=Counter)
+    web_turns: Counter = field(default_factory=Counter)
 
 
 class Controls:

@@ -136,15 +136,17 @@ class WatchSettings:
         camera_patience: Seconds without a frame after which the camera process is replaced.
         engine_patience: Seconds without a chunk of sound after which the engine process is replaced.
         speaker_patience: Seconds without a played sample after which the speaker process is replaced.
+        web_patience: Seconds without a turn of the web server's event loop after which its process is replaced.
         start_patience: Seconds that a process has for its first frame, chunk or sample.
-        restarts: Restarts of one process within "window" after which it is given time.
+        restarts: Most restarts of one process within "window"; after them the pauses grow.
         window: Seconds in which restarts are counted.
-        longest_pause: Seconds of the longest pause between two attempts; pauses double from 5 s up to it.
+        longest_pause: Seconds of the longest pause between two attempts, which is never below "window".
     """
 
     camera_patience: Positive = 20.0
     engine_patience: Positive = 8.0
     speaker_patience: Positive = 3.0
+    web_patience: Positive = 10.0
     start_patience: Positive = 30.0
     restarts: Count = 5
     window: Positive = 60.0
