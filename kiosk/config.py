@@ -34,6 +34,8 @@ _EXAMPLES: dict[str, object] = {
     "engine.threads": 2,
     "web.token": "sixteen letters or more",
     "web.pin_hash": "what a2m-edge kiosk pin prints",
+    "web.certificate": "/etc/a2m-kiosk/certificate.pem",
+    "web.key": "/etc/a2m-kiosk/key.pem",
 }
 """Values to show for options that have none by default."""
 

@@ -107,6 +107,8 @@ class WebSettings:
         token: Pairing token that phones bring from the QR code, 16 characters at least; needed for any other host.
         names: Further host names or addresses under which visitors reach the pages, for example "exhibit.lan".
         pin_hash: Hash of the staff's PIN, made by "a2m-edge kiosk pin"; without it there is no staff page.
+        certificate: PEM file of a certificate for https; the pages are plain http without it.
+        key: PEM file of the certificate's private key.
         language: Language in which the page greets: en, fr, de, es, it, zh or ja.
         comment_burst: Comments that one visitor may send at once.
         comment_pause: Seconds in which a visitor earns another comment.
@@ -120,6 +122,8 @@ class WebSettings:
     token: Annotated[str, MinLen(16)] | None = None
     names: tuple[str, ...] = ()
     pin_hash: str | None = None
+    certificate: Path | None = None
+    key: Path | None = None
     language: Language = "en"
     comment_burst: Count = 3
     comment_pause: Positive = 10.0

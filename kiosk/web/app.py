@@ -1,0 +1,91 @@
+"""The pages as one application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from a2m_edge import __version__
+from kiosk.settings import WebSettings
+from kiosk.web.answers import RefusedError, refusal
+from kiosk.web.exhibit import Exhibit
+from kiosk.web.gate import Gate
+from kiosk.web.hub import Hub
+from kiosk.web.languages import preferred_language
+from kiosk.web.metrics import measured
+from kiosk.web.pairing import Pairing
+from kiosk.web.sessions import StaffSessions
+from kiosk.web.sockets import sockets
+from kiosk.web.staff import staff
+from kiosk.web.visitors import visitors
+
+_STATIC = Path(__file__).parent / "static"
+_PAGES = {"/": "visitors.html", "/staff": "staff.html", "/calibrate": "calibrate.html"}
+
+
+def create_app(exhibit: Exhibit, settings: WebSettings) -> FastAPI:
+    """Everything that the web server answers.
+
+    Args:
+        exhibit: what is shown and steered.
+        settings: names, token, PIN and limits.
+
+    Returns:
+        an application to be served with ``kiosk.web.server.serve``; ``state.hub`` is its ``Hub``.
+    """
+    hub = Hub(exhibit, settings.listeners)
+    pairing = Pairing(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        running = asyncio.create_task(hub.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    app = FastAPI(title="a2m-edge kiosk", version=__version__, lifespan=lifespan, openapi_url=None)
+    app.state.hub = hub
+    app.add_middleware(Gate, settings=settings, pairing=pairing)
+    _add_refusals(app)
+    app.include_router(visitors(exhibit, settings, pairing))
+    app.include_router(staff(exhibit, hub, StaffSessions(settings.pin_hash)))
+    app.include_router(measured(exhibit, hub))
+    app.include_router(sockets(hub))
+    for path, file in _PAGES.items():
+        _add_page(app, path, (_STATIC / file).read_text(encoding="utf-8"), settings)
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    return app
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RefusedError)
+    async def refuse(_: Request, error: RefusedError) -> JSONResponse:
+        return refusal(error.status, error.error, error.wait)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_form(_: Request, __: RequestValidationError) -> JSONResponse:
+        return refusal(422, "form")  # FastAPI's own answer quotes what was sent
+
+    @app.exception_handler(HTTPException)
+    async def refuse_status(_: Request, error: HTTPException) -> JSONResponse:
+        answer = refusal(error.status_code, {404: "missing", 405: "method"}.get(error.status_code, "form"))
+        answer.headers.update(error.headers or {})
+        return answer
+
+
+def _add_page(app: FastAPI, path: str, page: str, settings: WebSettings) -> None:
+    @app.get(path, response_class=HTMLResponse, include_in_schema=False)
+    async def show(request: Request) -> Response:
+        language = preferred_language(request.headers.get("accept-language", ""), settings.language)
+        return HTMLResponse(page.replace('<html lang="en">', f'<html lang="{language}">', 1))
