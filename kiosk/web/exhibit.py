@@ -7,30 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from a2m_edge.audio import AudioFormat
-from kiosk.messages import Felt, LiveView, Outline
-
-PartName = Literal["camera", "engine", "speaker"]
-"""The processes that the staff may restart."""
-
-
-@dataclass(frozen=True)
-class PartState:
-    """One process of the exhibit, as the staff sees it.
-
-    Attributes:
-        name: which process.
-        device: the camera, the provider, or the sound device that is really used.
-        ok: whether it does its work.
-        sentence: what is so, or what to do.
-        restarts: how often it was replaced since the exhibit started.
-    """
-
-    name: PartName
-    device: str
-    ok: bool
-    sentence: str
-    restarts: int = 0
-
+from kiosk.messages import Felt, LiveView, Outline, PartName, PartState
 
 @dataclass(frozen=True)
 class ControlState:
@@ -133,6 +110,7 @@ class Exhibit(Protocol):
         """Stores the region in which the artwork hangs; None forgets it.
 
         Raises:
+            OptionError: it is no quadrilateral.
             OutputError: it cannot be stored.
         """
 

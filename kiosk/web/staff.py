@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from a2m_edge.errors import OptionError, OutputError
-from kiosk.messages import Corner, Outline
+from kiosk.messages import Corner, Outline, PartName, PartState
 from kiosk.rates import TooOftenError
 from kiosk.web.answers import Problem, RefusedError
-from kiosk.web.exhibit import ControlState, Exhibit, PartName, PartState
+from kiosk.web.exhibit import ControlState, Exhibit
 from kiosk.web.hub import Hub
 from kiosk.web.sessions import StaffSessions
 from kiosk.web.visitors import picture_or_missing
