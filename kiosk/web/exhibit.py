@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from a2m_edge.audio import AudioFormat
-from kiosk.messages import Felt, LiveView, Outline, PartName, PartState
+from kiosk.messages import Felt, LiveView, Outline, PartName, PartState, Sounding
+
 
 @dataclass(frozen=True)
 class ControlState:
@@ -43,7 +44,7 @@ class ExhibitState:
     """
 
     healthy: bool
-    sounding: Literal["live", "bed", "silence"]
+    sounding: Sounding
     felt: Felt | None
     artwork: int
     parts: tuple[PartState, ...]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from a2m_edge.errors import OptionError, OutputError
-from kiosk.messages import Corner, Outline, PartName, PartState
+from kiosk.messages import Corner, Outline, PartName, PartState, Sounding
 from kiosk.rates import TooOftenError
 from kiosk.web.answers import Problem, RefusedError
 from kiosk.web.exhibit import ControlState, Exhibit
@@ -61,7 +61,7 @@ class StaffState(BaseModel):
     """All that the staff's pages show; see ``ExhibitState``."""
 
     healthy: bool
-    sounding: Literal["live", "bed", "silence"]
+    sounding: Sounding
     word: str | None
     controls: ControlState
     parts: list[PartState]
