@@ -140,6 +140,11 @@ class AudioRing:
         return int(self._words[_UNDERRUNS])
 
     @property
+    def began(self) -> int:
+        """Where the newest stream began: what was written before does not lead into it."""
+        return int(self._words[_BEGAN])
+
+    @property
     def streams(self) -> int:
         """How often a writer began anew."""
         return int(self._words[_STREAMS])
@@ -162,7 +167,7 @@ class AudioRing:
         """
         taken, end = self.taken, self.written
         _fence()  # a stream that begins from now on begins at ``end`` or later
-        began = int(self._words[_BEGAN])
+        began = self.began
         return (min(began, end) if taken < began else end) - taken
 
     def begin(self) -> int:
@@ -221,8 +226,8 @@ class AudioRing:
         return samples
 
     def skip(self, count: int) -> None:
-        """The reader drops its next samples, as many of them as there are."""
-        self._words[_TAKEN] = self.taken + min(count, self.available)
+        """The reader drops its next samples, as many of them as there are; none if ``count`` is below 1."""
+        self._words[_TAKEN] = self.taken + max(0, min(count, self.available))
 
     def latest(self, position: int, count: int) -> Heard:
         """What was written from a position on, without taking it from anybody.

@@ -105,6 +105,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert ring.available == self.written - self.taken
             assert ring.space == ring.capacity - ring.available
             assert (ring.missing, ring.underruns, ring.streams) == (self.missing, self.underruns, self.streams)
+            assert ring.began == self.began
             boundary = self.began if self.taken < self.began else self.written
             assert ring.unbroken == boundary - self.taken
 
