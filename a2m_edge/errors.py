@@ -35,6 +35,10 @@ class DeviceError(A2MError):
     """The device that was asked for cannot be used."""
 
 
+class EngineCacheError(A2MError):
+    """The folder of built engines cannot be used: it is not writable, full, or others may write to it."""
+
+
 class CheckpointError(A2MError):
     """A training checkpoint is missing, damaged, or of the wrong kind."""
 

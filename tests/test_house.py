@@ -20,12 +20,15 @@ MAY_IMPORT = {
     "export": {"export", "training", "a2m_edge"},
     "kiosk": {"kiosk", "a2m_edge"},
 }
-RUNTIME = {"numpy", "cv2", "tokenizers", "soundfile", "typer", "rich", "onnxruntime"}
+RUNTIME = {"numpy", "cv2", "tokenizers", "soundfile", "typer", "rich", "onnxruntime", "tensorrt", "cuda"}
 STOREYS = (
     {"errors"},
-    {"output", "strict_json", "loudness"},
+    {"output", "strict_json", "loudness", "devices"},
     {"audio"},
     {"bundle"},
+    {"profiles"},
+    {"executors", "providers", "engine_cache", "engine_build", "engine_parity", "engine_executor"},
+    {"engines", "provider_engines"},
     {"sessions"},
     {"feeling", "picture_header", "pictures", "preprocessing", "comments", "encoders"},
     {"score", "composer", "excitation"},
@@ -121,7 +124,7 @@ def test_the_whole_runtime_imports_without_torch_and_the_other_rooms():
     )
     loaded = set(json.loads(_python(code)))
     assert "a2m_edge" in loaded
-    assert not loaded & {"torch", "training", "export", "kiosk", "onnx", "scipy", "PIL"}
+    assert not loaded & {"torch", "training", "export", "kiosk", "onnx", "scipy", "PIL", "tensorrt", "cuda"}
 
 
 def test_the_runtime_depends_on_what_it_imports_and_onnxruntime_is_left_to_the_extras():

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from a2m_edge.bundle import Bundle, Graph, Tensor, seal_bundle
+from a2m_edge.bundle import Bundle, Graph, Precision, Tensor, seal_bundle
+from a2m_edge.devices import find_gpu
 from a2m_edge.errors import BundleError, DeviceError, MissingExtraError, OptionError
-from a2m_edge.sessions import open_session
+from a2m_edge.sessions import Session, open_session
 from tests.test_bundle import MANIFEST
 
-GPU = Path("/dev/nvidiactl").exists()
+
+def has_gpu() -> bool:
+    try:
+        find_gpu()
+    except DeviceError:
+        return False
+    return True
+
+
+GPU = has_gpu()
+FOR_GPUS = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 FIRST = Tensor("left", "float32", ("batch", 3))
 SECOND = Tensor("right", "float32", ("batch", 3))
 SUM = Tensor("sum", "float32", ("batch", 3))
@@ -44,8 +58,14 @@ def adder() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def bundle_with(folder: Path, content: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Bundle:
-    graphs = {name: Graph(f"{name}.onnx", 17, inputs, outputs) for name in MANIFEST.graphs}
+def bundle_with(
+    folder: Path,
+    content: bytes,
+    inputs: tuple[Tensor, ...],
+    outputs: tuple[Tensor, ...],
+    precision: Precision = "fp32",
+) -> Bundle:
+    graphs = {name: Graph(f"{name}.onnx", 17, inputs, outputs, precision) for name in MANIFEST.graphs}
     for name in replace(MANIFEST, graphs=graphs).needed_files:
         (folder / name).write_bytes(content)
     return seal_bundle(folder, replace(MANIFEST, graphs=graphs))
@@ -53,7 +73,8 @@ def bundle_with(folder: Path, content: bytes, inputs: tuple[Tensor, ...], output
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
-    return bundle_with(tmp_path, adder().SerializeToString(), (FIRST, SECOND), (SUM, COUNT))
+    (tmp_path / "bundle").mkdir()
+    return bundle_with(tmp_path / "bundle", adder().SerializeToString(), (FIRST, SECOND), (SUM, COUNT))
 
 
 @pytest.mark.parametrize("threads", [None, 1, 2])
@@ -77,16 +98,94 @@ def test_auto_without_a_gpu_is_the_cpu(bundle):
     assert open_session(bundle, "fusion").device == "cpu"
 
 
+@pytest.mark.skipif(FOR_GPUS, reason="onnxruntime is the one for GPUs")
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_asking_a_runtime_for_cpus_for_a_gpu_names_the_wheel(bundle, device):
+    with pytest.raises(DeviceError, match=r"the one for CPUs.*pip uninstall onnxruntime.*a2m-edge\[gpu\]"):
+        open_session(bundle, "fusion", device)
+
+
+@pytest.mark.skipif(GPU or not FOR_GPUS, reason="needs onnxruntime-gpu and no GPU")
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_asking_for_a_gpu_that_is_not_there_names_the_driver(bundle, device):
+    with pytest.raises(DeviceError, match="NVIDIA driver"):
+        open_session(bundle, "fusion", device)
+
+
+@pytest.mark.skipif(GPU or not FOR_GPUS, reason="needs onnxruntime-gpu and no GPU")
+def test_auto_with_a_runtime_for_gpus_says_that_it_got_none(bundle, caplog):
+    assert open_session(bundle, "fusion", "auto").device == "cpu"
+    assert "fusion runs on the CPU: " in caplog.text
+    assert "NVIDIA driver" in caplog.text
+
+
+@pytest.mark.parametrize("device", ["tpu", "", "CUDA"])
+def test_an_unknown_device_is_refused_with_the_known_ones(bundle, device):
+    with pytest.raises(OptionError, match="choose auto, cpu, cuda or tensorrt"):
+        open_session(bundle, "fusion", device)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_out_of_range_are_refused(bundle, threads):
+    with pytest.raises(OptionError, match="threads"):
+        open_session(bundle, "fusion", "cpu", threads)
+
+
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("auto", marks=pytest.mark.skipif(GPU, reason="there is a GPU"))]
+)
+def test_half_precision_is_not_run_on_a_cpu(tmp_path, device):
+    bundle = bundle_with(tmp_path, adder().SerializeToString(), (FIRST, SECOND), (SUM, COUNT), "fp16")
+    with pytest.raises(DeviceError, match=r"fusion is in fp16"):
+        open_session(bundle, "fusion", device)
+
+
 @pytest.mark.skipif(GPU, reason="there is a GPU")
-def test_asking_for_a_gpu_that_is_not_there_is_an_error(bundle):
-    with pytest.raises(DeviceError, match=r"GPU|cuda"):
-        open_session(bundle, "fusion", "cuda")
+def test_whole_numbers_have_no_engine_and_say_so(tmp_path, caplog):
+    bundle = bundle_with(tmp_path, adder().SerializeToString(), (FIRST, SECOND), (SUM, COUNT), "int8")
+    with pytest.raises(DeviceError):
+        open_session(bundle, "text_encoder", "tensorrt")
+    assert "text_encoder is in int8, of which no engine is built" in caplog.text
 
 
-@pytest.mark.parametrize(("device", "threads"), [("tpu", None), ("", None), ("cpu", 0), ("cpu", -1)])
-def test_options_out_of_range_are_refused(bundle, device, threads):
-    with pytest.raises(OptionError):
-        open_session(bundle, "fusion", device, threads)
+def test_warming_up_runs_zeros_of_every_size(bundle):
+    real = open_session(bundle, "fusion", "cpu")
+    seen = []
+
+    class Noted:
+        def run(self, inputs):
+            seen.append({name: (array.shape, array.dtype.name, array.any()) for name, array in inputs.items()})
+            return real.run(**inputs)
+
+    Session("fusion", real.provider, Noted(), (FIRST, SECOND)).warm_up([{"batch": 2}, {"batch": 5, "frames": 1}])
+    zeros = [((rows, 3), "float32", False) for rows in (2, 5)]
+    assert seen == [{"left": each, "right": each} for each in zeros]
+    with pytest.raises(BundleError, match="'batch'"):
+        real.warm_up([{"frames": 1}])
+
+
+@pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "TensorrtExecutionProvider", "TensorRT"])
+def test_a_gpu_that_fails_in_a_run_is_told_in_one_sentence(provider):
+    class Full:
+        def run(self, inputs):
+            raise RuntimeError("CUDA failure 2: out of memory\nand a stack")
+
+    with pytest.raises(DeviceError, match=r"^fusion failed on \w+ \(CUDA failure 2: out of memory\): .*--device cpu$"):
+        Session("fusion", provider, Full(), (FIRST, SECOND)).run()
+
+
+def test_the_runtime_keeps_and_sends_nothing(bundle, tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom a2m_edge.bundle import open_bundle\n"
+        "from a2m_edge.sessions import open_session\n"
+        "open_session(open_bundle(Path(sys.argv[1])), 'fusion', 'cpu')\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ORT_", "XDG_"))}
+    command = [sys.executable, "-c", code, str(bundle.path)]
+    subprocess.run(command, check=True, env={**environment, "HOME": str(home)}, cwd=Path(__file__).parent.parent)
+    assert list(home.iterdir()) == []
 
 
 def test_a_missing_runtime_names_the_command_that_installs_it(bundle, monkeypatch):
