@@ -28,7 +28,7 @@ class Sender:
 
     def __init__(self, connection: Connection, limit: int) -> None:
         self._connection = connection
-        self._waiting = _Waiting(limit)
+        self._waiting = Waiting(limit)
         self._thread: threading.Thread | None = None
 
     @property
@@ -73,7 +73,7 @@ class Receiver:
 
     def __init__(self, connection: Connection, limit: int) -> None:
         self._connection = connection
-        self._waiting = _Waiting(limit)
+        self._waiting = Waiting(limit)
         self._thread: threading.Thread | None = None
         self._arrived: threading.Event | None = None
 
@@ -138,8 +138,12 @@ class Receiver:
         Receiver.__init__(self, state["connection"], state["limit"])
 
 
-class _Waiting:
-    """Messages in order, at most ``limit`` of each kind."""
+class Waiting:
+    """Messages of one process in order, at most ``limit`` of each kind: the newest.
+
+    Args:
+        limit: at least 1.
+    """
 
     def __init__(self, limit: int) -> None:
         if limit < 1:
@@ -154,6 +158,7 @@ class _Waiting:
         return len(self._messages)
 
     def add(self, message: object) -> None:
+        """Puts a message at the end, in place of the oldest of its kind where there are too many."""
         with self._change:
             if self.ended:
                 return
@@ -165,11 +170,13 @@ class _Waiting:
             self._change.notify()
 
     def take(self, timeout: float | None) -> Any:
+        """The first message, which may be waited for as in ``Receiver.get``; or None."""
         with self._change:
             self._change.wait_for(lambda: bool(self._messages) or self.ended, timeout)
             return self._messages.pop(0) if self._messages else None
 
     def end(self) -> None:
+        """No message is taken in any more, and nobody waits for one."""
         with self._change:
             self.ended = True
             self._change.notify_all()

@@ -110,7 +110,7 @@ def example_file() -> str:
         meanings = _meanings(options)
         lines += ["", *_comment(_summary(options)), f"[{section}]"]
         for each in dataclasses.fields(options):
-            value = _EXAMPLES.get(f"{section}.{each.name}", each.default)
+            value = _EXAMPLES[f"{section}.{each.name}"] if each.default is None else each.default
             lines += ["", *_comment(meanings[each.name]), f"#{each.name} = {_toml(value)}"]
     return "\n".join(lines) + "\n"
 

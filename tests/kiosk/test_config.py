@@ -1,0 +1,244 @@
+"""The kiosk's options: every one documented, every mistake told in one sentence with the way out."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from a2m_edge.errors import OptionError, OutputError
+from kiosk.calibration import read_region, write_region
+from kiosk.config import Settings, example_file, is_loopback, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(sys.executable).with_name("a2m-edge")
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Loads settings from the text of a file and from variables of the environment."""
+    for name in [name for name in os.environ if name.startswith("A2M_KIOSK_")]:
+        monkeypatch.delenv(name)
+
+    def load_text(text: str | bytes = "", given=None, **environment: str) -> Settings:
+        file = tmp_path / "kiosk.toml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return load_settings(file, given)
+
+    return load_text
+
+
+def test_nothing_given_means_the_defaults_and_only_this_computer_sees_the_pages(load):
+    settings = load()
+    assert settings == load_settings()
+    assert (settings.web.host, settings.camera.source, settings.speaker.device) == ("127.0.0.1", "0", "default")
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(load):
+    text = '[camera]\nsource = "file"\nwidth = 640\n[web]\nport = 1\n'
+    given = {"camera": {"source": "command line", "height": None}}
+    settings = load(text, given, A2M_KIOSK_CAMERA__SOURCE="environment", A2M_KIOSK_WEB__PORT="2")
+    camera = settings.camera
+    assert (camera.source, camera.width, camera.height, settings.web.port) == ("command line", 640, 720, 2)
+
+
+def test_lists_can_stand_in_the_environment(load):
+    settings = load(
+        A2M_KIOSK_WEB__NAMES='["exhibit.lan", "10.0.0.2"]',
+        A2M_KIOSK_CAMERA__REGION="[[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]",
+    )
+    assert settings.web.names == ("exhibit.lan", "10.0.0.2")
+    assert settings.camera.region == ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ('[camera]\nsorce = "0"', "camera.source"),
+        ("[camra]\nwidth = 640", "[camera]"),
+        ("[web]\nprot = 80", "web.port"),
+        ("[camera]\nport = 80", "web.port"),
+        ("port = 80", "web.port"),
+        ("[speaker]\nvolumes = 1", "speaker.volume"),
+        ("[watch]\nrestart = 1", "watch.restarts"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest_known_one(load, text, nearest):
+    with pytest.raises(OptionError, match=rf"^there is no option .*: did you mean {re.escape(nearest)}\?$"):
+        load(text)
+
+
+def test_an_unknown_variable_of_the_environment_is_refused_too(load):
+    with pytest.raises(OptionError, match=r"A2M_KIOSK_CAMERA__SORCE.*did you mean A2M_KIOSK_CAMERA__SOURCE\?"):
+        load(A2M_KIOSK_CAMERA__SORCE="0")
+
+
+def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
+    with pytest.raises(OptionError, match=r"no option 'qqqqqq' in .*kiosk\.toml: see deploy/kiosk\.toml"):
+        load("qqqqqq = 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[camera]\nwidth = 3", "camera.width .* 160"),
+        ("[camera]\nwidth = nan", "camera.width"),
+        ("[camera]\nrate = nan", "camera.rate"),
+        ('[camera]\nsource = ""', "camera.source .* at least 1 character"),
+        ("[camera]\nregion = [[0, 0], [1, 0], [1, 1], [0, 2]]", "camera.region"),
+        ("[camera]\nregion = [[0, 0], [0, 1], [1, 1], [1, 0]]", "clockwise"),
+        ("[camera]\nregion = [[0, 0], [1, 1], [1, 0], [0, 1]]", "clockwise"),
+        ("[camera]\nregion = [[0, 0], [1, 0], [1, 1]]", "camera.region"),
+        ('[engine]\ndevice = "gpu"', "engine.device .*'auto', 'cpu' or 'cuda'"),
+        ("[engine]\nthreads = 0", "engine.threads .* 1"),
+        ("[speaker]\nvolume = 1.5", "speaker.volume .* 1"),
+        ("[speaker]\ncrossfade = 0.2", "speaker.crossfade .* 0.05"),
+        ('[web]\nlanguage = "xx"', "web.language"),
+        ('[web]\ntoken = "short"', "web.token .* 16"),
+        ("camera = 3", r"'camera' in .* is a section: write \[camera\]"),
+        ("[camera", "is no TOML: "),
+        (b"\xff\xfe", "not UTF-8"),
+        ("x = " + "[" * 5000, "is no TOML: "),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_with_its_name(load, text, words):
+    with pytest.raises(OptionError, match=words) as caught:
+        load(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_secret_is_not_repeated_in_an_error(load):
+    with pytest.raises(OptionError) as caught:
+        load('[web]\ntoken = "hush"')
+    assert "hush" not in str(caught.value)
+
+
+def test_a_file_that_is_missing_or_huge_is_told_in_one_sentence(tmp_path, load):
+    with pytest.raises(OptionError, match="cannot be read: No such file"):
+        load_settings(tmp_path / "nowhere.toml")
+    with pytest.raises(OptionError, match="above 1 MiB"):
+        load("#" * (1 << 21))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "exhibit.lan"])  # noqa: S104
+def test_the_network_needs_a_pairing_token(load, host):
+    with pytest.raises(OptionError, match="pairing token"):
+        load(f'[web]\nhost = "{host}"')
+    assert load(f'[web]\nhost = "{host}"\ntoken = "0123456789abcdef"').web.host == host
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_this_computer_needs_none(load, host):
+    assert load(f'[web]\nhost = "{host}"').web.host == host
+
+
+def test_the_file_in_deploy_shows_every_option_with_its_default():
+    text = (ROOT / "deploy" / "kiosk.toml").read_text(encoding="utf-8")
+    assert text == example_file(), "write it anew:  a2m-edge kiosk options > deploy/kiosk.toml"
+    assert load_settings(ROOT / "deploy" / "kiosk.toml") == load_settings()
+    shown = tomllib.loads(re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE))
+    for name in Settings.model_fields:
+        section = getattr(load_settings(), name)
+        assert list(shown[name]) == [each.name for each in dataclasses.fields(section)]
+
+
+def test_what_the_file_in_deploy_shows_can_be_uncommented(load):
+    text = example_file().replace('"sixteen letters or more"', '"0123456789abcdef"')
+    settings = load(re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE))
+    assert settings.web.token == "0123456789abcdef"  # noqa: S105
+    examples = {
+        "camera": {"region"},
+        "engine": {"bundle", "threads"},
+        "web": {"token", "pin_hash", "certificate", "key"},
+    }
+    for name in Settings.model_fields:
+        mine, default = (dataclasses.asdict(getattr(each, name)) for each in (settings, load_settings()))
+        assert {key for key in mine if mine[key] != default[key]} <= examples.get(name, set())
+
+
+def test_the_sections_go_to_other_processes_without_the_library_that_read_them():
+    settings = load_settings(None, {"camera": {"source": "7"}})
+    code = (
+        "import pickle, sys\n"
+        "print(pickle.loads(sys.stdin.buffer.read()).source, 'pydantic' in sys.modules, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(settings.camera), capture_output=True, cwd=ROOT
+    )
+    assert done.stdout.split() == [b"7", b"False", b"False"], done.stderr
+
+
+CORNER = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+@given(st.tuples(CORNER, CORNER, CORNER, CORNER))
+def test_a_region_is_kept_as_it_is_or_refused(tmp_path_factory, region):
+    file = tmp_path_factory.mktemp("region") / "calibration.toml"
+    try:
+        write_region(file, region)
+    except OptionError:
+        assert not file.exists()
+        return
+    kept = read_region(file)
+    assert kept is not None
+    assert [value for corner in kept for value in corner] == pytest.approx(
+        [value for corner in region for value in corner], abs=1e-6
+    )
+
+
+def test_a_region_is_forgotten_and_a_damaged_one_refused(tmp_path):
+    file = tmp_path / "calibration.toml"
+    assert read_region(file) is None
+    write_region(file, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+    write_region(file, None)
+    assert read_region(file) is None
+    for text in (
+        b"",
+        b"region = 3",
+        b"region = [[0, 0]]",
+        b"\xff",
+        b"region = [[0,0],[1,0],[1,1],['a',1]]",
+        b"x = " * 9,
+    ):
+        file.write_bytes(text)
+        with pytest.raises(OptionError, match=r"is damaged: delete it and calibrate again"):
+            read_region(file)
+    with pytest.raises(OutputError, match="there is no folder"):
+        write_region(tmp_path / "nowhere" / "calibration.toml", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+
+
+@pytest.mark.parametrize("command", [["kiosk"], ["kiosk", "calibrate"], ["doctor"]])
+def test_a_wrong_option_ends_every_command_with_one_sentence(tmp_path, command):
+    file = tmp_path / "kiosk.toml"
+    file.write_text('[camera]\nsorce = "0"\n')
+    done = subprocess.run([PROGRAM, *command, "--config", file], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"a2m-edge: there is no option camera.sorce in {file}: did you mean camera.source?\n"
+
+
+def test_a_pin_becomes_a_hash_that_proves_it():
+    from argon2 import PasswordHasher
+
+    done = subprocess.run([PROGRAM, "kiosk", "pin"], input="24681357\n", capture_output=True, text=True, check=True)
+    assert PasswordHasher().verify(done.stdout.strip(), "24681357")
+    assert "24681357" not in done.stdout + done.stderr
+    short = subprocess.run([PROGRAM, "kiosk", "pin"], input="123\n", capture_output=True, text=True, check=False)
+    assert (short.returncode, short.stdout) == (2, "")
+    assert short.stderr == "a2m-edge: the PIN must have 6 to 64 characters that can be typed\n"
+
+
+def test_the_options_are_printed():
+    done = subprocess.run([PROGRAM, "kiosk", "options"], capture_output=True, text=True, check=True)
+    assert done.stdout == example_file()
