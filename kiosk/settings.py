@@ -63,7 +63,7 @@ class EngineSettings:
 
     Attributes:
         bundle: Folder of a bundle; the built-in one when left out.
-        device: "auto", "cpu" or "cuda"; auto takes a GPU when there is one.
+        device: "auto", "cpu", "cuda" or "tensorrt"; auto takes a GPU when there is one.
         threads: CPU threads; those that suit this machine when left out.
         seed: Another seed gives other pieces of the same feelings.
         lead: Seconds of sound that are made ahead: more survives busier machines, less answers sooner.
@@ -71,7 +71,7 @@ class EngineSettings:
     """
 
     bundle: Path | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: Annotated[int, Interval(ge=1, le=64)] | None = None
     seed: Annotated[int, Ge(0)] = 0
     lead: Annotated[float, Interval(ge=0.2, le=10.0)] = 1.0
