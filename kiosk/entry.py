@@ -15,7 +15,7 @@ from kiosk.logs import log_to_stderr, where
 MENDABLE, MISTAKE = 2, 1
 """Exit statuses: after an error that somebody can mend, and after a mistake in the program."""
 
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+_DIE_WITH_PARENT, _SET_NAME = 1, 15  # PR_SET_PDEATHSIG and PR_SET_NAME of prctl(2)
 _log = logging.getLogger(__name__)
 
 
@@ -26,14 +26,16 @@ def enter(name: str, parent: int, target: str, settings: object, links: object) 
     never outlives the supervisor. Errors become one line of the log, without the words that were worked on.
 
     Args:
-        name: of the process, in its log lines.
+        name: of the process, in its log lines and, after ``a2m-``, in lists of processes.
         parent: process id of the supervisor.
         target: the function, as ``module:name``; its module is imported in this process alone.
         settings, links: what it is given.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    system = ctypes.CDLL(None)
+    system.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    system.prctl(_SET_NAME, f"a2m-{name}".encode())
     if os.getppid() != parent:  # it died before it could be told
         return
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -73,7 +73,7 @@ class LinkedExhibit:
             parts=self._health.parts,
             controls=ControlState(controls.volume, controls.muted, controls.paused, controls.held),
             region=self._region,
-            counters=counters | {f"{part.name}_restarts": part.restarts for part in self._health.parts},
+            counters=counters,
             timings=self._timings,
         )
 

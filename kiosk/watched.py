@@ -208,7 +208,7 @@ class WatchedProcess:
                 how,
                 pause,
             )
-        elif not expected:
+        elif not expected and not self._refused:
             _log.warning("the %s process %s: it is started again", self.plan.name, how)
 
 

@@ -100,7 +100,7 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ("[camera]\nregion = [[0, 0], [0, 1], [1, 1], [1, 0]]", "clockwise"),
         ("[camera]\nregion = [[0, 0], [1, 1], [1, 0], [0, 1]]", "clockwise"),
         ("[camera]\nregion = [[0, 0], [1, 0], [1, 1]]", "camera.region"),
-        ('[engine]\ndevice = "gpu"', "engine.device .*'auto', 'cpu' or 'cuda'"),
+        ('[engine]\ndevice = "gpu"', "engine.device .*'auto', 'cpu', 'cuda' or 'tensorrt'"),
         ("[engine]\nthreads = 0", "engine.threads .* 1"),
         ("[speaker]\nvolume = 1.5", "speaker.volume .* 1"),
         ("[speaker]\ncrossfade = 0.2", "speaker.crossfade .* 0.05"),
