@@ -1,0 +1,149 @@
+// The comment box: what visitors write, and how it is answered.
+
+import { ask } from "./requests.js";
+import { forgetLanguage, language, text, textsOf } from "./texts.js";
+
+const LONGEST = 280;
+const COUNTED = 80; // characters left from which on they are counted
+const EXAMPLES = 4;
+const IDLE = 90_000; // milliseconds on the exhibit's own screen after which the next visitor is expected
+const NOTICE = 20_000; // milliseconds to say that one is still there
+
+export class CommentBox {
+  #form; #words; #button; #answer; #left; #examples; #understood; #understoodTexts = null;
+  #received = null; #told = null; #timer = 0; #counting = 0;
+
+  /** `understood`: language that the music understands best (ISO 639-1). */
+  constructor(form, understood) {
+    this.#form = form;
+    this.#understood = understood;
+    this.#words = form.querySelector("#words");
+    this.#button = form.querySelector("button[type=submit]");
+    this.#answer = form.querySelector("#answer");
+    this.#left = form.querySelector("#left");
+    this.#examples = form.querySelector("#examples");
+    form.addEventListener("submit", (event) => this.#submit(event));
+    this.#words.addEventListener("input", () => this.#count());
+    this.#words.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+  }
+
+  /** Shows examples and answers in the language that is shown now. */
+  async refresh() {
+    this.#understoodTexts ??= (await textsOf(this.#understood)) ?? {};
+    const items = Array.from({ length: EXAMPLES }, (_, index) => this.#example(`comment.example.${index + 1}`));
+    this.#examples.replaceChildren(...items);
+    const name = new Intl.DisplayNames([language()], { type: "language" }).of(this.#understood);
+    const line = this.#form.querySelector("#comment-language");
+    line.textContent = text("comment.language", { language: name });
+    if (this.#told !== null) this.#tell(...this.#told);
+    this.#count();
+  }
+
+  /** A feeling {cause, received} has come: is it the answer to what was written here? */
+  answered(felt) {
+    if (felt.cause !== "comment" || this.#received === null || felt.received !== this.#received) return;
+    this.#received = null;
+    this.#tell("comment.followed");
+  }
+
+  /** Clears what was left behind, on a screen that many visitors share; asks before. */
+  clearWhenIdle(languageSwitch, refresh) {
+    const question = this.#form.querySelector("#idle");
+    const reset = () => {
+      question.hidden = true;
+      this.#words.value = "";
+      this.#quiet();
+      this.#count();
+      forgetLanguage(languageSwitch, refresh);
+    };
+    const wait = () => {
+      clearTimeout(this.#timer);
+      question.hidden = true;
+      this.#timer = setTimeout(() => {
+        if (this.#words.value === "") return reset();
+        question.hidden = false;
+        this.#timer = setTimeout(reset, NOTICE);
+        return undefined;
+      }, IDLE);
+    };
+    for (const sign of ["pointerdown", "keydown", "input"]) addEventListener(sign, wait, { passive: true });
+    wait();
+  }
+
+  // The sentence is shown in the visitor's language; what is filled in is the one that the music understands.
+  #example(key) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text(key);
+    button.addEventListener("click", () => {
+      this.#words.value = this.#understoodTexts[key] ?? text(key);
+      this.#words.focus({ preventScroll: true });
+      this.#quiet();
+      this.#count();
+    });
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    if (this.#button.disabled) return;
+    const comment = this.#words.value.trim();
+    if (comment === "") {
+      this.#tell("comment.unreadable");
+      this.#words.focus();
+      return;
+    }
+    this.#button.disabled = true;
+    const answer = await ask("POST", "/api/comment", { comment });
+    this.#button.disabled = false;
+    if (answer.status !== 202) {
+      this.#refuse(answer);
+      return;
+    }
+    this.#received = answer.data.received;
+    this.#words.value = "";
+    this.#count();
+    this.#tell("comment.heard");
+  }
+
+  #refuse({ error, wait }) {
+    if (error === "too-often") this.#countDown(wait);
+    else if (error === "comment" || error === "form" || error === "too-large") this.#tell("comment.unreadable");
+    else if (error === "resting") this.#tell("comment.resting");
+    else this.#tell("comment.failed");
+  }
+
+  #countDown(seconds) {
+    clearInterval(this.#counting);
+    const end = performance.now() + 1000 * seconds;
+    this.#tell("comment.too-often", { seconds });
+    this.#counting = setInterval(() => {
+      if (performance.now() >= end) this.#quiet();
+    }, 250);
+  }
+
+  #count() {
+    const left = LONGEST - this.#words.value.length;
+    this.#left.hidden = left > COUNTED;
+    this.#left.textContent = text("comment.left", { count: left });
+  }
+
+  #quiet() {
+    clearInterval(this.#counting);
+    this.#told = null;
+    this.#answer.textContent = "";
+  }
+
+  #tell(key, values) {
+    if (key !== "comment.too-often") clearInterval(this.#counting);
+    this.#told = [key, values];
+    this.#answer.classList.toggle("refused", key !== "comment.heard" && key !== "comment.followed");
+    this.#answer.textContent = text(key, values);
+  }
+}

@@ -1,0 +1,142 @@
+// The sound of the server on its way to this device's clock: a queue with a cushion, and a resampler.
+
+const CUSHION = 0.2; // seconds that are ready before the sound begins
+const LARGEST_CUSHION = 2;
+const GROWTH = 1.5; // of the cushion after each time it was too small
+const EXCESS = 1; // seconds above the cushion at which the oldest are dropped: a device that slept hears the present
+const CAPACITY = 6; // seconds
+const FADE = 0.005; // seconds in which the sound comes and goes, and in which pieces that do not fit are joined
+const TRIM = 0.001; // largest change of speed, 1.7 cents, that evens out the clocks of server and device
+const TAPS = 32; // of the filter between two rates
+const PHASES = 128;
+
+export class Fifo {
+  #rate; #outputRate; #samples; #table; #width; #fade;
+  #end = 0; // samples that came in
+  #place = 0; // of the sample that is played next, with its fraction, in the same count
+  #offset = 0; // what is to be added for the position in the server's ring
+  #next = null; // position that the next piece should begin with
+  #cushion = CUSHION; #playing = false; #gain = 0; #filled = CUSHION;
+  underruns = 0;
+
+  /** `rate`: of what comes in; `outputRate`: of this device (Hz). */
+  constructor(rate, outputRate) {
+    this.#rate = rate;
+    this.#outputRate = outputRate;
+    this.#samples = new Float32Array(Math.round(CAPACITY * rate));
+    this.#fade = Math.round(FADE * rate);
+    this.#width = Math.ceil((TAPS / 2) * Math.max(1, rate / outputRate));
+    this.#table = windowedSinc(this.#width, Math.min(1, outputRate / rate));
+  }
+
+  /** What is so: seconds that wait, seconds of the cushion, underruns, position in the server's ring, whether it plays. */
+  get status() {
+    return {
+      waiting: this.#waiting, cushion: this.#cushion, underruns: this.underruns,
+      position: this.#place + this.#offset, playing: this.#playing,
+    };
+  }
+
+  /** Takes a piece as the server sends it: position of its first sample (float64), then 16-bit samples. */
+  push(piece) {
+    const position = new DataView(piece).getFloat64(0, true);
+    const values = new Int16Array(piece, 8);
+    const broken = this.#next !== null && position !== this.#next;
+    if (broken) this.#fadeOutEnd();
+    this.#next = position + values.length;
+    this.#offset = position - this.#end;
+    const capacity = this.#samples.length;
+    for (let index = 0; index < values.length; index += 1) {
+      const rising = broken ? Math.min(1, index / this.#fade) : 1;
+      this.#samples[(this.#end + index) % capacity] = (values[index] / 32768) * rising;
+    }
+    this.#end += values.length;
+    const most = this.#cushion + EXCESS;
+    if (this.#waiting > most) this.#jump();
+  }
+
+  /** Fills a Float32Array with the next samples; what is not there is silence. */
+  pull(output) {
+    if (!this.#playing && this.#waiting >= this.#cushion) this.#playing = true;
+    const step = (this.#rate / this.#outputRate) * this.#speed(output.length / this.#outputRate);
+    const slope = 1 / (FADE * this.#outputRate);
+    const reserve = this.#width + 1;
+    for (let index = 0; index < output.length; index += 1) {
+      const left = this.#end - this.#place - reserve;
+      if (this.#playing && left <= this.#fade * this.#gain) this.#starve();
+      this.#gain = Math.max(0, Math.min(1, this.#gain + (this.#playing ? slope : -slope)));
+      if (this.#gain === 0 || left <= 0) {
+        output[index] = 0;
+        continue;
+      }
+      output[index] = this.#gain * this.#interpolated();
+      this.#place += step;
+    }
+  }
+
+  get #waiting() {
+    return (this.#end - this.#place) / this.#rate;
+  }
+
+  #starve() {
+    this.#playing = false;
+    this.underruns += 1;
+    this.#cushion = Math.min(LARGEST_CUSHION, this.#cushion * GROWTH);
+    this.#filled = this.#cushion;
+  }
+
+  // The oldest are dropped, so that the cushion is left; the sound goes and comes while it happens.
+  #jump() {
+    this.#place = this.#end - Math.round(this.#cushion * this.#rate);
+    this.#gain = 0;
+  }
+
+  #fadeOutEnd() {
+    const capacity = this.#samples.length;
+    const count = Math.min(this.#fade, Math.floor(this.#end - this.#place - this.#width));
+    for (let index = 1; index <= count; index += 1) {
+      this.#samples[(this.#end - index) % capacity] *= index / (count + 1);
+    }
+  }
+
+  // How fast to play so that what waits stays about as much as the cushion; pieces come in steps, so it is averaged.
+  #speed(seconds) {
+    if (!this.#playing) return 1;
+    this.#filled += (this.#waiting - this.#filled) * Math.min(1, seconds / 4);
+    return 1 + TRIM * Math.max(-1, Math.min(1, (this.#filled - this.#cushion) / this.#cushion - 0.25));
+  }
+
+  #interpolated() {
+    const whole = Math.floor(this.#place);
+    const phase = (this.#place - whole) * PHASES;
+    const row = Math.floor(phase);
+    const between = phase - row;
+    const taps = 2 * this.#width;
+    const capacity = this.#samples.length;
+    let sum = 0;
+    let at = (whole - this.#width + 1 + capacity) % capacity;
+    for (let tap = 0, low = row * taps, high = low + taps; tap < taps; tap += 1) {
+      sum += this.#samples[at] * (this.#table[low + tap] * (1 - between) + this.#table[high + tap] * between);
+      at = at + 1 === capacity ? 0 : at + 1;
+    }
+    return sum;
+  }
+}
+
+// Rows for PHASES + 1 fractions of a sample; each has 2 * width taps and the sum 1 (Hann window).
+function windowedSinc(width, cutoff) {
+  const taps = 2 * width;
+  const table = new Float32Array((PHASES + 1) * taps);
+  for (let phase = 0; phase <= PHASES; phase += 1) {
+    let sum = 0;
+    for (let tap = 0; tap < taps; tap += 1) {
+      const distance = tap - width + 1 - phase / PHASES;
+      const angle = Math.PI * distance * cutoff;
+      const hann = Math.abs(distance) < width ? 0.5 + 0.5 * Math.cos((Math.PI * distance) / width) : 0;
+      table[phase * taps + tap] = (angle === 0 ? 1 : Math.sin(angle) / angle) * hann;
+      sum += table[phase * taps + tap];
+    }
+    for (let tap = 0; tap < taps; tap += 1) table[phase * taps + tap] /= sum;
+  }
+  return table;
+}

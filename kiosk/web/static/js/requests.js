@@ -1,0 +1,21 @@
+// Asking the server; never throws.
+
+/** Sends JSON and gives {status, data, error, wait}; status 0 where the server was not reached. */
+export async function ask(method, path, body) {
+  const options = { method, cache: "no-store", signal: AbortSignal.timeout(8000) };
+  if (body !== undefined) {
+    options.headers = { "Content-Type": "application/json" };
+    options.body = JSON.stringify(body);
+  }
+  try {
+    const answer = await fetch(path, options);
+    const json = answer.headers.get("content-type")?.startsWith("application/json");
+    const data = json ? await answer.json() : null;
+    return {
+      status: answer.status, data, error: answer.ok ? null : data?.error ?? "failed",
+      wait: Number(answer.headers.get("retry-after")) || 0,
+    };
+  } catch {
+    return { status: 0, data: null, error: "unreached", wait: 0 };
+  }
+}

@@ -1,0 +1,67 @@
+// The texts of the pages in the visitor's language.
+
+const LANGUAGES = {
+  en: "English", fr: "Français", de: "Deutsch", es: "Español", it: "Italiano", zh: "中文", ja: "日本語",
+};
+const CHOICE = "language"; // lives as long as the tab
+
+let texts = {};
+let greeting = "en";
+
+/** The language that is shown now (ISO 639-1). */
+export function language() {
+  return document.documentElement.lang;
+}
+
+/** A text with its {places} filled; the key itself where there is none. */
+export function text(key, values = {}) {
+  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
+
+/** Whether there is a text of this name. */
+export function hasText(key) {
+  return key in texts;
+}
+
+/** The texts of another language, without showing them. */
+export async function textsOf(wanted) {
+  if (!(wanted in LANGUAGES)) return null;
+  const answer = await fetch(`/static/texts/${wanted}.json`);
+  return answer.ok ? answer.json() : null;
+}
+
+/**
+ * Shows the page in the language that the visitor chose, else in the one that the server found, and fills the switch.
+ * `shown` is called after every change.
+ */
+export async function startTexts(select, shown) {
+  greeting = document.documentElement.lang;
+  for (const [code, name] of Object.entries(LANGUAGES)) {
+    const option = new Option(name, code);
+    option.lang = code;
+    select.append(option);
+  }
+  select.addEventListener("change", async () => {
+    sessionStorage.setItem(CHOICE, select.value);
+    await show(select, select.value, shown);
+  });
+  await show(select, sessionStorage.getItem(CHOICE) ?? greeting, shown);
+}
+
+/** Back to the language of the greeting: the next visitor may speak another one. */
+export async function forgetLanguage(select, shown) {
+  sessionStorage.removeItem(CHOICE);
+  if (language() !== greeting) await show(select, greeting, shown);
+}
+
+async function show(select, wanted, shown) {
+  texts = (await textsOf(wanted)) ?? texts;
+  document.documentElement.lang = wanted;
+  select.value = wanted;
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-text-alt]")) element.alt = text(element.dataset.textAlt);
+  for (const element of document.querySelectorAll("[data-text-label]")) {
+    element.setAttribute("aria-label", text(element.dataset.textLabel));
+  }
+  shown?.();
+}
