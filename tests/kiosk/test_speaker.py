@@ -1,0 +1,201 @@
+"""The speaker process with a real sound server: what the room hears is what was made, and it hears it all the time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kiosk.settings import SpeakerSettings
+from tests.kiosk.sound_server import DEVICE, SoundServer
+from tests.kiosk.speaker_room import RATE, STEEPEST, SpeakerRoom, bed, longest_silence, music
+
+SETTINGS = SpeakerSettings(device=DEVICE, volume=1.0, priming=0.3)
+CLOCK = SpeakerSettings(device="none", volume=1.0, priming=0.3)
+
+
+@pytest.fixture
+def server() -> Iterator[SoundServer]:
+    with SoundServer(RATE) as server:
+        yield server
+
+
+def places(recording: np.ndarray, samples: np.ndarray) -> list[int]:
+    """Where the recording goes on like the samples, to the bit."""
+    key = samples[:200]
+    starts = np.flatnonzero(recording[: len(recording) - len(key) + 1] == key[0])
+    return [int(start) for start in starts if np.array_equal(recording[start : start + len(key)], key)]
+
+
+def check_contained(recording: np.ndarray, samples: np.ndarray) -> None:
+    """All of the samples are in the recording, once, in one piece, to the bit."""
+    found = places(recording, samples)
+    assert len(found) == 1, f"found at {found}"
+    np.testing.assert_array_equal(recording[found[0] :][: len(samples)], samples)
+
+
+def steady(samples: np.ndarray) -> np.ndarray:
+    """What follows on the fade-in."""
+    return samples[np.flatnonzero(np.abs(samples) > 0.01)[0] + RATE :]
+
+
+def check_recording(server: SoundServer, folder: Path, seconds: float) -> None:
+    """The room hears the engine's music sample by sample."""
+    recorder = server.record()
+    with SpeakerRoom(folder, SETTINGS, server.environment) as room:
+        room.start_engine()
+        room.until_state(lambda state: state.ok and state.source == "live")
+        room.wait(2.0)
+        first = room.played.written
+        room.wait(seconds)
+        last = room.played.written
+        room.wait(0.5)
+        recording = recorder.stop()
+        played = room.everything[first:last]
+        check_contained(music(0, room.live.taken), played)
+        check_contained(recording[:, 0], played)
+        np.testing.assert_array_equal(recording[:, 0], recording[:, 1])
+        assert (room.progress.underruns.value, room.progress.bed_samples.value, room.live.underruns) == (0, 0, 0)
+        assert room.progress.samples_played.value == room.played.written
+
+
+def test_the_room_hears_what_the_engine_made_sample_by_sample(server, tmp_path):
+    check_recording(server, tmp_path, 10.0)
+
+
+@pytest.mark.slow
+def test_ten_minutes_have_no_gap_no_repetition_and_no_click(server, tmp_path):
+    check_recording(server, tmp_path, 600.0)
+
+
+def test_an_engine_that_is_killed_is_covered_by_the_bed_without_a_click(server, tmp_path):
+    recorder = server.record()
+    with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
+        room.start_engine()
+        room.until_state(lambda state: state.ok and state.source == "live")
+        room.wait(1.0)
+        room.kill_engine()
+        room.until_state(lambda state: state.source == "bed")
+        room.wait(1.0)
+        room.start_engine()
+        room.until_state(lambda state: state.source == "live")
+        room.wait(1.0)
+        heard = room.everything
+        assert room.progress.underruns.value == 1
+        missing, fades = room.progress.missing_samples.value, 2 * round(SETTINGS.crossfade * RATE)
+        assert 0.9 * RATE < missing <= room.progress.bed_samples.value <= missing + fades
+    recording = recorder.stop()[:, 0]
+    sounding = heard[np.flatnonzero(np.abs(heard) > 0.1)[0] :][: -RATE // 2]
+    check_contained(recording, sounding)
+    assert len(sounding) > 2.5 * RATE
+    assert np.abs(np.diff(sounding)).max() < STEEPEST
+    assert longest_silence(sounding) == 0.0
+    assert places(sounding, np.tile(bed(), 2)[RATE // 2 :]), "for a while the bed was alone"
+    assert places(sounding, music(RATE // 2, RATE)), "the new engine's music is heard as it was made"
+
+
+def test_a_sound_server_that_goes_is_searched_until_it_comes_back(server, tmp_path):
+    with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
+        room.start_engine()
+        room.until_state(lambda state: state.ok and state.source == "live")
+        room.wait(0.5)
+        server.stop()
+        room.until_state(lambda state: not state.ok)
+        room.wait(1.5)
+        assert "no sound device" in room.states[-1].sentence
+        assert room.states[-1].device == DEVICE
+        server.start()
+        recorder = server.record()
+        room.until_state(lambda state: state.ok)
+        room.wait(2.0)
+        recording = recorder.stop()[:, 0]
+        assert np.abs(recording).max() > 0.2
+        assert np.abs(np.diff(recording)).max() < STEEPEST, "it joined the music without a click"
+        # The page heard the music on and on.
+        assert room.progress.underruns.value == 0
+        check_contained(music(0, room.live.taken), steady(room.everything))
+
+
+def test_a_sound_server_that_does_not_answer_does_not_stop_the_page(server, tmp_path):
+    with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
+        room.start_engine()
+        room.until_state(lambda state: state.ok and state.source == "live")
+        server.send(signal.SIGSTOP)
+        room.until_state(lambda state: not state.ok)
+        assert "does not take any sound" in room.states[-1].sentence
+        room.wait(1.0)
+        server.send(signal.SIGCONT)
+        room.until_state(lambda state: state.ok)
+        room.wait(0.5)
+        assert room.progress.underruns.value == 0
+
+
+def test_the_end_fades_out(server, tmp_path):
+    recorder = server.record()
+    with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
+        room.start_engine()
+        room.until_state(lambda state: state.ok and state.source == "live")
+        room.wait(0.8)
+        room.process.terminate()
+        room.process.join()
+        assert room.process.exitcode == 0
+    recording = recorder.stop()[:, 0]
+    assert np.abs(recording).max() > 0.2
+    assert np.abs(np.diff(recording)).max() < STEEPEST
+    loud = np.flatnonzero(np.abs(recording) > 0.15)[-1]
+    assert 0.2 * RATE < np.flatnonzero(recording)[-1] - loud < 0.6 * RATE
+
+
+def test_the_end_of_the_exhibit_ends_the_speaker(tmp_path):
+    with SpeakerRoom(tmp_path, CLOCK) as room:
+        room.start_engine()
+        room.until_state(lambda state: state.source == "live")
+        room.wait(0.6)
+        room.controls.stopping = True
+        room.process.join()
+        assert room.process.exitcode == 0
+        room.until(lambda: len(room.everything) == room.played.written)
+        assert np.abs(room.everything[-20:]).max() < 1e-3
+
+
+def test_without_a_device_the_clock_plays_everything_for_the_page(tmp_path):
+    with SpeakerRoom(tmp_path, CLOCK) as room:
+        room.start_engine()
+        room.until_state(lambda state: state.source == "live")
+        room.wait(3.0)
+        check_contained(music(0, room.live.taken), steady(room.everything))
+        assert room.states[-1].device == "none"
+        assert room.states[-1].ok
+
+
+def test_nothing_plays_long_before_the_bed_begins(tmp_path):
+    with SpeakerRoom(tmp_path, CLOCK) as room:
+        room.until_state(lambda state: state.source == "bed")
+        room.wait(1.0)
+        assert np.flatnonzero(np.abs(room.everything) > 0.01)[0] < 1.5 * RATE
+
+
+def test_a_device_that_is_not_there_is_named_and_the_page_hears_on(server, tmp_path):
+    settings = SpeakerSettings(device="Bose in the attic", volume=1.0)
+    with SpeakerRoom(tmp_path, settings, server.environment) as room:
+        room.until_state(lambda state: state.source == "bed")
+        state = room.states[-1]
+        assert not state.ok
+        assert "'Bose in the attic'" in state.sentence and repr(DEVICE) in state.sentence
+
+
+def test_a_speaker_that_is_killed_leaves_nothing_locked(tmp_path):
+    with SpeakerRoom(tmp_path, CLOCK) as room:
+        room.start_engine()
+        for _ in range(3):
+            room.until_state(lambda state: state.source == "live")
+            room.wait(0.3)
+            room.process.kill()
+            room.process.join()
+            room.states.clear()
+            room.start_speaker()
+        room.until_state(lambda state: state.source == "live")
+        assert room.played.streams == 4
