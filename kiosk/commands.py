@@ -26,7 +26,7 @@ _Audio = Annotated[str | None, typer.Option(help="Name of the sound device, or n
 _Host = Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 when left out.")]
 _Port = Annotated[int | None, typer.Option(help="Port to listen on; 8000 when left out.")]
 _Bundle = Annotated[Path | None, typer.Option(help="Folder of a bundle; the built-in one when left out.")]
-_Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+_Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or tensorrt.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -39,6 +39,16 @@ STOREYS = (
     {"commands", "cli"},
 )
 """The order of a2m_edge: a module imports from its own storey and those below."""
+KIOSK_GROUND = {"settings", "messages", "channel", "progress", "links", "ring", "rates", "calibration", "logs"}
+"""What the rooms of the kiosk share."""
+KIOSK_ROOMS = (
+    {"camera", "artwork", "straight_edges"},
+    {"engine"},
+    {"speaker", "mixer", "bed", "audio_device", "resampling"},
+    {"comments"},
+    {"web"},
+)
+"""Rooms of the kiosk that know nothing of each other; every other module of it joins them, and none knows those."""
 
 
 def _sources(room: str) -> list[Path]:
@@ -95,6 +105,19 @@ def test_storeys_of_the_runtime_rest_on_those_below():
                 assert level[parts[1]] <= level[own], f"{path.relative_to(ROOT)} imports {module}"
 
 
+def test_rooms_of_the_kiosk_know_nothing_of_each_other():
+    rooms = {name: room for room in KIOSK_ROOMS for name in room}
+    for path in _sources("kiosk"):
+        own = path.relative_to(ROOT / "kiosk").parts[0].removesuffix(".py")
+        if own not in rooms and own not in KIOSK_GROUND:
+            continue
+        for module in _imports(path):
+            parts = module.split(".")
+            if parts[0] == "kiosk" and len(parts) > 1:
+                allowed = KIOSK_GROUND | rooms.get(own, set())
+                assert parts[1] in allowed, f"{path.relative_to(ROOT)} imports {module}"
+
+
 def test_the_cli_names_no_room():
     assert {module for module in _imports(ROOT / "a2m_edge" / "cli.py") if module.startswith("a2m_edge")} <= {
         "a2m_edge.__version__",
@@ -102,7 +125,9 @@ def test_the_cli_names_no_room():
     }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["render", "--help"], ["train", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["render", "--help"], ["train", "--help"], ["kiosk", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments):
     heavy = ("numpy", "cv2", "onnxruntime", "torch", "tokenizers", "soundfile", "rich")
     code = (
