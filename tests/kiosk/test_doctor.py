@@ -1,0 +1,93 @@
+"""``a2m-edge doctor``: every line says OK, or what to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.kiosk.exhibit import LONG, PROGRAM, ROOT
+
+NAMES = [
+    "program",
+    "bundle",
+    "provider",
+    "headroom",
+    "speaker",
+    "camera",
+    "pages",
+    "memory",
+    "shared memory",
+    "disk",
+    "clock",
+]
+
+
+@pytest.fixture
+def doctor(tmp_path, tiny_bundle):
+    """Runs the doctor in a folder of its own: gives the status and the lines by their names."""
+
+    def run(*arguments: object, bundle: Path = tiny_bundle.path, options: str = "") -> tuple[int, dict[str, str]]:
+        (tmp_path / "kiosk.toml").write_text(options)
+        command = [str(PROGRAM), "doctor", "--config", "kiosk.toml", "--bundle", str(bundle), "--device", "cpu"]
+        command += ["--audio", "none", "--camera", str(ROOT / "examples"), "--port", "0", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=2 * LONG, check=False)
+        assert "Traceback" not in done.stderr
+        lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+        assert all(re.fullmatch(r"(OK   |TO DO)  [a-z ]+", name) for name in lines)
+        return done.returncode, lines
+
+    return run
+
+
+def to_do(lines: dict[str, str]) -> dict[str, str]:
+    return {name.removeprefix("TO DO  "): sentence for name, sentence in lines.items() if name.startswith("TO DO")}
+
+
+def test_all_is_well(doctor):
+    status, lines = doctor()
+    assert to_do(lines) == {}
+    assert status == 0
+    assert [name.removeprefix("OK     ") for name in lines] == NAMES
+    assert lines["OK     provider"].startswith("cpu was asked for, CPUExecutionProvider is used")
+    assert re.match(r"\d+\.\d s of sound are made in one second", lines["OK     headroom"])
+
+
+def test_everything_that_can_be_wrong_has_a_line_of_its_own(doctor, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, lines = doctor(
+            "--port",
+            taken.getsockname()[1],
+            "--camera",
+            tmp_path / "no_such_folder",
+            options='[camera]\ncalibration = "no/such/calibration.toml"\n',
+        )
+    assert status == 1
+    found = to_do(lines)
+    assert set(found) == {"camera", "pages", "disk"}
+    assert "no_such_folder" in found["camera"]
+    assert "Address already in use" in found["pages"]
+    assert "create it" in found["disk"]
+    assert len(lines) == len(NAMES)  # and the rest was looked at all the same
+
+
+def test_a_damaged_bundle_is_told_with_the_file(doctor, tiny_bundle, tmp_path):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle.path, bundle)
+    (bundle / "bed.wav").write_bytes((bundle / "bed.wav").read_bytes()[:-2] + b"xx")
+    status, lines = doctor(bundle=bundle)
+    assert status == 1
+    assert "bed.wav was altered" in to_do(lines)["bundle"]
+
+
+def test_a_damaged_calibration_is_told(doctor, tmp_path):
+    (tmp_path / "calibration.toml").write_text("region = [[0, 0]]\n")
+    status, lines = doctor()
+    assert status == 1
+    assert "calibration.toml is damaged" in to_do(lines)["disk"]
