@@ -31,7 +31,7 @@ def clip_models() -> Models:
     decoder = PaperDecoder(PaperDecoderConfig(fused_size=FUSED, frames=FRAMES, hidden=8, layers=1)).eval()
     vocoder = Generator(GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 16, (3,), ((1, 2),))).eval()
     with torch.no_grad():
-        decoder.positions += torch.linspace(-1, 1, FRAMES)[:, None] * torch.randn(FUSED)
+        decoder.positions.add_(torch.linspace(-1, 1, FRAMES)[:, None] * torch.randn(FUSED))
         remembered, _ = decoder.lstm(torch.randn(64, 1, FUSED) + decoder.positions)  # (B, frames, 2 * hidden)
         way = (remembered[:, -4] - remembered[:, 3]).mean(0)
         nn.init.normal_(decoder.out.weight, std=1.0)
