@@ -66,6 +66,15 @@ class MelSource(Protocol):
             OptionError: nothing was perceived yet.
         """
 
+    def take_back(self, frames: int) -> None:
+        """Takes back frames that the last ``decode`` gave beyond those it was asked for; the next one gives them anew.
+
+        What was composed for them stays.
+
+        Args:
+            frames: how many, at most all of those.
+        """
+
 
 def open_source(
     bundle: Bundle,
@@ -91,7 +100,7 @@ class ScoreSource:
 
     What changes is heard at two speeds: instruments, room and fused embedding change with the next frame that is
     decoded; mode, tempo and notes change with the next beat that is composed. The decoder always runs on the same
-    grid of windows, however many frames are asked for.
+    grid of windows, however many frames are asked for, until frames are taken back: there a new grid begins.
 
     Args:
         bundle: a verified bundle.
@@ -126,6 +135,7 @@ class ScoreSource:
         self._glide_start = 0
         self._glide_from = self._glide_to = np.zeros(manifest.fused_size, np.float32)
         self._palette = np.zeros(len(manifest.roles) * self._instruments + 1, np.float32)
+        # What the last frames were decoded with: the left context, and as many as can be taken back.
         self._past_fused = np.zeros((context.left, len(self._glide_to)), np.float32)
         self._past_palette = np.zeros((context.left, len(self._palette)), np.float32)
 
@@ -163,13 +173,19 @@ class ScoreSource:
         if begin == 0:  # before its first frame a stream was silent, but in the same room
             self._past_fused[:] = fused_ahead[0]
             self._past_palette[:] = self._palette
-        fused = np.concatenate([self._past_fused, fused_ahead])
-        palette = np.concatenate([self._past_palette, palette_ahead])
+        fused = np.concatenate([self._past_fused[len(self._past_fused) - left :], fused_ahead])
+        palette = np.concatenate([self._past_palette[len(self._past_palette) - left :], palette_ahead])
         mel = self._windows(fused, palette, score)
         self._decoded = begin + length
-        self._past_fused = fused[length : length + left]
-        self._past_palette = palette[length : length + left]
+        self._past_fused = fused[: left + length]
+        self._past_palette = palette[: left + length]
         return Passage(mel, composed)
+
+    def take_back(self, frames: int) -> None:
+        """As ``MelSource.take_back``."""
+        self._decoded -= frames
+        self._past_fused = self._past_fused[: len(self._past_fused) - frames]
+        self._past_palette = self._past_palette[: len(self._past_palette) - frames]
 
     def _windows(
         self, fused: NDArray[np.float32], palette: NDArray[np.float32], score: NDArray[np.float32]
@@ -258,6 +274,9 @@ class ClipSource:
             self._ahead = self._ahead[:, given:]
             frames -= given
         return Passage(np.concatenate(parts, axis=1), ())
+
+    def take_back(self, frames: int) -> None:
+        """As ``MelSource.take_back``: there are none."""
 
     def _present_clip(self) -> NDArray[np.float32]:
         """The clip of the present perception, float32 [bands, frames]; a new one takes over from the one before."""

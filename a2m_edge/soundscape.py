@@ -22,9 +22,9 @@ from a2m_edge.synthesis import Synthesis
 class Soundscape:
     """Music for a picture, a comment, or both, that bends when either changes.
 
-    What a visitor changes is heard from the first frame that is not yet decoded; how it then bends depends on the
-    bundle's decoder (see ``a2m_edge.mel_source``). A decoder of clips plays no score and knows one clip for what is
-    perceived: it repeats that clip until something changes, whatever the seed.
+    What a visitor changes is heard from the next chunk on; how the sound then bends depends on the bundle's decoder
+    (see ``a2m_edge.mel_source``). A decoder of clips plays no score and knows one clip for what is perceived: it
+    repeats that clip until something changes, whatever the seed.
 
     Args:
         bundle: a verified bundle.
@@ -81,6 +81,11 @@ class Soundscape:
         """
         text = None if comment is None else self._encoders.comment(clean_comment(comment))
         return self._perceive(self._image, text)
+
+    @property
+    def provider(self) -> str:
+        """Where the sound is really made: a provider of ONNX Runtime, or ``"TensorRT"`` for an engine."""
+        return self._synthesis.provider
 
     @property
     def perception(self) -> Perception:
@@ -145,6 +150,7 @@ class Soundscape:
         if identity is None:
             raise OptionError("a picture or a comment must remain: there would be nothing to play")
         perception = self._encoders.feel(image, text)
+        self._synthesis.take_back()
         self._source.steer(identity, perception)
         self._image, self._text, self._perception = image, text, perception
         return perception

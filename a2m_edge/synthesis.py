@@ -25,6 +25,7 @@ class Synthesis:
 
     Attributes:
         played: frames whose sound was given out.
+        provider: where the vocoder runs, which does most of the work.
     """
 
     def __init__(self, bundle: Bundle, source: MelSource, device: str = "auto", threads: int | None = None) -> None:
@@ -34,6 +35,7 @@ class Synthesis:
         self._left, self._right = manifest.vocoder.left, manifest.vocoder.right
         self._audio = manifest.audio
         self._vocoder = open_session(bundle, "vocoder", device, threads)
+        self.provider = self._vocoder.provider
         self._excited = any(tensor.name == "excitation" for tensor in manifest.graphs["vocoder"].inputs)
         self._notes: list[Note] = []  # all that sound or fade in the next frame or its context
         self._decoded = 0  # frames taken from the source
@@ -58,6 +60,14 @@ class Synthesis:
         self._forget(max(0, last - self._left))
         hop = self._audio.hop
         return np.asarray(waveform[(first - begin) * hop : (last - begin) * hop])
+
+    def take_back(self) -> None:
+        """Gives frames back to the source that no sound was made of yet: what changes now is heard in the next ones."""
+        ahead = self._decoded - self.played - self._right
+        if ahead > 0:
+            self._source.take_back(ahead)
+            self._decoded -= ahead
+            self._mel = self._mel[:, : self._mel.shape[1] - ahead]
 
     def _take(self, frames: int) -> None:
         """Takes at least some frames more from the source."""
