@@ -44,7 +44,7 @@ def source(bundle: Bundle, perception: Perception) -> MelSource:
 
 
 def power(mel: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.exp(2 * mel.astype(np.float64)).sum(0)
+    return np.asarray(np.exp(2 * mel.astype(np.float64)).sum(0))
 
 
 def mels(frames: int) -> st.SearchStrategy[NDArray[np.float32]]:
