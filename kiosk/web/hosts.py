@@ -50,7 +50,7 @@ def check_address(connection: HTTPConnection, settings: WebSettings) -> Address 
     names = {reached, _literal(settings.host), *(each.lower() for each in settings.names)}
     if _is_loopback(server[0]):
         names |= _LOOPBACK_NAMES
-    if host not in names and (name not in names or port != server[1]):
+    if not (name in names and port == server[1]) and not (match.group(2) and host in names):
         return None
     peer = connection.client
     own_screen = peer is not None and _is_loopback(peer.host) and name in _LOOPBACK_NAMES

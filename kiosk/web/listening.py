@@ -71,8 +71,8 @@ class Listening:
         begin = heard.position - len(heard.samples)
         if heard.lost:
             self._columns.jump(begin)
-        samples = np.nan_to_num(heard.samples)
-        sound = np.clip(np.rint(samples * np.float32(32767.0)), -32768, 32767).astype("<i2")
+        samples = np.clip(np.nan_to_num(heard.samples), -1.0, 1.0)
+        sound = np.rint(samples * np.float32(32767.0)).astype("<i2")
         first, columns = self._columns.add(samples)
         return Piece(
             struct.pack("<d", begin) + sound.tobytes(),
