@@ -19,6 +19,8 @@ WORDS = "the harbour remembers my grandmother zanzibar"
 """A comment that nothing else would ever say."""
 
 SHARED_MEMORY = Path("/dev/shm")
+PATIENT = "[watch]\n" + "".join(f"{part}_patience = 60.0\n" for part in PARTS) + "start_patience = 60.0\n"
+"""Options for a busy machine, where nothing but a kill is to be healed."""
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def start(tmp_path, tiny_bundle):
     def start_exhibit(**options) -> RunningExhibit:
         folder = tmp_path / str(len(running))
         folder.mkdir()
-        exhibit = RunningExhibit(folder, **({"bundle": tiny_bundle.path} | options))
+        exhibit = RunningExhibit(folder, **({"bundle": tiny_bundle.path, "options": PATIENT} | options))
         running.append(exhibit)
         assert exhibit.until(exhibit.healthy), exhibit.log
         return exhibit
@@ -81,7 +83,7 @@ def test_whatever_is_killed_is_replaced_and_the_sound_goes_on(start, tiny_bundle
 
 
 def test_processes_that_hang_are_replaced(start):
-    exhibit = start(options="[watch]\nspeaker_patience = 3.0\ncamera_patience = 4.0\nengine_patience = 4.0\n")
+    exhibit = start(options="[watch]\nweb_patience = 60.0\ncamera_patience = 4.0\nengine_patience = 4.0\n")
     before = exhibit.parts()
     for part in ("camera", "engine"):
         os.kill(before[part], signal.SIGSTOP)
@@ -210,7 +212,7 @@ def keep_nothing(start, written_files, seconds: float, **options) -> None:
     command, written = written_files
     exhibit = start(
         wrapper=command,
-        options=f'[web]\npin_hash = "{PasswordHasher().hash(PIN)}"\ncomment_burst = 1000\nroom_burst = 1000\n',
+        options=f'{PATIENT}[web]\npin_hash = "{PasswordHasher().hash(PIN)}"\ncomment_burst = 1000\nroom_burst = 1000\n',
         environment={"PYTHONDONTWRITEBYTECODE": "1"},
         **options,
     )
