@@ -1,100 +1,129 @@
-"""A text encoder at a quarter of its size: int8 matrices and an int8 table of word embeddings.
+"""Transformers and LSTMs at a quarter of their size: int8 matrices and int8 tables of word embeddings.
 
-Only what is stored is rounded; the products stay fp32. Rounding the activations as well (dynamic int8) was measured
-on the same encoder to lose ten times as much (mean cosine to fp32 0.992 against 0.999), differs between x86 CPUs
-with and without VNNI, and has no CUDA kernels; a comment is encoded once, so its few milliseconds buy nothing.
+TIMES
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from a2m_edge.errors import ExportError
+from export.weights import copy_without_weights
 
 _LARGEST = 127.0
 
 
-def quantise_text_encoder(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Stores the word embeddings (one scale a row) and all weight matrices (one scale a column) as int8.
+def to_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Stores the matrices of products and LSTMs and the tables that are looked up as int8.
 
-    Raises:
-        ExportError: the graph has no table of word embeddings.
+    Args:
+        model: fp32, its weights in memory; it is left as it is, and no weight is copied before it is rounded.
     """
-    quantised = onnx.ModelProto()
-    quantised.CopyFrom(model)
-    _quantise_embeddings(quantised.graph)
-    _quantise_products(quantised.graph)
-    onnx.checker.check_model(quantised)
+    quantised = copy_without_weights(model)
+    graph = quantised.graph
+    matrices, tables = _matrices(model.graph), _tables(model.graph)
+    restored: list[onnx.NodeProto] = []
+    for item in model.graph.initializer:
+        name = item.name
+        if name not in matrices and name not in tables:
+            graph.initializer.append(item)
+            continue
+        integers, scales = quantise(numpy_helper.to_array(item), matrices.get(name, -1))
+        graph.initializer.append(numpy_helper.from_array(integers, f"{name}.int8"))
+        graph.initializer.append(numpy_helper.from_array(scales, f"{name}.scale"))
+        if name in matrices:
+            restored += _product(f"{name}.int8", f"{name}.scale", name)
+    nodes = [part for node in graph.node for part in (_rows(node) if set(node.input) & tables else [node])]
+    del graph.node[:]
+    graph.node.extend([*restored, *nodes])
     return quantised
 
 
-def quantise(matrix: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric int8 with one scale for each index of ``axis``.
+def product_share(model: onnx.ModelProto) -> float:
+    """The share of a graph's float weights that ``to_int8`` rounds, in [0, 1]."""
+    sizes = {item.name: math.prod(item.dims) for item in model.graph.initializer if _is_float(item)}
+    rounded = _matrices(model.graph).keys() | _tables(model.graph)
+    return float(sum(sizes[name] for name in rounded) / max(1, sum(sizes.values())))
+
+
+def quantise(weights: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Symmetric int8 with one scale for all entries along an axis.
 
     Args:
-        matrix: float32 [rows, columns].
-        axis: 0 for a scale a row, 1 for a scale a column.
+        weights: float32, of any shape.
+        axis: the one that a product sums over, so that each of its results has a scale of its own.
 
     Returns:
-        int8 in [-127, 127] of the same shape, and float32 scales of length ``matrix.shape[axis]``; integers times
-        scales are within half a scale of the matrix everywhere.
+        int8 in [-127, 127] of the same shape, and float32 scales of that shape with 1 in place of ``axis``; their
+        product is within half a scale of the weights everywhere.
     """
-    scales = np.abs(matrix).max(axis=1 - axis, keepdims=True) / _LARGEST
+    scales = np.abs(weights).max(axis=axis, keepdims=True) / np.float32(_LARGEST)
     scales[scales == 0] = 1.0
-    return np.rint(matrix / scales).astype(np.int8), scales.astype(np.float32).ravel()
+    return np.rint(weights / scales).astype(np.int8), scales.astype(np.float32)
 
 
-def _quantise_embeddings(graph: onnx.GraphProto) -> None:
-    """Gather(table, tokens) becomes Cast(Gather(integers, tokens)) * Gather(scales, tokens)."""
-    tokens = graph.input[0].name
-    tables = {item.name: item for item in graph.initializer}
-    nodes: list[onnx.NodeProto] = []
-    found = False
+def _matrices(graph: onnx.GraphProto) -> dict[str, int]:
+    """The weights that are multiplied, and the axis of each that the product sums over."""
+    weights = {item.name for item in graph.initializer if _is_float(item) and len(item.dims) > 1}
+    found: dict[str, int] = {}
     for node in graph.node:
-        if not (node.op_type == "Gather" and node.input[0] in tables and node.input[1] == tokens):
-            nodes.append(node)
-            continue
-        found = True
-        table = tables[node.input[0]]
-        integers, scales = quantise(numpy_helper.to_array(table), axis=0)
-        name = table.name
-        graph.initializer.remove(table)
-        graph.initializer.append(numpy_helper.from_array(integers, f"{name}.int8"))
-        graph.initializer.append(numpy_helper.from_array(scales[:, None], f"{name}.scale"))
-        nodes += [
-            _node("Gather", [f"{name}.int8", tokens], f"{name}.row_int8", axis=0),
-            _node("Cast", [f"{name}.row_int8"], f"{name}.row", to=onnx.TensorProto.FLOAT),
-            _node("Gather", [f"{name}.scale", tokens], f"{name}.row_scale", axis=0),
-            _node("Mul", [f"{name}.row", f"{name}.row_scale"], node.output[0]),
-        ]
-    if not found:
-        raise ExportError("the text encoder cannot be quantised: its tokens look up no table of word embeddings")
-    del graph.node[:]
-    graph.node.extend(nodes)
+        for name, axis in _factors(node):
+            if name in weights:
+                found.setdefault(name, axis)
+    return found
 
 
-def _quantise_products(graph: onnx.GraphProto) -> None:
-    """MatMul(x, weights) becomes MatMul(x, DequantizeLinear(integers, scales))."""
-    weights = {item.name: item for item in graph.initializer}
-    nodes: list[onnx.NodeProto] = []
+def _factors(node: onnx.NodeProto) -> Iterator[tuple[str, int]]:
+    """What a node multiplies, and the axis of each that it sums over."""
+    if node.op_type == "MatMul":
+        yield node.input[0], -1
+        yield node.input[1], -2
+    elif node.op_type == "Gemm":
+        turned = {attribute.name for attribute in node.attribute if attribute.i and attribute.name.startswith("trans")}
+        yield node.input[0], -2 if "transA" in turned else -1
+        yield node.input[1], -1 if "transB" in turned else -2
+    elif node.op_type == "LSTM":
+        yield node.input[1], -1
+        yield node.input[2], -1
+
+
+def _tables(graph: onnx.GraphProto) -> set[str]:
+    """The matrices of which nothing but rows is looked up."""
+    found = {item.name for item in graph.initializer if _is_float(item) and len(item.dims) == 2}
+    looked_up = set()
     for node in graph.node:
-        matrix = weights.pop(node.input[1], None) if node.op_type == "MatMul" else None
-        if matrix is not None and len(matrix.dims) == 2:
-            integers, scales = quantise(numpy_helper.to_array(matrix), axis=1)
-            name = matrix.name
-            graph.initializer.remove(matrix)
-            graph.initializer.append(numpy_helper.from_array(integers, f"{name}.int8"))
-            graph.initializer.append(numpy_helper.from_array(scales, f"{name}.scale"))
-            nodes.append(_node("DequantizeLinear", [f"{name}.int8", f"{name}.scale"], name, axis=1))
-        nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
+        rows = node.op_type == "Gather" and all(attribute.i == 0 for attribute in node.attribute)
+        if rows:
+            looked_up.add(node.input[0])
+        found.difference_update(node.input[1:] if rows else node.input)
+    return found & looked_up
 
 
-def _node(kind: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:
-    node = onnx.helper.make_node(kind, inputs, [output], name=f"{output}.{kind}")
-    node.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in attributes.items())
-    return node
+def _rows(gather: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Rows of an int8 table: looked up, then multiplied by their scales, so that the table stays int8 in memory."""
+    (table, places), output = gather.input, gather.output[0]
+    return [
+        _node("Gather", [f"{table}.int8", places], f"{output}.int8"),
+        _node("Gather", [f"{table}.scale", places], f"{output}.scale"),
+        *_product(f"{output}.int8", f"{output}.scale", output),
+    ]
+
+
+def _product(integers: str, scales: str, output: str) -> list[onnx.NodeProto]:
+    """Integers times scales, in fp32."""
+    cast = _node("Cast", [integers], f"{output}.float")
+    cast.attribute.append(onnx.helper.make_attribute("to", onnx.TensorProto.FLOAT))
+    return [cast, _node("Mul", [f"{output}.float", scales], output)]
+
+
+def _node(kind: str, inputs: list[str], output: str) -> onnx.NodeProto:
+    return onnx.helper.make_node(kind, inputs, [output], name=f"{output}.{kind}")
+
+
+def _is_float(item: onnx.TensorProto) -> bool:
+    return bool(item.data_type == onnx.TensorProto.FLOAT)

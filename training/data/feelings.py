@@ -82,14 +82,14 @@ def read_utterances(data: Path) -> list[Utterance]:
             row["image_file"],
             row["split"],
         )
-        for row in _rows(data / "artemis.csv")
+        for row in read_table(data / "artemis.csv")
     ]
 
 
 def read_paintings(data: Path) -> list[Picture]:
     """All pictures of ``paintings.zip`` as ``paintings.csv`` describes them."""
     found = []
-    for row in _rows(data / "paintings.csv"):
+    for row in read_table(data / "paintings.csv"):
         left, upper, right, lower = (int(edge) for edge in row["crop"].split(","))
         words = [row["title"], f"by {row['artist']}" if row["artist"] else "", row["style"]]
         caption = ", ".join(re.sub(r"[-_]+", " ", word).strip() for word in words if word)
@@ -103,7 +103,7 @@ def read_oasis(data: Path) -> tuple[list[Picture], NDArray[np.float32]]:
     Returns:
         The pictures (all in the train split), and float32 [n, 2]: valence and arousal in [-1, 1].
     """
-    rows = _rows(data / "oasis.csv")
+    rows = read_table(data / "oasis.csv")
     pictures = [
         Picture(row["file"], None, f"a photograph: {re.sub(r'[ _]*[0-9]+$', '', row['theme'])}", "train")
         for row in rows
@@ -116,7 +116,7 @@ def read_goemotions(data: Path) -> tuple[list[LabelledText], int]:
     """The texts of GoEmotions (Demszky et al. 2020) and the number of its labels."""
     texts = [
         LabelledText(row["text"], tuple(int(label) for label in row["label_ids"].split(",")), row["split"])
-        for row in _rows(data / "goemotions.tsv", separator="\t")
+        for row in read_table(data / "goemotions.tsv", separator="\t")
     ]
     return texts, 1 + max(label for text in texts for label in text.labels)
 
@@ -125,7 +125,7 @@ class ArousalLexicon:
     """Arousal of a text by its words (norms of Warriner, Kuperman & Brysbaert 2013)."""
 
     def __init__(self, data: Path) -> None:
-        self._words = {row["word"].lower(): float(row["arousal"]) for row in _rows(data / "lexicon_warriner.csv")}
+        self._words = {row["word"].lower(): float(row["arousal"]) for row in read_table(data / "lexicon_warriner.csv")}
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 [len(texts)], standardised over the texts; 0 where no word is known."""
@@ -178,7 +178,7 @@ class PictureArchive:
         return np.asarray(image.crop((left, upper, left + self._size, upper + self._size)), np.uint8)
 
 
-def _rows(path: Path, separator: str = ",") -> list[dict[str, str]]:
+def read_table(path: Path, separator: str = ",") -> list[dict[str, str]]:
     """All rows of a table with a header; no quoting where the separator is a tab."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
