@@ -55,6 +55,7 @@ class EngineRoom:
         """Starts the process, as the supervisor does."""
         self.inbox, inbox = open_channel(50)
         outbox, self._outbox = open_channel(50)
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         links = EngineLinks(inbox, outbox, self.ring.name, self.progress, self.controls)
         arguments = ("engine", os.getpid(), "kiosk.engine:run_engine", self._settings, links)
         self.process = multiprocessing.get_context("spawn").Process(target=enter, args=arguments)
