@@ -16,6 +16,9 @@ MENDABLE, MISTAKE = 2, 1
 """Exit statuses: after an error that somebody can mend, and after a mistake in the program."""
 
 _DIE_WITH_PARENT, _SET_NAME = 1, 15  # PR_SET_PDEATHSIG and PR_SET_NAME of prctl(2)
+_NICENESS = {"camera": 5, "web": 5}
+"""Of the processes that sound does not wait for: whatever they do, it comes first."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +41,7 @@ def enter(name: str, parent: int, target: str, settings: object, links: object) 
     system.prctl(_SET_NAME, f"a2m-{name}".encode())
     if os.getppid() != parent:  # it died before it could be told
         return
+    os.nice(_NICENESS.get(name, 0))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Libraries that write to standard error by themselves would pass by the limits of the log.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")

@@ -95,7 +95,7 @@ class LinkedExhibit:
         self._take_news()
         if self._links.controls.paused:
             raise DeviceError("the exhibit rests: try again later")
-        if not any(part.ok for part in self._health.parts if part.name == "engine"):
+        if not any(part.running for part in self._health.parts if part.name == "engine"):
             raise DeviceError("nobody listens at this moment: try again in a few seconds")
         self._links.outbox.put(Hear(self._desk.take(text, visitor), received))
         return received

@@ -178,6 +178,7 @@ class PartState:
         ok: whether it does its work.
         sentence: what is so, or what to do.
         restarts: how often it was replaced since the exhibit started.
+        running: whether there is such a process that has begun to work; it may still be hindered.
     """
 
     name: PartName
@@ -185,6 +186,7 @@ class PartState:
     ok: bool
     sentence: str
     restarts: int = 0
+    running: bool = True
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from kiosk.calibration import read_region
 from kiosk.config import Settings
 from kiosk.entry import MENDABLE
 from kiosk.links import CameraLinks, EngineLinks, SpeakerLinks, WebLinks
-from kiosk.messages import Outline, PartName, PartState
+from kiosk.messages import EngineState, Outline, PartName, PartState
 from kiosk.notify import Notifier
 from kiosk.progress import Controls, Progress
 from kiosk.ring import AudioRing
@@ -202,10 +202,16 @@ class Supervisor:
 
     def _state(self, watched: WatchedProcess) -> PartState:
         part, state = watched.plan.name, self._routes.state(watched.plan.name)
-        device = "" if state is None else getattr(state, "device", "") or getattr(state, "provider", "")
+        match state:
+            case None:
+                device = f"{self._settings.web.host}:{self._settings.web.port}" if part == "web" else ""
+            case EngineState(provider):
+                device = provider
+            case _:
+                device = state.device
         if not watched.working:
             sentence = "it is being started" if watched.restarts == 0 else "it is being started again"
-            return PartState(part, device, False, sentence, watched.restarts)
+            return PartState(part, device, False, sentence, watched.restarts, running=False)
         if state is None:
             return PartState(part, device, True, "it works", watched.restarts)
         return PartState(part, device, state.ok, state.sentence, watched.restarts)
