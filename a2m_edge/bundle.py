@@ -28,7 +28,10 @@ DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
 GRAPHS = ("image_encoder", "text_encoder", "fusion", "mel_decoder", "vocoder")
 """The graphs that every bundle has."""
 
-COMPANIONS = ("tokenizer.json", "bed.wav", "MODEL_CARD.md")
+BED = "bed.wav"
+"""The safe loop, which plays when nothing else can."""
+
+COMPANIONS = ("tokenizer.json", BED, "MODEL_CARD.md")
 """The further files that every bundle has."""
 
 COMPOSER = "composer.json"
@@ -305,10 +308,15 @@ class Manifest:
         return sane
 
     @property
+    def companions(self) -> tuple[str, ...]:
+        """The files of a bundle of this manifest that are no graphs."""
+        return (*COMPANIONS, *([COMPOSER] if self.score is not None else []))
+
+    @property
     def needed_files(self) -> tuple[str, ...]:
         """The files that a bundle of this manifest must hold beside ``manifest.json``."""
         graphs = [file for graph in self.graphs.values() for file in (graph.file, *graph.data)]
-        return (*graphs, *COMPANIONS, *([COMPOSER] if self.score is not None else []))
+        return (*graphs, *self.companions)
 
     def check_files(self) -> None:
         """Refuses a list of files that is incomplete or names anything but plain files of the folder.

@@ -116,6 +116,24 @@ def open_session(bundle: Bundle, graph: str, device: str = "auto", threads: int 
     return _Opening(bundle, graph, device, threads).session()
 
 
+def require_engines() -> None:
+    """Refuses a machine that can build no engine, before a long work that would end with one.
+
+    Raises:
+        DeviceError: TensorRT, its libraries, the driver or the GPU is missing.
+        MissingExtraError: onnxruntime is not installed.
+    """
+    if find_tensorrt() is not None:
+        return
+    runtime = _onnxruntime()
+    if not provider_offered(runtime):
+        raise DeviceError(
+            'TensorRT is not installed: run  pip install --extra-index-url https://pypi.nvidia.com "a2m-edge[tensorrt]"'
+            "  or, for onnxruntime-gpu to use it, install its libraries for the whole system"
+        )
+    require_cuda(runtime)
+
+
 def build_engines(bundle: Bundle, progress: Progress | None = None) -> dict[str, EngineRecord]:
     """Makes sure that this machine has the engines of a bundle, so that ``"tensorrt"`` starts at once later.
 
@@ -188,16 +206,12 @@ class _Opening:
 
     def engine(self, progress: Progress | None = None) -> tuple[str, Executor, EngineRecord]:
         """Provider, executor and record of the graph's engine: by TensorRT itself, or by ONNX Runtime's provider."""
+        require_engines()
         tensorrt = find_tensorrt()
         if tensorrt is not None:
             return ENGINE, *open_engine(self.bundle, self.graph, tensorrt, self._reference, progress)
-        if provider_offered(self.runtime):
-            return TENSORRT, *open_provider_engine(
-                self.bundle, self.graph, self.runtime, self._on_providers, self._reference
-            )
-        raise DeviceError(
-            'TensorRT is not installed: run  pip install --extra-index-url https://pypi.nvidia.com "a2m-edge[tensorrt]"'
-            "  or, for onnxruntime-gpu to use it, install its libraries for the whole system"
+        return TENSORRT, *open_provider_engine(
+            self.bundle, self.graph, self.runtime, self._on_providers, self._reference
         )
 
     def _on_cpu(self) -> Session:

@@ -117,7 +117,7 @@ def _decode_union(choices: tuple[Any, ...], value: object, place: str) -> Any:
     for choice in choices:
         if type(value) is choice:
             return value
-    records = [choice for choice in choices if dataclasses.is_dataclass(choice)]
+    records: list[Any] = [choice for choice in choices if dataclasses.is_dataclass(choice)]
     if isinstance(value, dict) and records:
         return _decode_dataclass(
             next((kind for kind in records if _hints(kind).keys() == value.keys()), records[0]), value, place

@@ -1,22 +1,17 @@
-"""Checkpoints in, bundle out: whole, proven and in its place, or not at all."""
+"""Trained models in, bundle out: whole, proven and in its place, or not at all."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import onnx
-from tokenizers import Tokenizer
 
 import a2m_edge
 from a2m_edge.bundle import (
+    BED,
     COMPOSER,
-    MANIFEST,
     SCHEMA,
     Bundle,
     Graph,
@@ -25,14 +20,14 @@ from a2m_edge.bundle import (
     open_bundle,
     seal_bundle,
 )
-from a2m_edge.errors import ExportError, OutputError
+from a2m_edge.errors import ExportError
 from export.bed import render_bed, write_silence
-from export.graphs import OPSET, GraphPlan, export_graph, graph_bytes
-from export.models import Models, load_models
-from export.parity import Check, check_graph, check_quantised, check_tokens, require, summary
-from export.plans import graph_plans
-from export.quantisation import quantise_text_encoder
-from export.utterances import difficult_texts, utterances
+from export.graph_files import FP32, GraphFile, Precisions, export_graphs, place
+from export.graphs import OPSET
+from export.models import Models
+from export.parity import Check, require, summary
+from export.placement import folder_beside, placed_when_whole, refuse
+from export.validation import validate_graphs
 from training.models.hifigan import receptive_field_frames
 
 _PROGRAMS = ("onnx", "onnxruntime", "onnxscript", "open_clip_torch", "tokenizers", "torch", "transformers")
@@ -55,128 +50,135 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Graphs:
-    """The graphs of a bundle.
+class Companions:
+    """The files of a bundle that are no graphs.
 
     Attributes:
-        plans: what they were to be.
-        full: as exported, fp32.
-        shipped: as the bundle holds them; the text encoder is int8.
+        composer: the composer's tables; None for a decoder that takes no score.
+        bed: the safe loop as a WAV file; None lets the bundle play it.
     """
 
-    plans: tuple[GraphPlan, ...]
-    full: dict[str, onnx.ModelProto]
-    shipped: dict[str, onnx.ModelProto]
+    composer: Path | None
+    bed: Path | None = None
+
+    def needed(self, models: Models) -> tuple[Path | None, ...]:
+        """The files that have to be there for a bundle of these models.
+
+        Raises:
+            ExportError: the models need tables of a composer, and none are named.
+        """
+        if models.score is None:
+            return (self.bed,)
+        if self.composer is None:
+            raise ExportError("the decoder plays a score, and no tables of a composer are named: name a composer.json")
+        return self.composer, self.bed
 
 
 def export_bundle(
-    *,
-    encoder: Path,
-    fusion: Path,
-    decoder: Path,
-    vocoder: Path,
-    composer: Path,
+    models: Models,
     out: Path,
     label: Label,
-    bed: Path | None = None,
-    measured: dict[str, object] | None = None,
+    companions: Companions,
+    *,
+    precisions: Precisions = FP32,
+    opset: int = OPSET,
     validate: bool = True,
+    feelings: Path | None = None,
+    measured: dict[str, object] | None = None,
+    prepare: Callable[[Bundle], None] | None = None,
 ) -> tuple[Bundle, list[Check]]:
-    """Exports four checkpoints as a bundle.
+    """Exports trained models, compares the graphs with them, and makes a bundle of them.
 
     Args:
-        encoder, fusion, decoder, vocoder: checkpoint folders.
-        composer: the composer's tables, ``composer.json``.
-        out: the bundle's folder; a bundle that is already there is replaced.
-        label: name, version, licence and model card.
-        bed: the safe loop as a WAV file; None lets the bundle play it.
-        measured: quality figures of the weights, for the manifest.
-        validate: compare every graph with its model before anything is written.
+        models: what becomes graphs.
+        out, label, companions, measured, prepare: as in ``write_bundle``.
+        precisions, opset: as in ``export_graphs``.
+        validate: whether everything is compared with the models before anything is kept.
+        feelings: as in ``validate_graphs``.
 
     Returns:
         The bundle as it was opened, and what was checked.
 
     Raises:
-        CheckpointError: a checkpoint is missing, damaged or of another kind.
-        ExportError: the models do not fit together, or an exported graph differs from its model.
+        ExportError: a model cannot be exported, an exported graph differs from its model, or a file is missing.
+        DataError: ``feelings`` cannot be used.
         OutputError: ``out`` cannot be written, or is something else than a bundle.
     """
-    _refuse(out, composer, bed)  # before minutes of work
-    models = load_models(encoder, fusion, decoder, vocoder)
-    graphs = export_graphs(models)
-    return write_bundle(models, graphs, composer, out, label, bed=bed, measured=measured, validate=validate)
+    refuse(out, *companions.needed(models), feelings)
+    with folder_beside(out) as aside:
+        shipped, full = aside / "shipped", aside / "full"
+        shipped.mkdir()
+        full.mkdir()
+        graphs = export_graphs(models, shipped, full, precisions, opset)
+        checks = validate_graphs(models, graphs, feelings) if validate else []
+        require(checks)
+        bundle = write_bundle(models, graphs, out, label, companions, checks=checks, measured=measured, prepare=prepare)
+    return bundle, checks
 
 
 def write_bundle(
     models: Models,
-    graphs: Graphs,
-    composer: Path,
+    graphs: Mapping[str, GraphFile],
     out: Path,
     label: Label,
+    companions: Companions,
     *,
-    bed: Path | None = None,
+    checks: Iterable[Check] = (),
     measured: dict[str, object] | None = None,
-    validate: bool = True,
-) -> tuple[Bundle, list[Check]]:
-    """Compares graphs with the models they were exported from, and makes the bundle of them.
+    prepare: Callable[[Bundle], None] | None = None,
+) -> Bundle:
+    """Makes a bundle of graphs that were exported before.
 
-    Args, returns and raises are those of ``export_bundle``.
-    """
-    _refuse(out, composer, bed)
-    checks = validate_graphs(models, graphs) if validate else []
-    require(checks)
-    manifest = _manifest(models, graphs, label, {**summary(checks)}, measured or {})
-    with _placed_when_whole(out) as folder:
-        for plan in graphs.plans:
-            (folder / plan.file).write_bytes(graph_bytes(graphs.shipped[plan.name]))
-        (folder / "tokenizer.json").write_text(bundle_tokenizer(models).to_str(), encoding="utf-8")
-        if models.score is not None:
-            shutil.copyfile(composer, folder / COMPOSER)
-        (folder / "MODEL_CARD.md").write_text(label.model_card, encoding="utf-8")
-        if bed is not None:
-            shutil.copyfile(bed, folder / "bed.wav")
-        else:
-            write_silence(folder / "bed.wav", models.audio)  # the bundle has to be whole before it can play
-            render_bed(seal_bundle(folder, manifest), folder / "bed.wav")
-        seal_bundle(folder, manifest)
-    return open_bundle(out), checks
-
-
-def export_graphs(models: Models) -> Graphs:
-    """Exports every model; nothing is compared yet.
+    Args:
+        models: what they were exported from.
+        graphs: of ``export_graphs``.
+        out: the bundle's folder; a bundle that is already there is replaced.
+        label: name, version, licence and model card.
+        companions: its further files.
+        checks: how the graphs compare with the models, for the manifest.
+        measured: quality figures of the weights, for the manifest.
+        prepare: is given the whole bundle before it takes its place, and may still refuse it.
 
     Raises:
-        ExportError: a model cannot be exported.
+        ExportError: a file is missing.
+        OutputError: ``out`` cannot be written, or is something else than a bundle.
     """
-    plans = graph_plans(models)
-    full = {plan.name: export_graph(plan) for plan in plans}
-    return Graphs(plans, full, {**full, "text_encoder": quantise_text_encoder(full["text_encoder"])})
+    refuse(out, *companions.needed(models))
+    manifest = _manifest(models, label, {name: graph.description for name, graph in graphs.items()})
+    with placed_when_whole(out) as folder:
+        for graph in graphs.values():
+            place(graph.shipped, graph.description, folder)
+        (folder / "tokenizer.json").write_text(models.bundle_tokenizer.to_str(), encoding="utf-8")
+        (folder / "MODEL_CARD.md").write_text(label.model_card, encoding="utf-8")
+        if models.score is not None and companions.composer is not None:
+            shutil.copyfile(companions.composer, folder / COMPOSER)
+        if companions.bed is not None:
+            shutil.copyfile(companions.bed, folder / BED)
+        else:
+            _play_bed(graphs, manifest, folder)
+        bundle = seal_bundle(folder, replace(manifest, parity={**summary(checks)}, measured=measured or {}))
+        if prepare is not None:
+            prepare(bundle)
+    return open_bundle(out)
 
 
-def validate_graphs(models: Models, graphs: Graphs) -> list[Check]:
-    """Compares every exported graph, the int8 text encoder and the tokenizer with what was trained."""
-    checks = [check for plan in graphs.plans for check in check_graph(plan, graph_bytes(graphs.full[plan.name]))]
-    tokenizer = bundle_tokenizer(models)
-    checks.append(check_tokens(lambda text: models.encoder.tokens([text])[0].tolist(), tokenizer, difficult_texts()))
-    full, shipped = (graph_bytes(version["text_encoder"]) for version in (graphs.full, graphs.shipped))
-    return [*checks, *check_quantised(full, shipped, tokenizer, utterances())]
+def _play_bed(graphs: Mapping[str, GraphFile], manifest: Manifest, folder: Path) -> None:
+    """Writes the safe loop into a folder that has all else.
+
+    The fp32 graphs play it: every machine runs these, whatever the bundle is for.
+    """
+    with folder_beside(folder) as whole:
+        for graph in graphs.values():
+            place(graph.full, graph.full_description, whole)
+        for name in manifest.companions:
+            if name != BED:
+                shutil.copyfile(folder / name, whole / name)
+        write_silence(whole / BED, manifest.audio)  # a bundle has to be whole before it can play
+        descriptions = {name: graph.full_description for name, graph in graphs.items()}
+        render_bed(seal_bundle(whole, replace(manifest, graphs=descriptions)), folder / BED)
 
 
-def bundle_tokenizer(models: Models) -> Tokenizer:
-    """The tokenizer of a bundle: cuts at the context length, special tokens included, and never pads."""
-    tokenizer = Tokenizer.from_str(models.encoder.tokenizer.to_str())  # a copy
-    tokenizer.enable_truncation(models.encoder.context_length)
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _manifest(
-    models: Models,
-    graphs: Graphs,
-    label: Label,
-    parity: dict[str, object],
-    measured: dict[str, object],
-) -> Manifest:
+def _manifest(models: Models, label: Label, graphs: dict[str, Graph]) -> Manifest:
     reach = receptive_field_frames(models.vocoder)
     return Manifest(
         schema=SCHEMA,
@@ -194,10 +196,10 @@ def _manifest(
         score=models.score,
         decoder=models.decoding,
         vocoder=VocoderContext(reach, reach),
-        graphs={plan.name: Graph(plan.file, OPSET, plan.inputs, plan.outputs) for plan in graphs.plans},
+        graphs=graphs,
         versions=_versions(),
-        parity=parity,
-        measured=measured,
+        parity={},
+        measured={},
     )
 
 
@@ -205,42 +207,3 @@ def _versions() -> dict[str, str]:
     """Versions of the programs that exported; without the build of torch (``+cpu``), which changes no weight."""
     versions = {name: importlib.metadata.version(name).split("+")[0] for name in _PROGRAMS}
     return {"a2m-edge": a2m_edge.__version__, **versions}
-
-
-def _refuse(out: Path, *sources: Path | None) -> None:
-    """Refuses a place that holds something else than a bundle, and sources that are not there."""
-    for source in sources:
-        if source is not None and not source.is_file():
-            raise ExportError(f"there is no file {source}, which the bundle needs: name another")
-    if not out.parent.is_dir():
-        raise OutputError(f"cannot write the bundle {out}: there is no folder {out.parent}; create it first")
-    if out.is_symlink() or (out.exists() and not (out / MANIFEST).is_file() and not _is_empty(out)):
-        raise OutputError(f"{out} exists and is no bundle: name another folder, or remove it")
-
-
-def _is_empty(out: Path) -> bool:
-    return out.is_dir() and not any(out.iterdir())
-
-
-@contextmanager
-def _placed_when_whole(out: Path) -> Iterator[Path]:
-    """A folder beside ``out`` that takes its place when the block ends well, and vanishes when it does not."""
-    mark = secrets.token_hex(8)
-    aside, old = (out.parent / f".{out.name}.{mark}.{part}" for part in ("part", "old"))
-    try:
-        aside.mkdir()
-        yield aside
-        if out.exists():
-            out.rename(old)
-        try:
-            aside.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
-            raise
-    except OSError as error:
-        raise OutputError(f"cannot write the bundle {out}: {error.strerror or error}") from error
-    finally:
-        for left in (aside, old):
-            if left.exists():
-                shutil.rmtree(left)

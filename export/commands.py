@@ -1,75 +1,174 @@
-"""The command that makes bundles."""
+"""The commands that make bundles and compare them with their models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from a2m_edge.bundle import Bundle
+    from export.graph_files import Precisions
     from export.parity import Check
 
-CHECKPOINTS = Path(__file__).parents[1] / "training" / "checkpoints"
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "training" / "checkpoints"
 """The checkpoints behind the default bundle, committed beside the code."""
+
+Format = Literal["onnx", "tensorrt"]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the program."""
+    """Adds the commands to the program."""
     app.command("export")(export)
+    app.command("export-table")(export_table)
 
 
-def _checkpoint(kind: str) -> Any:
-    return typer.Option(help=f"Checkpoint folder of the {kind}.", show_default=f"training/checkpoints/{kind}")
+def _checkpoint(kind: str, more: str = "") -> Any:
+    return typer.Option(help=f"Checkpoint folder of the {kind}{more}.", show_default=f"training/checkpoints/{kind}")
 
 
 def export(
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle; a bundle there is replaced.")],
-    encoder: Annotated[Path, _checkpoint("encoder")] = CHECKPOINTS / "encoder",
+    encoder: Annotated[str, _checkpoint("encoder", ", or an OpenCLIP model as NAME or NAME:PRETRAINED")] = str(
+        CHECKPOINTS / "encoder"
+    ),
     fusion: Annotated[Path, _checkpoint("fusion")] = CHECKPOINTS / "fusion",
     decoder: Annotated[Path, _checkpoint("decoder")] = CHECKPOINTS / "decoder",
-    vocoder: Annotated[Path, _checkpoint("vocoder")] = CHECKPOINTS / "vocoder",
+    vocoder: Annotated[Path, _checkpoint("vocoder", ", or a public HiFi-GAN checkpoint")] = CHECKPOINTS / "vocoder",
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="fp32, fp16 (for GPUs) or int8 (where it suits), of all graphs or, as GRAPH=PRECISION, of one; may "
+            "be repeated, and a later one wins.",
+            show_default="text_encoder=int8; fp32 for tensorrt",
+        ),
+    ] = None,
+    format: Annotated[
+        Format, typer.Option(help="tensorrt also builds the engines of this machine's GPU into the user's cache.")
+    ] = "onnx",
+    opset: Annotated[int, typer.Option(help="Version of the ONNX operators.")] = 18,
     composer: Annotated[
         Path, typer.Option(help="The composer's tables.", show_default="training/checkpoints/composer.json")
     ] = CHECKPOINTS / "composer.json",
     model_card: Annotated[
-        Path, typer.Option(help="Markdown file.", show_default="training/checkpoints/MODEL_CARD.md")
-    ] = CHECKPOINTS / "MODEL_CARD.md",
+        Path | None,
+        typer.Option(help="Markdown file.", show_default="that of the default bundle, or a list of the sources"),
+    ] = None,
     measured: Annotated[Path | None, typer.Option(help="JSON file of the weights' quality figures.")] = None,
     bed: Annotated[
         Path | None, typer.Option(help="WAV file of the safe loop.", show_default="played by the bundle")
     ] = None,
-    name: Annotated[str, typer.Option(help="What the bundle is called.")] = "a2m-s",
+    feelings: Annotated[
+        Path | None,
+        typer.Option(help="ArtEmis file (CSV): the accuracy that reduced encoders lose is measured on it."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the bundle is called.", show_default="a2m-s, or the folder's name")
+    ] = None,
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1",
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "CC-BY-NC-4.0",
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the weights.", show_default="CC-BY-NC-4.0 for a2m-s")
+    ] = None,
     validate: Annotated[
         bool, typer.Option("--validate/--no-validate", help="Compare every graph with its model.")
     ] = True,
 ) -> None:
     """Makes a bundle from checkpoints: ONNX graphs that are compared with their models before anything is kept."""
-    _require("onnx", "onnxscript", "torch")
-    from export.bundle_writer import Label, export_bundle
+    require("onnx", "onnxscript", "torch")
+    from export.bundle_writer import Companions, Label, export_bundle
+    from export.models import load_models
+    from export.placement import refuse
 
+    prepare = _engine_builder() if format == "tensorrt" else None
+    # Engines hold no int8 weights.
+    precisions = read_precisions(precision or (["fp32"] if format == "tensorrt" else ["text_encoder=int8"]))
+    sources = [Path(encoder), fusion, decoder, vocoder]
+    if all(source.resolve().parent == CHECKPOINTS for source in sources):
+        known = ("a2m-s", "CC-BY-NC-4.0", _read(CHECKPOINTS / "MODEL_CARD.md", "model card"))
+    else:
+        known = (out.resolve().name, "not stated", _card(sources))
+    card = None if model_card is None else _read(model_card, "model card")
+    label = Label(name or known[0], version, licence or known[1], card or known[2])
+    figures = _read_measured(measured)
+    refuse(out, bed, feelings)  # before minutes of work
     bundle, checks = export_bundle(
-        encoder=encoder,
-        fusion=fusion,
-        decoder=decoder,
-        vocoder=vocoder,
-        composer=composer,
-        out=out,
-        label=Label(name, version, licence, _read(model_card, "model card")),
-        bed=bed,
-        measured=_read_measured(measured),
+        load_models(encoder, fusion, decoder, vocoder),
+        out,
+        label,
+        Companions(composer, bed),
+        measured=figures,
+        precisions=precisions,
+        opset=opset,
+        feelings=feelings,
         validate=validate,
+        prepare=prepare,
     )
     _print_table(checks)
     size = sum(record.size for record in bundle.manifest.files.values())
     typer.echo(f"{out}: {bundle.manifest.name} {bundle.manifest.version}, {size / 1e6:.1f} MB, {bundle.hash[:12]}")
 
 
-def _require(*modules: str) -> None:
+def export_table(
+    out: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Markdown file whose table is replaced.", show_default="shown"),
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads of each run.")] = 2,
+) -> None:
+    """Measures every model in every precision, with PyTorch in the same run: size, parity, speed. Takes minutes."""
+    require("onnx", "onnxscript", "torch")
+    from rich.console import Console
+
+    from export.models import load_models
+    from export.table import markdown, measure, replace_table, subjects
+
+    models = load_models(*(CHECKPOINTS / kind for kind in ("encoder", "fusion", "decoder", "vocoder")))
+    with Console(stderr=True).status("measuring") as status:
+        found = []
+        for row in measure(subjects(models), threads):
+            found.append(row)
+            status.update(f"measured {row.model} {row.graph} {row.precision}")
+    table = markdown(found, threads)
+    if out is None:
+        typer.echo(table)
+    else:
+        replace_table(out, table)
+
+
+def _engine_builder() -> Callable[[Bundle], None]:
+    """Builds a bundle's engines with a bar for each; a machine that cannot is refused at once."""
+    from rich.progress import Progress, TaskID
+
+    from a2m_edge.sessions import build_engines, require_engines
+
+    require_engines()
+
+    def build(bundle: Bundle) -> None:
+        with Progress() as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def show(graph: str, share: float) -> None:
+                if graph not in tasks:
+                    tasks[graph] = bars.add_task(f"engine of {graph}", total=1.0)
+                bars.update(tasks[graph], completed=share)
+
+            records = build_engines(bundle, show)
+        for graph, record in records.items():
+            figures = ", ".join(f"{name} {value:.7g}" for name, value in record.parity.items())
+            typer.echo(f"engine of {graph}: built in {record.seconds:.0f} s; {figures}")
+
+    return build
+
+
+def require(*modules: str) -> None:
+    """Refuses to begin without the parts that an export needs.
+
+    Raises:
+        MissingExtraError: naming the extra that installs them.
+    """
     from importlib.util import find_spec
 
     from a2m_edge.errors import MissingExtraError
@@ -79,6 +178,38 @@ def _require(*modules: str) -> None:
             raise MissingExtraError(module, "train")
     if find_spec("onnxruntime") is None:
         raise MissingExtraError("onnxruntime", "cpu")
+
+
+def read_precisions(values: Iterable[str]) -> Precisions:
+    """What the user says of precisions: ``fp32``, ``fp16`` or ``int8``, or one of these for one graph.
+
+    Raises:
+        OptionError: a value is neither.
+        ExportError: there is no such graph.
+    """
+    from typing import get_args
+
+    from a2m_edge.bundle import Precision
+    from a2m_edge.errors import OptionError
+    from export.graph_files import Precisions
+
+    precisions = Precisions()
+    kinds: dict[str, Precision] = {kind: kind for kind in get_args(Precision)}
+    for value in values:
+        graph, _, word = value.rpartition("=")
+        if word not in kinds:
+            raise OptionError(
+                f"--precision is {value!r}: give fp32, fp16 or int8, or one of these for one graph, as vocoder=fp16"
+            )
+        kind = kinds[word]
+        precisions = Precisions(precisions.everywhere, {**precisions.named, graph: kind}) if graph else Precisions(kind)
+    return precisions
+
+
+def _card(sources: Iterable[Path]) -> str:
+    """A model card that says no more than where the weights came from."""
+    rows = "\n".join(f"- {source.name}" for source in sources)
+    return f"# Model card\n\nNobody has described these weights yet. They were exported from\n\n{rows}\n"
 
 
 def _read(path: Path, what: str) -> str:

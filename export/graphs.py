@@ -11,18 +11,27 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import external_data_helper
 from torch import nn
 
 from a2m_edge.bundle import Tensor
 from a2m_edge.errors import ExportError
 
 OPSET = 18
+"""The oldest opset that torch's exporter writes."""
+
+NEWEST_OPSET = 23
+"""The newest one that was tried here."""
+
+INLINE_LIMIT = 1 << 30
+"""Bytes of weights that a graph may hold in its own file; a protobuf message may not exceed 2 GiB."""
 
 Arrays = tuple[NDArray[np.generic], ...]
 Sample = Callable[[int, int, np.random.Generator], Arrays]
@@ -65,24 +74,32 @@ class GraphPlan:
         return f"{self.name}.onnx"
 
 
-def export_graph(plan: GraphPlan) -> onnx.ModelProto:
+def export_graph(plan: GraphPlan, opset: int = OPSET) -> onnx.ModelProto:
     """Writes a plan's module as ONNX: fp32, self-contained, and the same bytes for the same weights.
 
+    Args:
+        plan: what is exported.
+        opset: version of the operators, ``OPSET`` to ``NEWEST_OPSET``.
+
     Raises:
-        ExportError: torch cannot export the module.
+        ExportError: the opset is out of range, or torch cannot export the module.
     """
+    if not OPSET <= opset <= NEWEST_OPSET:
+        raise ExportError(f"graphs are exported with opset {OPSET} to {NEWEST_OPSET}, not {opset}: choose one of these")
     inputs = plan.sample(*TRACED, np.random.default_rng(0))
     axes = tuple(
         {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
         for tensor in plan.inputs
     )
+    # torch 2.13 remembers from one export how it dispatched an LSTM, and would unroll it in the next one.
+    torch.ops.aten.lstm.input._dispatch_cache.clear()
     try:
         with _quiet_exporter(), _eager_attention(plan.module), torch.no_grad():
             program = torch.onnx.export(
                 plan.module.eval(),
                 tuple(torch.from_numpy(array) for array in inputs),
                 dynamo=True,
-                opset_version=OPSET,
+                opset_version=opset,
                 input_names=[tensor.name for tensor in plan.inputs],
                 output_names=[tensor.name for tensor in plan.outputs],
                 dynamic_shapes=axes,
@@ -93,6 +110,9 @@ def export_graph(plan: GraphPlan) -> onnx.ModelProto:
     if program is None:  # the exporter returns nothing only when it was given a file
         raise ExportError(f"{plan.file}: torch's exporter returned no graph")
     graph: onnx.ModelProto = program.model_proto
+    written = next(entry.version for entry in graph.opset_import if not entry.domain)
+    if written != opset:  # torch's converter leaves a graph as it is where it meets an operator it cannot convert
+        raise ExportError(f"{plan.file}: torch wrote opset {written} where {opset} was asked for: choose {written}")
     return tidy(graph, plan)
 
 
@@ -123,7 +143,6 @@ def tidy(model: onnx.ModelProto, plan: GraphPlan) -> onnx.ModelProto:
     onnx.helper.set_model_props(
         model, {key: json.dumps(value, sort_keys=True) for key, value in sorted(plan.facts.items())}
     )
-    onnx.checker.check_model(model)
     return model
 
 
@@ -131,6 +150,34 @@ def graph_bytes(model: onnx.ModelProto) -> bytes:
     """The file's content; deterministic."""
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def write_graph(model: onnx.ModelProto, path: Path, inline_limit: int = INLINE_LIMIT) -> tuple[str, ...]:
+    """Writes a graph, its weights beside it where they are too large for one file.
+
+    Args:
+        model: loses its large weights in the second case: they move to the disk, so that memory holds them once.
+        path: the graph's file; ``<name>.data`` beside it takes the weights.
+        inline_limit: bytes of weights up to which the graph stays one file.
+
+    Returns:
+        the names of the files beside it; mostly none.
+
+    Raises:
+        ExportError: what was written is no valid ONNX.
+        OSError: the disk is full, or the folder may not be written.
+    """
+    data: tuple[str, ...] = ()
+    if sum(len(item.raw_data) for item in model.graph.initializer) > inline_limit:
+        data = (f"{path.name}.data",)
+        external_data_helper.convert_model_to_external_data(model, location=data[0])
+        external_data_helper.write_external_data_tensors(model, str(path.parent))
+    path.write_bytes(graph_bytes(model))
+    try:
+        onnx.checker.check_model(path)  # by its path, since a message in memory may not exceed 2 GiB
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"{path.name} is no valid ONNX: {error}") from error
+    return data
 
 
 def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:

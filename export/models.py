@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from a2m_edge.audio import AudioFormat
 from a2m_edge.bundle import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
 from a2m_edge.errors import CheckpointError, ExportError
+from a2m_edge.preprocessing import fit_tokenizer
 from a2m_edge.strict_json import StrictJsonError, decode
 from training.checkpoint import load_checkpoint
 from training.models.encoders import EncoderModel, load_encoder
@@ -112,7 +115,14 @@ class Models:
     @property
     def text(self) -> TextPreprocessing:
         """How a comment becomes tokens."""
-        return TextPreprocessing(self.encoder.context_length, self.encoder.pad_id, LANGUAGE)
+        return self.encoder.text_preprocessing(LANGUAGE)
+
+    @property
+    def bundle_tokenizer(self) -> Tokenizer:
+        """The tokenizer of a bundle: cuts at the context length, special tokens included, and pads what is heard."""
+        tokenizer = Tokenizer.from_str(self.encoder.tokenizer.to_str())  # a copy
+        fit_tokenizer(tokenizer, self.text)
+        return tokenizer
 
     @property
     def facts(self) -> dict[str, object]:

@@ -91,7 +91,9 @@ def check_tokens(reference: Callable[[str], Sequence[int]], tokenizer: Tokenizer
     return Check("tokenizer", "texts with other tokens", case, float(len(different)), 0.0)
 
 
-def check_quantised(full: bytes | Path, quantised: bytes | Path, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Check]:
+def check_quantised(
+    full: bytes | Path, quantised: bytes | Path, tokenizer: Tokenizer, texts: Sequence[str]
+) -> list[Check]:
     """Compares the embeddings of texts by an fp32 and by an int8 text encoder."""
     one, other = open_graph(full), open_graph(quantised)
     tokens = [np.array([tokenizer.encode(text).ids], np.int64) for text in texts]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,17 +22,18 @@ from torch import nn
 
 from a2m_edge.bundle import Bundle, Tensor, open_bundle
 from a2m_edge.cli import main
-from a2m_edge.errors import ExportError, OutputError
+from a2m_edge.errors import BundleError, DeviceError, ExportError, OutputError
 from a2m_edge.soundscape import Soundscape
 from export.bed import loop
-from export.bundle_writer import Graphs, bundle_tokenizer, export_graphs, validate_graphs, write_bundle
-from export.graphs import TRACED, GraphPlan, export_graph, graph_bytes
+from export.bundle_writer import Companions, export_bundle, write_bundle
+from export.graph_files import GraphFile, export_graphs
+from export.graphs import NEWEST_OPSET, OPSET, TRACED, GraphPlan, export_graph, write_graph
 from export.models import Models, load_models
-from export.parity import LIMITS, check_graph, check_quantised, check_tokens, cosines, open_graph, require, summary
-from export.plans import graph_plans, vocoder_plan
-from export.quantisation import quantise, quantise_text_encoder
+from export.parity import LIMITS, Check, check_graph, check_tokens, cosines, open_graph, require, summary
+from export.plans import graph_plans, mel_decoder_plan, vocoder_plan
 from export.utterances import difficult_texts, utterances
-from tests.tiny_bundle.make import COMPOSER, LABEL, tiny_models, write_bed
+from export.validation import validate_graphs
+from tests.tiny_bundle.make import COMPOSER, LABEL, PRECISIONS, tiny_models, write_bed
 from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import Generator
 
@@ -47,8 +48,9 @@ def tiny() -> Models:
 
 
 @pytest.fixture(scope="module")
-def graphs(tiny: Models) -> Graphs:
-    return export_graphs(tiny)
+def graphs(tiny: Models, tmp_path_factory: pytest.TempPathFactory) -> dict[str, GraphFile]:
+    """The tiny models, exported as the tiny bundle is."""
+    return export_graphs(tiny, tmp_path_factory.mktemp("shipped"), tmp_path_factory.mktemp("full"), PRECISIONS)
 
 
 @pytest.fixture
@@ -58,62 +60,64 @@ def bed(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_equals_its_model_at_five_shapes_that_were_not_traced(name: str, graphs: Graphs) -> None:
-    plan = next(plan for plan in graphs.plans if plan.name == name)
-    checks = check_graph(plan, graph_bytes(graphs.full[name]))
+def test_a_graph_equals_its_model_at_five_shapes_that_were_not_traced(name: str, graphs: dict[str, GraphFile]) -> None:
+    plan = graphs[name].plan
+    checks = check_graph(plan, graphs[name].full)
     require(checks)
     assert len(set(plan.cases) - {TRACED}) >= 5
     assert 1 in [length for _, length in plan.cases]
 
 
 @pytest.mark.parametrize(("batch", "frames"), [(1, 1), (2, 3), (1, 7), (5, 40)])
-def test_a_vocoder_gives_exactly_a_hop_for_each_frame(batch: int, frames: int, graphs: Graphs) -> None:
+def test_a_vocoder_gives_exactly_a_hop_for_each_frame(batch: int, frames: int, graphs: dict[str, GraphFile]) -> None:
     mel = np.zeros((batch, 80, frames), np.float32)
     given = {"mel": mel, "excitation": np.zeros((batch, 1, frames * 256), np.float32)}
-    waveform = open_graph(graph_bytes(graphs.full["vocoder"])).run(None, given)[0]
+    waveform = open_graph(graphs["vocoder"].full).run(None, given)[0]
     assert waveform.shape == (batch, 1, frames * 256)
 
 
-def test_the_lstm_stays_one_node_a_layer(graphs: Graphs) -> None:
-    kinds = [node.op_type for node in graphs.full["mel_decoder"].graph.node]
+def test_the_lstm_stays_one_node_a_layer(graphs: dict[str, GraphFile]) -> None:
+    kinds = [node.op_type for node in onnx.load(graphs["mel_decoder"].full).graph.node]
     assert kinds.count("LSTM") == 2
     assert not {"Loop", "Scan"} & set(kinds)
 
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_padding_changes_no_embedding(data: st.DataObject, tiny: Models, graphs: Graphs) -> None:
+def test_padding_changes_no_embedding(data: st.DataObject, tiny: Models, graphs: dict[str, GraphFile]) -> None:
     length = data.draw(st.integers(1, tiny.encoder.context_length))
     padding = data.draw(st.integers(0, tiny.encoder.context_length - length))
     tokens = data.draw(arrays(np.int64, (1, length), elements=st.integers(1, 400)))
-    session = open_graph(graph_bytes(graphs.full["text_encoder"]))
+    session = open_graph(graphs["text_encoder"].full)
     alone = session.run(None, {"tokens": tokens})[0]
     padded = session.run(None, {"tokens": np.pad(tokens, ((0, 0), (0, padding)))})[0]
     np.testing.assert_allclose(padded, alone, atol=1e-6)
 
 
-def test_the_metadata_tells_what_a_lone_graph_needs(tiny: Models, graphs: Graphs) -> None:
-    facts = {entry.key: json.loads(entry.value) for entry in graphs.full["mel_decoder"].metadata_props}
+def test_the_metadata_tells_what_a_lone_graph_needs(tiny: Models, graphs: dict[str, GraphFile]) -> None:
+    facts = {entry.key: json.loads(entry.value) for entry in onnx.load(graphs["mel_decoder"].shipped).metadata_props}
     assert facts["audio"] == asdict(tiny.audio)
     assert facts["roles"] == list(tiny.roles)
+    assert tiny.score
     assert facts["score"] == asdict(tiny.score)
-    shipped = {entry.key: json.loads(entry.value) for entry in graphs.shipped["text_encoder"].metadata_props}
+    shipped = {entry.key: json.loads(entry.value) for entry in onnx.load(graphs["text_encoder"].shipped).metadata_props}
     assert shipped["text"] == {"context_length": 32, "pad_id": 0, "language": "en", "padded": False}
 
 
-def test_two_processes_write_the_same_bytes_without_their_paths(graphs: Graphs) -> None:
+def test_two_processes_write_the_same_bytes_without_their_paths(graphs: dict[str, GraphFile], tmp_path: Path) -> None:
+    names = ("text_encoder", "mel_decoder")
     code = (
-        "import hashlib; from tests.tiny_bundle.make import tiny_models\n"
-        "from export.bundle_writer import export_graphs; from export.graphs import graph_bytes\n"
-        "shipped = export_graphs(tiny_models()).shipped\n"
-        "print('\\n'.join(f'{name} {hashlib.sha256(graph_bytes(shipped[name])).hexdigest()}' for name in shipped))"
+        "from pathlib import Path; from tests.tiny_bundle.make import PRECISIONS, tiny_models\n"
+        "from export.graph_files import export_graphs\n"
+        f"folder = Path({str(tmp_path)!r}); (folder / 'full').mkdir()\n"
+        f"export_graphs(tiny_models(), folder, folder / 'full', PRECISIONS, only={names})"
     )
-    other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    contents = {name: graph_bytes(graph) for name, graph in graphs.shipped.items()}
-    assert dict(line.split() for line in other.stdout.splitlines()) == {
-        name: hashlib.sha256(content).hexdigest() for name, content in contents.items()
-    }
-    assert not any(b"site-packages" in content or b".py" in content for content in contents.values())
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    for graph in (graphs[name] for name in names):
+        content = graph.shipped.read_bytes()
+        assert content == (tmp_path / graph.plan.file).read_bytes()
+        assert b"site-packages" not in content
+        assert b".py" not in content
 
 
 def test_a_model_that_fixes_its_length_is_refused() -> None:
@@ -138,33 +142,67 @@ def test_a_model_that_fixes_its_length_is_refused() -> None:
         export_graph(plan)
 
 
-def test_all_failures_are_told_together_with_their_numbers(tiny: Models, graphs: Graphs) -> None:
-    def shifted(name: str) -> onnx.ModelProto:
-        graph = onnx.ModelProto()
-        graph.CopyFrom(graphs.full[name])
-        for item in graph.graph.initializer:
+def test_all_failures_are_told_together_with_their_numbers(
+    tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path
+) -> None:
+    def louder(name: str) -> GraphFile:
+        model = onnx.load(graphs[name].full)
+        for item in model.graph.initializer:
             if item.data_type == onnx.TensorProto.FLOAT:
                 item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item) * np.float32(1.2), item.name))
-        return graph
+        write_graph(model, tmp_path / f"{name}.onnx")
+        return replace(graphs[name], full=tmp_path / f"{name}.onnx")
 
-    wrong = replace(graphs, full={**graphs.full, "mel_decoder": shifted("mel_decoder"), "fusion": shifted("fusion")})
+    wrong = graphs | {name: louder(name) for name in ("mel_decoder", "fusion")}
     with pytest.raises(ExportError) as caught:
         require(validate_graphs(tiny, wrong))
     message = str(caught.value)
     assert "mel_decoder: difference of mel at fused[1, 1, 16]" in message
     assert "fusion: difference of fused" in message
     assert "image_encoder" not in message
-    failures = [
-        check for check in check_graph(wrong.plans[3], graph_bytes(wrong.full["mel_decoder"])) if not check.holds
-    ]
+    decoder = wrong["mel_decoder"]
+    failures = [check for check in check_graph(decoder.plan, decoder.full) if not check.holds]
     assert len(failures) >= 5
     assert all(float(check.measured) > LIMITS["difference"] and str(check) in message for check in failures)
 
 
-def test_other_names_or_axes_are_refused(graphs: Graphs) -> None:
-    renamed = replace(graphs.plans[0], outputs=(Tensor("embedding", "float32", ("batch", 16)),))
+def test_other_names_or_axes_are_refused(graphs: dict[str, GraphFile]) -> None:
+    image = graphs["image_encoder"]
+    renamed = replace(image.plan, outputs=(Tensor("embedding", "float32", ("batch", 16)),))
     with pytest.raises(ExportError, match=r"outputs at load is image_embedding .* the limit is embedding"):
-        require(check_graph(renamed, graph_bytes(graphs.full["image_encoder"])))
+        require(check_graph(renamed, image.full))
+
+
+@given(st.floats(allow_nan=True), st.floats(allow_nan=False), st.booleans())
+def test_a_check_holds_by_its_numbers_alone(measured: float, limit: float, at_least: bool) -> None:
+    check = Check("vocoder", "difference", "mel[1, 80, 1]", measured, limit, at_least)
+    assert check.holds == (measured >= limit if at_least else measured <= limit)
+    assert not (check.holds and np.isnan(measured))
+    assert not Check("vocoder", "inputs", "load", "mel", "mel and more").holds
+
+
+def test_large_weights_leave_the_graph_for_a_file_beside_it(graphs: dict[str, GraphFile], tmp_path: Path) -> None:
+    decoder = graphs["mel_decoder"]
+    data = write_graph(onnx.load(decoder.full), tmp_path / "mel_decoder.onnx", inline_limit=1000)
+    assert data == ("mel_decoder.onnx.data",)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mel_decoder.onnx", *data]
+    assert (tmp_path / "mel_decoder.onnx").stat().st_size < decoder.full.stat().st_size / 2
+    require(check_graph(decoder.plan, tmp_path / "mel_decoder.onnx"))
+
+
+@pytest.mark.parametrize("opset", range(OPSET, NEWEST_OPSET + 1))
+def test_every_opset_that_can_be_chosen(opset: int, tiny: Models, tmp_path: Path) -> None:
+    plan = mel_decoder_plan(tiny)
+    model = export_graph(plan, opset)
+    assert [entry.version for entry in model.opset_import] == [opset]
+    write_graph(model, tmp_path / plan.file)
+    require(check_graph(plan, tmp_path / plan.file))
+
+
+@pytest.mark.parametrize("opset", [17, NEWEST_OPSET + 1])
+def test_an_opset_that_cannot_be_chosen(opset: int, tiny: Models) -> None:
+    with pytest.raises(ExportError, match=f"with opset {OPSET} to {NEWEST_OPSET}, not {opset}"):
+        export_graph(vocoder_plan(tiny), opset)
 
 
 class Drifting(Generator):
@@ -175,13 +213,9 @@ class Drifting(Generator):
         return waveform + 0.25 if torch.compiler.is_exporting() else waveform
 
 
-def test_a_failed_export_leaves_the_bundle_that_was_there(
-    tiny: Models, graphs: Graphs, tmp_path: Path, bed: Path
-) -> None:
+def test_a_failed_export_leaves_the_bundle_that_was_there(tiny: Models, tmp_path: Path, bed: Path) -> None:
     drifting = Drifting(tiny.vocoder.config)
     drifting.load_state_dict(tiny.vocoder.state_dict())
-    vocoder = export_graph(vocoder_plan(replace(tiny, vocoder=drifting)))
-    graphs = replace(graphs, full={**graphs.full, "vocoder": vocoder})
     out = tmp_path / "bundle"
     shutil.copytree(ROOT / "tests" / "tiny_bundle" / "bundle", out)
     before = open_bundle(out).hash
@@ -189,35 +223,98 @@ def test_a_failed_export_leaves_the_bundle_that_was_there(
         ExportError,
         match=r"difference of waveform at mel\[1, 80, 1\] excitation\[1, 1, 256\] is 0\.25, the limit is 0\.0001",
     ):
-        write_bundle(tiny, graphs, COMPOSER, out, LABEL, bed=bed)
+        export_bundle(replace(tiny, vocoder=drifting), out, LABEL, Companions(COMPOSER, bed))
     assert open_bundle(out).hash == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-bed.wav", "bundle"]
 
 
 def test_an_export_is_a_bundle_that_plays_and_replaces_the_old_one(
-    tiny: Models, graphs: Graphs, tmp_path: Path
+    tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path
 ) -> None:
     out = tmp_path / "bundle"
     shutil.copytree(ROOT / "tests" / "tiny_bundle" / "bundle", out)
-    label = replace(LABEL, name="played")
-    bundle, checks = write_bundle(tiny, graphs, COMPOSER, out, label, measured={"figure": 0.5})
+    checks = validate_graphs(tiny, graphs)
+    prepared: list[Bundle] = []
+    bundle = write_bundle(
+        tiny,
+        graphs,
+        out,
+        replace(LABEL, name="played"),
+        Companions(COMPOSER),
+        checks=checks,
+        measured={"figure": 0.5},
+        prepare=prepared.append,
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     assert open_bundle(out) == bundle
     assert bundle.manifest.name == "played"
     assert bundle.manifest.measured == {"figure": 0.5}
     assert bundle.manifest.parity["vocoder"] == summary(checks)["vocoder"]
+    assert {name for name, graph in bundle.manifest.graphs.items() if graph.precision == "int8"} == {"text_encoder"}
+    assert [ready.hash for ready in prepared] == [bundle.hash]
     soundscape = Soundscape(bundle)
     soundscape.hear("I feel calm")
     sound = np.concatenate([chunk.samples for chunk in soundscape.chunks(50)])
     assert 0.001 < sound.std() < 0.5
 
 
-def test_nothing_but_a_bundle_is_replaced(tiny: Models, graphs: Graphs, tmp_path: Path, bed: Path) -> None:
+def test_a_bundle_may_be_refused_when_it_is_whole(
+    tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path, bed: Path
+) -> None:
+    def refuse(bundle: Bundle) -> None:
+        raise DeviceError(f"{bundle.manifest.name} finds no GPU")
+
+    with pytest.raises(DeviceError, match="tiny finds no GPU"):
+        write_bundle(tiny, graphs, tmp_path / "bundle", LABEL, Companions(COMPOSER, bed), prepare=refuse)
+    assert [path.name for path in tmp_path.iterdir()] == ["a-bed.wav"]
+
+
+def test_a_bundle_of_a_graph_in_two_files_plays_and_its_weights_are_proven(
+    tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path, bed: Path
+) -> None:
+    apart = tmp_path / "vocoder.onnx"
+    data = write_graph(onnx.load(graphs["vocoder"].full), apart, inline_limit=1000)
+    description = replace(graphs["vocoder"].description, data=data)
+    vocoder = replace(
+        graphs["vocoder"], full=apart, shipped=apart, full_description=description, description=description
+    )
+    out = tmp_path / "bundle"
+    bundle = write_bundle(tiny, graphs | {"vocoder": vocoder}, out, LABEL, Companions(COMPOSER, bed))
+    assert bundle.manifest.graphs["vocoder"].data == ("vocoder.onnx.data",)
+    soundscape = Soundscape(bundle)
+    soundscape.hear("I feel calm")
+    assert sum(chunk.frames for chunk in soundscape.chunks(40)) == 40
+    weights = out / "vocoder.onnx.data"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(BundleError, match=r"vocoder\.onnx\.data was altered"):
+        open_bundle(out)
+
+
+@pytest.mark.parametrize("size", ["4k", "400k"])
+def test_a_full_disk_leaves_nothing(
+    tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path, bed: Path, size: str
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(small)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small file system")
+    try:
+        with pytest.raises(OutputError, match="No space left on device"):
+            write_bundle(tiny, graphs, small / "bundle", LABEL, Companions(COMPOSER, bed))
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_nothing_but_a_bundle_is_replaced(
+    tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path, bed: Path
+) -> None:
     out = tmp_path / "precious"
     out.mkdir()
     (out / "diary.txt").write_text("mine")
     with pytest.raises(OutputError, match="is no bundle"):
-        write_bundle(tiny, graphs, COMPOSER, out, LABEL, bed=bed)
+        write_bundle(tiny, graphs, out, LABEL, Companions(COMPOSER, bed))
     assert (out / "diary.txt").read_text() == "mine"
 
 
@@ -241,33 +338,9 @@ def test_models_that_do_not_fit_together_are_refused(tiny: Models) -> None:
         replace(tiny, fusion=Fusion(FusionConfig(embedding_size=16, fused_size=8)))
 
 
-@given(arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.floats(-100, 100, width=16)))
-def test_rounding_to_int8_moves_no_weight_by_more_than_half_a_step(matrix: np.ndarray) -> None:
-    for axis in (0, 1):
-        integers, scales = quantise(matrix, axis)
-        steps = np.expand_dims(scales, 1 - axis)
-        assert integers.dtype == np.int8
-        assert np.all(np.abs(integers * steps - matrix) <= steps * 0.5001)
-
-
-def test_the_int8_text_encoder_is_small_and_loses_little(tiny: Models, graphs: Graphs) -> None:
-    full, shipped = (graph_bytes(version["text_encoder"]) for version in (graphs.full, graphs.shipped))
-    mean, least = check_quantised(full, shipped, bundle_tokenizer(tiny), utterances(200))
-    assert float(mean.measured) > 0.999
-    assert float(least.measured) > 0.99
-    types = {item.data_type for item in graphs.shipped["text_encoder"].graph.initializer if len(item.dims) == 2}
-    assert onnx.TensorProto.INT8 in types
-    assert len(shipped) < len(full) / 2
-
-
-def test_a_text_encoder_without_word_embeddings_cannot_be_quantised(graphs: Graphs) -> None:
-    with pytest.raises(ExportError, match="no table of word embeddings"):
-        quantise_text_encoder(graphs.full["vocoder"])
-
-
 def test_tokens_equal_those_of_training(tiny: Models) -> None:
     texts = difficult_texts()
-    tokenizer = bundle_tokenizer(tiny)
+    tokenizer = tiny.bundle_tokenizer
     assert len(texts) == 1000
     require([check_tokens(lambda text: tiny.encoder.tokens([text])[0].tolist(), tokenizer, texts)])
     lengths = [len(tokenizer.encode(text).ids) for text in texts]
@@ -302,7 +375,7 @@ def test_the_default_bundle_does_what_its_checkpoints_do() -> None:
     plans = {plan.name: plan for plan in graph_plans(models)}
     text = plans.pop("text_encoder")
     require(check for plan in plans.values() for check in check_graph(plan, bundle.file(plan.file).read_bytes()))
-    tokenizer = bundle_tokenizer(models)
+    tokenizer = models.bundle_tokenizer
     session = open_graph(bundle.file(text.file).read_bytes())
     found = [session.run(None, {"tokens": np.array([tokenizer.encode(text).ids])})[0] for text in utterances(100)]
     with torch.no_grad():
@@ -320,4 +393,4 @@ def test_the_default_tokenizer_equals_that_of_transformers() -> None:
         ids: list[int] = reference(text, truncation=True, max_length=models.encoder.context_length).input_ids
         return ids
 
-    require([check_tokens(tokens, bundle_tokenizer(models), difficult_texts())])
+    require([check_tokens(tokens, models.bundle_tokenizer, difficult_texts())])

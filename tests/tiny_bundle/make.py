@@ -15,7 +15,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import nn
 
 from a2m_edge.audio import write_wav
-from export.bundle_writer import Label, export_graphs, write_bundle
+from export.bundle_writer import Companions, Label, export_bundle
+from export.graph_files import Precisions
 from export.models import Models
 from export.utterances import utterances
 from training.models.encoders import EncoderModel
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSER = ROOT / "training" / "checkpoints" / "composer.json"
 TINY_BUNDLE = Path(__file__).with_name("bundle")
 EMBEDDING, FUSED, CONTEXT = 16, 16, 32
+PRECISIONS = Precisions(named={"text_encoder": "int8"})
 LABEL = Label("tiny", "1", "Apache-2.0", "# tiny\n\nSeeded random weights, for tests: it makes noise, not music.\n")
 
 
@@ -140,8 +142,7 @@ def make_tiny_bundle(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bed = Path(folder, "bed.wav")
         write_bed(bed)
-        tiny = tiny_models()
-        write_bundle(tiny, export_graphs(tiny), COMPOSER, out, LABEL, bed=bed)
+        export_bundle(tiny_models(), out, LABEL, Companions(COMPOSER, bed), precisions=PRECISIONS)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""A bundle takes its place when it is whole, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from a2m_edge.bundle import MANIFEST
+from a2m_edge.errors import ExportError, OutputError
+
+
+def refuse(out: Path, *sources: Path | None) -> None:
+    """Refuses, before minutes of work, a place that cannot take a bundle and sources that are not there.
+
+    Raises:
+        ExportError: a source is no file.
+        OutputError: ``out`` is something else than a bundle, or its folder is missing or may not be written.
+    """
+    for source in sources:
+        if source is not None and not source.is_file():
+            raise ExportError(f"there is no file {source}, which the bundle needs: name another")
+    if not out.parent.is_dir():
+        raise OutputError(f"cannot write the bundle {out}: there is no folder {out.parent}; create it first")
+    if out.is_symlink() or (out.exists() and not (out / MANIFEST).is_file() and not _is_empty(out)):
+        raise OutputError(f"{out} exists and is no bundle: name another folder, or remove it")
+
+
+def _is_empty(out: Path) -> bool:
+    return out.is_dir() and not any(out.iterdir())
+
+
+@contextmanager
+def folder_beside(out: Path) -> Iterator[Path]:
+    """A folder for what is on the way to ``out``, on the same disk; it vanishes with the block.
+
+    Raises:
+        OutputError: something could not be written in the block.
+    """
+    with _told(out), TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
+        yield Path(aside)
+
+
+@contextmanager
+def placed_when_whole(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` that takes its place when the block ends well, and vanishes when it does not.
+
+    Raises:
+        OutputError: something could not be written in the block, or ``out`` cannot be replaced.
+    """
+    with folder_beside(out) as aside:
+        whole, old = aside / "whole", aside / "old"
+        whole.mkdir()
+        yield whole
+        if out.exists():
+            out.rename(old)
+        try:
+            whole.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+
+
+@contextmanager
+def _told(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write the bundle {out}: {error.strerror or error}") from error
