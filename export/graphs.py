@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import external_data_helper
+from onnx import external_data_helper, numpy_helper
 from torch import nn
 
 from a2m_edge.bundle import Tensor
@@ -56,6 +56,9 @@ class GraphPlan:
         sample: inputs to trace and to validate the graph with.
         cases: batch sizes and lengths at which the graph is validated; none is the one it is traced at.
         agreement: how close its outputs must come to the module's.
+        constants: further arguments of the module, which have the graph's own weights as their defaults: [length, ...]
+            arrays that the traced example has at its own length. torch's exporter runs an LSTM of a fixed length step
+            by step, and one of 862 frames for minutes; so the length is left open while it traces.
         facts: what somebody needs who has this graph alone, written into its ONNX metadata as JSON values.
     """
 
@@ -66,6 +69,7 @@ class GraphPlan:
     sample: Sample
     cases: tuple[tuple[int, int], ...]
     agreement: Agreement
+    constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -87,10 +91,9 @@ def export_graph(plan: GraphPlan, opset: int = OPSET) -> onnx.ModelProto:
     if not OPSET <= opset <= NEWEST_OPSET:
         raise ExportError(f"graphs are exported with opset {OPSET} to {NEWEST_OPSET}, not {opset}: choose one of these")
     inputs = plan.sample(*TRACED, np.random.default_rng(0))
-    axes = tuple(
-        {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
-        for tensor in plan.inputs
-    )
+    inputs += tuple(array[: TRACED[1]] for array in plan.constants.values())
+    free = [[axis for axis, size in enumerate(tensor.shape) if isinstance(size, str)] for tensor in plan.inputs]
+    axes = tuple(dict.fromkeys(each, torch.export.Dim.DYNAMIC) for each in [*free, *([0] for _ in plan.constants)])
     # torch 2.13 remembers from one export how it dispatched an LSTM, and would unroll it in the next one.
     torch.ops.aten.lstm.input._dispatch_cache.clear()
     try:
@@ -100,7 +103,7 @@ def export_graph(plan: GraphPlan, opset: int = OPSET) -> onnx.ModelProto:
                 tuple(torch.from_numpy(array) for array in inputs),
                 dynamo=True,
                 opset_version=opset,
-                input_names=[tensor.name for tensor in plan.inputs],
+                input_names=[*(tensor.name for tensor in plan.inputs), *plan.constants],
                 output_names=[tensor.name for tensor in plan.outputs],
                 dynamic_shapes=axes,
                 verbose=False,
@@ -113,6 +116,7 @@ def export_graph(plan: GraphPlan, opset: int = OPSET) -> onnx.ModelProto:
     written = next(entry.version for entry in graph.opset_import if not entry.domain)
     if written != opset:  # torch's converter leaves a graph as it is where it meets an operator it cannot convert
         raise ExportError(f"{plan.file}: torch wrote opset {written} where {opset} was asked for: choose {written}")
+    graph.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in plan.constants.items())
     return tidy(graph, plan)
 
 

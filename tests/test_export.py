@@ -36,6 +36,7 @@ from export.validation import validate_graphs
 from tests.tiny_bundle.make import COMPOSER, LABEL, PRECISIONS, tiny_models, write_bed
 from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import Generator
+from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "training" / "checkpoints"
@@ -195,6 +196,17 @@ def test_every_opset_that_can_be_chosen(opset: int, tiny: Models, tmp_path: Path
     plan = mel_decoder_plan(tiny)
     model = export_graph(plan, opset)
     assert [entry.version for entry in model.opset_import] == [opset]
+    write_graph(model, tmp_path / plan.file)
+    require(check_graph(plan, tmp_path / plan.file))
+
+
+def test_the_published_decoder_exports_at_its_own_length(tiny: Models, tmp_path: Path) -> None:
+    decoder = PaperDecoder(PaperDecoderConfig(fused_size=16, frames=862, hidden=8, layers=2)).eval()
+    vocoder = Generator(replace(tiny.vocoder.config, excitation=False)).eval()
+    plan = mel_decoder_plan(replace(tiny, decoder=decoder, vocoder=vocoder))
+    model = export_graph(plan)
+    assert [node.op_type for node in model.graph.node].count("LSTM") == 2
+    assert [len(tensor.type.tensor_type.shape.dim) for tensor in model.graph.input] == [2]
     write_graph(model, tmp_path / plan.file)
     require(check_graph(plan, tmp_path / plan.file))
 

@@ -154,9 +154,13 @@ class PaperDecoder(nn.Module):
         self.lstm = nn.LSTM(config.fused_size, config.hidden, config.layers, batch_first=True, bidirectional=True)
         self.out = nn.Linear(2 * config.hidden, config.mel_bands)
 
-    def forward(self, fused: Tensor) -> Tensor:
-        """One clip: fused (B, H) to natural-log mel (B, bands, frames)."""
-        remembered, _ = self.lstm(fused[:, None, :] + self.positions)  # (B, frames, 2 * hidden)
+    def forward(self, fused: Tensor, positions: Tensor | None = None) -> Tensor:
+        """One clip: fused (B, H) to natural-log mel (B, bands, frames).
+
+        ``positions`` (frames, H) are the learned ones where they are not given.
+        """
+        placed = fused[:, None, :] + (self.positions if positions is None else positions)
+        remembered, _ = self.lstm(placed)  # (B, frames, 2 * hidden)
         mel: Tensor = self.out(remembered)
         return mel.transpose(1, 2)
 
