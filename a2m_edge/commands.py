@@ -8,11 +8,22 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+if TYPE_CHECKING:
+    from a2m_edge.bundle import Bundle
+
 # The signatures below are what --help needs; everything that takes time to import waits inside the functions.
+
+Device = Annotated[
+    str,
+    typer.Option(
+        help="cpu; cuda for an NVIDIA GPU; tensorrt for engines built on it, which takes minutes the first time; or "
+        "auto for cuda where onnxruntime-gpu is installed, else cpu."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +49,7 @@ def render(
     picture: Annotated[
         Path | None, typer.Option(help="PNG file to write: the painting, its feeling, the score, the sound.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Turn a picture, a comment, or both into music: a WAV file, and a JSON file that tells what was felt."""
     with _terminable():
@@ -54,8 +65,10 @@ def render(
             _refuse_terminal()
         from a2m_edge.bundle import open_bundle
 
+        opened = open_bundle(bundle)
+        _prepare(opened, device)
         with _progress(seconds) as advance:
-            result = render_request(request, open_bundle(bundle), device=device, progress=advance)
+            result = render_request(request, opened, device=device, progress=advance)
         if result.notice is not None:
             _say(result.notice)
         write_render(result, sys.stdout.buffer if sound is None else sound, picture)
@@ -76,13 +89,23 @@ def bundle_info(
 
 def bundle_verify(
     folder: Annotated[Path | None, typer.Argument(help="Folder of a bundle; the built-in one when left out.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Check every file of a bundle against its hash, and load and run every graph."""
     from a2m_edge.bundle import open_bundle
     from a2m_edge.bundle_tables import print_verification
 
-    print_verification(open_bundle(folder), device)
+    opened = open_bundle(folder)
+    _prepare(opened, device)
+    print_verification(opened, device)
+
+
+def _prepare(bundle: Bundle, device: str) -> None:
+    """Builds what engines are missing where they are asked for, so that it can be watched."""
+    if device == "tensorrt":
+        from a2m_edge.engine_tables import prepare_engines
+
+        prepare_engines(bundle)
 
 
 @contextlib.contextmanager

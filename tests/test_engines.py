@@ -27,6 +27,7 @@ from a2m_edge.engines import ENGINE_GRAPHS, PLAN, TensorRt, engine_key, find_ten
 from a2m_edge.errors import DeviceError, EngineCacheError
 from a2m_edge.executors import PlainExecutor
 from a2m_edge.profiles import engine_profiles
+from a2m_edge.provider_engines import open_provider_engine
 from a2m_edge.sessions import build_engines, open_session, session_options
 
 GPU = Gpu("NVIDIA Test", "8.9", "ab" * 16, "13.0")
@@ -116,6 +117,16 @@ def test_tensorrt_without_a_gpu_is_told_what_is_missing(installed, tiny_bundle, 
 def test_the_real_tensorrt_without_a_gpu(tiny_bundle):
     with pytest.raises(DeviceError, match=r"NVIDIA driver|cannot be loaded"):
         open_session(tiny_bundle, "vocoder", "tensorrt")
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU")
+def test_the_second_way_needs_a_gpu_too(tiny_bundle, own_cache):
+    def never(*_: object) -> Any:
+        raise AssertionError("nothing is opened")
+
+    with pytest.raises(DeviceError, match=r"the one for CPUs|NVIDIA driver"):
+        open_provider_engine(tiny_bundle, "vocoder", onnxruntime, never, never)
+    assert not own_cache.exists()
 
 
 # --- keys ---

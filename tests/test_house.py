@@ -35,7 +35,7 @@ STOREYS = (
     {"mel_source"},
     {"synthesis"},
     {"soundscape"},
-    {"lettering", "canvas", "panel", "render", "bundle_tables"},
+    {"lettering", "canvas", "panel", "render", "bundle_tables", "engine_tables"},
     {"commands", "cli"},
 )
 """The order of a2m_edge: a module imports from its own storey and those below."""
