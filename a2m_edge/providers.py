@@ -122,8 +122,9 @@ def shapes_text(shapes: Mapping[str, Shape]) -> str:
 def misplaced(session: onnxruntime.InferenceSession) -> Counter[str]:
     """The operators with weights that a session runs on the CPU, and how often; shapes may be computed there.
 
-    The session must have been made with ``RECORD_NODES``. Its own option ``session.disable_cpu_ep_fallback`` is of
-    no use here: it refuses every graph with a free axis, whose shapes ONNX Runtime computes on the CPU on purpose.
+    The session must have been made with ``RECORD_NODES``. ONNX Runtime's own option for this,
+    ``session.disable_cpu_ep_fallback``, is of no use here: it refuses any node on the CPU, and the sizes of free axes
+    are computed there on purpose (https://github.com/microsoft/onnxruntime/issues/17930).
     """
     return Counter(
         node.op_type

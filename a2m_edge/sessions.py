@@ -199,7 +199,7 @@ class _Opening:
             except DeviceError as error:
                 if self.description.precision == "fp16":
                     raise DeviceError(
-                        f"{self.graph} is in fp16, which needs a GPU, and none can be used: {error}"
+                        f"{self.graph} is in fp16, which needs a GPU or an export with --precision fp32: {error}"
                     ) from error
                 _log.warning("%s runs on the CPU: %s", self.graph, error)
         return self._on_cpu()
