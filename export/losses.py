@@ -78,12 +78,16 @@ def check_losses(graphs: Mapping[str, GraphFile], models: Models, feelings: Path
 
 
 def signal_to_noise(signal: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """The energy of a signal over that of the difference, in dB; 200 where there is none, -200 for silence."""
+    """The energy of a signal over that of the difference, in dB.
+
+    200 at most, as where there is no difference; -200 at least, as where a sample is infinite or no number.
+    """
     energy = float(np.square(signal, dtype=np.float64).sum())
     noise = float(np.square(signal.astype(np.float64) - found).sum())
     if noise == 0:
         return _CLEAN
-    return max(-_CLEAN, min(_CLEAN, 10 * math.log10(energy / noise))) if energy else -_CLEAN
+    ratio = energy / noise
+    return max(-_CLEAN, min(_CLEAN, 10 * math.log10(ratio))) if ratio > 0 else -_CLEAN
 
 
 def _text_losses(graph: GraphFile, models: Models, feelings: Path | None) -> list[Check]:
