@@ -52,7 +52,7 @@ class Check:
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
     def __str__(self) -> str:
-        return f"{self.graph}: {self.what} at {self.case} is {_number(self.measured)}, the limit is {self.limit}"
+        return f"{self.graph}: {self.what} at {self.case} is {number(self.measured)}, the limit is {self.limit}"
 
 
 def check_graph(plan: GraphPlan, graph: bytes | Path) -> list[Check]:
@@ -135,11 +135,11 @@ def summary(checks: Iterable[Check]) -> dict[str, dict[str, dict[str, float]]]:
         entry["cases"] += 1
     for properties in numbers.values():
         for entry in properties.values():
-            entry["worst"] = float(_number(entry["worst"]))
+            entry["worst"] = float(number(entry["worst"]))
     return numbers
 
 
-def _number(measured: float | str) -> str:
+def number(measured: float | str) -> str:
     """Seven decimals where it is near 1, as a cosine is; three digits elsewhere."""
     if isinstance(measured, str):
         return measured

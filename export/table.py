@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import get_args
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
-from torch import nn
 
 from a2m_edge.audio import CHUNK_FRAMES
 from a2m_edge.bundle import Precision
-from a2m_edge.errors import ExportError
+from a2m_edge.errors import A2MError, ExportError
 from a2m_edge.output import written_aside
-from a2m_edge.sessions import session_options
-from export.graph_files import GraphFile, Precisions, export_graphs
-from export.graphs import Arrays, GraphPlan
+from a2m_edge.sessions import require_engines, session_options
+from export.gpu_table import random_vocoder
+from export.graph_files import GraphFile, export_graphs
+from export.graphs import Arrays, GraphPlan, write_graph
 from export.losses import check_losses
 from export.models import Models
-from export.parity import Check, check_graph, run_module, summary
+from export.parity import Check, check_graph, number, run_module, summary
+from export.precision import reduce, suits
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, FusionConfig
-from training.models.hifigan import CONFIGS, Generator, receptive_field_frames
+from training.models.hifigan import CONFIGS, receptive_field_frames
 from training.models.mel_decoder import MelDecoder, PaperDecoder, PaperDecoderConfig
 
 OPEN_CLIP = ("ViT-B-32", "RN50", "MobileCLIP-S1")
@@ -40,6 +41,7 @@ BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 WORDS = 16
 """Tokens of the comment that is encoded."""
 
+_LESS = ("fp16 to fp32", "fp16 and fp32", "int8 to fp32", "int8 and fp32", "fp16", "int8")
 _SHORTEST_RUN, _FEWEST_RUNS = 2.0, 5
 
 
@@ -63,7 +65,7 @@ class Row:
     """One line of the table.
 
     Attributes:
-        model, graph, form, precision: what it is.
+        model, graph, precision: what it is.
         megabytes: 1,000,000 bytes of its files.
         agreement: the worst of each measure: of an fp32 graph against PyTorch, of a smaller one against the fp32.
         runtime, torch: median seconds of one run, in ONNX Runtime and in PyTorch.
@@ -72,7 +74,6 @@ class Row:
 
     model: str
     graph: str
-    form: str
     precision: Precision
     megabytes: float
     agreement: str
@@ -82,18 +83,29 @@ class Row:
 
 
 def measure(subjects: Iterable[Subject], threads: int) -> Iterator[Row]:
-    """Exports and measures; graphs in precisions that do not suit them are left out."""
+    """Exports and measures; precisions that do not suit a graph are left out."""
     torch.set_num_threads(threads)
     for subject in subjects:
-        for precision in get_args(Precision):
-            with TemporaryDirectory(prefix="a2m-table-") as folder:
-                shipped, full = Path(folder, "shipped"), Path(folder, "full")
-                shipped.mkdir()
-                full.mkdir()
-                graphs = export_graphs(subject.models, shipped, full, Precisions(precision), only=subject.graphs)
-                for graph in graphs.values():
-                    if graph.description.precision == precision:
-                        yield _row(subject, graph, threads)
+        with TemporaryDirectory(prefix="a2m-table-") as folder:
+            shipped, full = Path(folder, "shipped"), Path(folder, "full")
+            shipped.mkdir()
+            full.mkdir()
+            for graph in export_graphs(subject.models, shipped, full, only=subject.graphs).values():
+                yield _row(subject, graph, threads)
+                for precision in ("fp16", "int8"):
+                    less = _reduced(graph, precision)
+                    if less is not None:
+                        yield _row(subject, less, threads)
+
+
+def _reduced(graph: GraphFile, precision: Precision) -> GraphFile | None:
+    """The same graph in less precision, in the place of the one that would be shipped."""
+    model = onnx.load(graph.full)
+    if not suits(model, graph.plan, precision):
+        return None
+    graph.shipped.unlink()
+    data = write_graph(reduce(model, graph.plan, precision), graph.shipped)
+    return replace(graph, description=replace(graph.description, precision=precision, data=data))
 
 
 def _row(subject: Subject, graph: GraphFile, threads: int) -> Row:
@@ -108,7 +120,7 @@ def _row(subject: Subject, graph: GraphFile, threads: int) -> Row:
     runtime, eager = interleaved(lambda: session.run(None, feeds), lambda: run_module(plan, inputs))
     files = [graph.shipped, *(graph.shipped.parent / name for name in graph.description.data)]
     size = sum(file.stat().st_size for file in files) / 1e6
-    return Row(subject.title, plan.name, "onnx", precision, size, _worst(checks), runtime, eager, audio)
+    return Row(subject.title, plan.name, precision, size, _worst(checks, plan), runtime, eager, audio)
 
 
 def work(models: Models, plan: GraphPlan) -> tuple[Arrays, float | None]:
@@ -166,12 +178,7 @@ def _random_models(trained: Models, encoder: str | None = None, vocoder: str = "
     encoding = load_encoder(encoder) if encoder else trained.encoder
     sizes = PaperDecoderConfig()
     fusion = Fusion(FusionConfig(embedding_size=encoding.embedding_size, fused_size=sizes.fused_size))
-    generator = Generator(CONFIGS[vocoder])
-    with torch.no_grad():
-        for parameter in generator.parameters():  # as they come, they would give silence, of which nothing can be lost
-            if parameter.dim() > 1:
-                nn.init.kaiming_normal_(parameter, nonlinearity="leaky_relu")
-    return Models(encoding, fusion.eval(), PaperDecoder(sizes).eval(), generator.eval())
+    return Models(encoding, fusion.eval(), PaperDecoder(sizes).eval(), random_vocoder(CONFIGS[vocoder]))
 
 
 def markdown(found: Iterable[Row], threads: int) -> str:
@@ -184,11 +191,20 @@ def markdown(found: Iterable[Row], threads: int) -> str:
         "| --- | --- | --- | --- | ---: | --- | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {row.model} | {row.graph} | {row.form} | {row.precision} | {row.megabytes:.1f} | {row.agreement} "
+        f"| {row.model} | {row.graph} | ONNX | {row.precision} | {row.megabytes:.1f} | {row.agreement} "
         f"| {_speed(row, row.runtime)} | {_speed(row, row.torch)} | {row.torch / row.runtime:.2f} × |"
         for row in found
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", _engines_remark()]) + "\n"
+
+
+def _engines_remark() -> str:
+    """Where the figures of TensorRT are, or why there are none."""
+    try:
+        require_engines()
+    except A2MError as error:
+        return f"TensorRT: nothing measured on this machine ({str(error).partition(':')[0]})."
+    return "TensorRT: `python -m export.gpu_table` measures this machine's GPU."
 
 
 def replace_table(path: Path, table: str) -> None:
@@ -209,10 +225,17 @@ def replace_table(path: Path, table: str) -> None:
         stream.write(f"{before}{BEGIN}\n{table}{END}{after}".encode())
 
 
-def _worst(checks: Iterable[Check]) -> str:
+def _worst(checks: Iterable[Check], plan: GraphPlan) -> str:
     """The worst figure of each measure."""
-    figures = next(iter(summary(checks).values()))
-    return "; ".join(f"{what} {numbers['worst']:.7g}" for what, numbers in figures.items())
+    said = [f" of {tensor.name}" for tensor in plan.outputs] + [
+        f" {of} {less}" for of in ("of", "by", "in") for less in _LESS
+    ]
+    figures = []
+    for what, numbers in next(iter(summary(checks).values())).items():
+        for words in said:
+            what = what.replace(words, "")
+        figures.append(f"{what} {number(numbers['worst'])}")
+    return "; ".join(figures)
 
 
 def _speed(row: Row, seconds: float) -> str:
