@@ -97,10 +97,10 @@ class _Engine:
         available = self._ring.available
         if self._links.controls.paused or not self._begun:
             return 0
-        if available < self._lead / 2:
+        if available < self._lead / 4:  # the bed is played already, or will be before any chunk is made
             return LATE_FRAMES
-        if self._felt:
-            return NEWS_FRAMES
+        if self._felt and available <= self._lead + STEADY_FRAMES * self._audio.hop:
+            return NEWS_FRAMES  # a little more than the lead; but a flood of comments must not fill the ring
         return STEADY_FRAMES if available <= self._lead else 0
 
     def _perceive(self) -> None:

@@ -132,6 +132,17 @@ def test_the_newest_of_many_wins_and_the_sound_goes_on(room):
     assert heard[-1] == last.received
 
 
+def test_a_flood_of_comments_does_not_make_the_answer_come_late(room, tiny_bundle):
+    """What is made ahead is what stands between a comment and the ear."""
+    audio = tiny_bundle.manifest.audio
+    most = LEAD * audio.sample_rate + (STEADY_FRAMES + max(NEWS_FRAMES, STEADY_FRAMES)) * audio.hop
+    room.play(5000)
+    for number in range(80):
+        room.inbox.put(say(f"{COMMENT} {number}"))
+        time.sleep(0.01)
+        assert room.ring.available <= most
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
