@@ -55,8 +55,8 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     light = copy_without_weights(model)
     count = len(light.graph.node)
     light.graph.value_info.extend(_value_types(model))
-    tail = _tail(light.graph)
-    full = {name for node in light.graph.node if node.op_type in _FULL or node.name in tail for name in node.input}
+    kept = _kept(light.graph)
+    full = {name for node in light.graph.node if node.name in kept for name in node.input}
     apart = [item for item in model.graph.initializer if item.data_type == _FLOAT and item.name not in full]
     converted = {item.name for item in apart}
     light.graph.initializer.extend(item for item in model.graph.initializer if item.name not in converted)
@@ -64,8 +64,8 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
         light,
         keep_io_types=True,
         disable_shape_infer=True,
-        op_block_list=sorted(_FULL),
-        node_block_list=sorted(tail),
+        op_block_list=[],
+        node_block_list=sorted(kept),
     )
     for item in apart:
         half.graph.initializer.append(item)
@@ -90,16 +90,26 @@ def _value_types(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     return list(onnx.shape_inference.infer_shapes(light, check_type=True, strict_mode=True).graph.value_info)
 
 
-def _tail(graph: onnx.GraphProto) -> set[str]:
-    """Names of the nodes that no product follows."""
-    tail: set[str] = set()
+def _kept(graph: onnx.GraphProto) -> set[str]:
+    """Names of the nodes that stay fp32: delicate ones, those that no product follows, and some that only move values.
+
+    ONNX Runtime 1.23 to 1.32 crashes on the CPU where a cast to fp16 is transposed and then multiplied, so what is
+    fp32 is transposed in fp32.
+    """
+    kept = {node.name for node in graph.node if node.op_type in _FULL}
     read: set[str] = set()
     for node in reversed(graph.node):
         if node.op_type in _PRODUCTS or read.intersection(node.output):
             read.update(node.input)
         else:
-            tail.add(node.name)
-    return tail
+            kept.add(node.name)
+    full = {value.name for value in graph.input}
+    for node in graph.node:
+        if node.op_type == "Transpose" and node.input[0] in full:
+            kept.add(node.name)
+        if node.name in kept:
+            full.update(node.output)
+    return kept
 
 
 def _settle_casts(graph: onnx.GraphProto, count: int) -> None:

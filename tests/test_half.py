@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from export.plans import graph_plans
 from export.precision import reduce
 from tests.tiny_bundle.make import TINY_BUNDLE, tiny_models
 
+ROOT = Path(__file__).parents[1]
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 PLANS = {plan.name: plan for plan in graph_plans(tiny_models())}
 NAMES = ("image_encoder", "mel_decoder", "vocoder")
@@ -28,13 +31,13 @@ PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "LSTM", "MatMul")
 DELICATE = ("LayerNormalization", "ReduceL2", "ReduceMean", "Softmax")
 
 
-def graph(nodes: list[onnx.NodeProto], weights: dict[str, NDArray[Any]], columns: int) -> onnx.ModelProto:
-    """A graph from a matrix ``x`` to a matrix ``y``."""
+def graph(nodes: list[onnx.NodeProto], weights: dict[str, NDArray[Any]], *shape: int) -> onnx.ModelProto:
+    """A graph from ``x`` [rows, *shape] to ``y`` of as many axes."""
     made = helper.make_graph(
         nodes,
         "made",
-        [helper.make_tensor_value_info("x", FLOAT, ["rows", columns])],
-        [helper.make_tensor_value_info("y", FLOAT, ["rows", "columns"])],
+        [helper.make_tensor_value_info("x", FLOAT, ["rows", *shape])],
+        [helper.make_tensor_value_info("y", FLOAT, [None] * (1 + len(shape)))],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
@@ -168,6 +171,17 @@ def test_an_overflow_on_a_gpu_is_seen_on_a_cpu(tmp_path: Path) -> None:
     found = run_on_gpu(half, np.array([[0.5], [1.0]], np.float32), tmp_path)
     assert found[0, 0] == pytest.approx(45000, rel=1e-3)
     assert np.isinf(found[1, 0])  # 90,000 is beyond 65,504
+
+
+def test_the_cpu_survives_a_transposition_before_a_product(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["turned"], perm=[1, 0, 2]),
+        helper.make_node("MatMul", ["turned", "w"], ["y"]),
+    ]
+    write_graph(to_half(graph(nodes, {"w": np.eye(8, dtype=np.float32)}, 5, 8)), tmp_path / "half.onnx")
+    code = "import sys; from pathlib import Path; from export.parity import open_graph; open_graph(Path(sys.argv[1]))"
+    # A crash of ONNX Runtime would take the tests along.
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "half.onnx")], cwd=ROOT, check=True)
 
 
 def test_weights_beside_the_graph(tmp_path: Path) -> None:
