@@ -79,9 +79,11 @@ def export(
     """Makes a bundle from checkpoints: ONNX graphs that are compared with their models before anything is kept."""
     require("onnx", "onnxscript", "torch")
     from export.bundle_writer import Companions, Label, export_bundle
+    from export.graphs import require_opset
     from export.models import load_models
     from export.placement import refuse
 
+    require_opset(opset)
     prepare = _engine_builder() if format == "tensorrt" else None
     # Engines hold no int8 weights.
     precisions = read_precisions(precision or (["fp32"] if format == "tensorrt" else ["text_encoder=int8"]))

@@ -62,7 +62,7 @@ def read_felt(path: Path, emotions: Sequence[str]) -> list[Felt]:
 
 
 def read_pictures(path: Path, felt: Sequence[Felt]) -> dict[str, NDArray[np.uint8]]:
-    """The first ``PICTURES`` pictures that rows name, uint8 [H, W, 3], by their files; none where no archive lies beside the table.
+    """The first ``PICTURES`` pictures that rows name, uint8 [H, W, 3], by their files; none without an archive.
 
     Raises:
         DataError: the archive or its list cannot be read.

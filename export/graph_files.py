@@ -15,7 +15,7 @@ from a2m_edge.errors import ExportError
 from export.graphs import INLINE_LIMIT, OPSET, GraphPlan, export_graph, write_graph
 from export.models import Models
 from export.plans import graph_plans
-from export.precision import reduce, suits
+from export.precision import reduce, require_suited, suits
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Precisions:
     named: Mapping[str, Precision] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in self.named:
+        for name, precision in self.named.items():
             if name not in GRAPHS:
                 raise ExportError(f"there is no graph {name!r} to give a precision: the graphs are {', '.join(GRAPHS)}")
+            require_suited(name, precision)
 
     def of(self, plan: GraphPlan, model: onnx.ModelProto) -> Precision:
         """The precision of one graph."""

@@ -78,6 +78,16 @@ class GraphPlan:
         return f"{self.name}.onnx"
 
 
+def require_opset(opset: int) -> None:
+    """Refuses an opset that cannot be written.
+
+    Raises:
+        ExportError: naming those that can.
+    """
+    if not OPSET <= opset <= NEWEST_OPSET:
+        raise ExportError(f"graphs are exported with opset {OPSET} to {NEWEST_OPSET}, not {opset}: choose one of these")
+
+
 def export_graph(plan: GraphPlan, opset: int = OPSET) -> onnx.ModelProto:
     """Writes a plan's module as ONNX: fp32, self-contained, and the same bytes for the same weights.
 
@@ -88,8 +98,7 @@ def export_graph(plan: GraphPlan, opset: int = OPSET) -> onnx.ModelProto:
     Raises:
         ExportError: the opset is out of range, or torch cannot export the module.
     """
-    if not OPSET <= opset <= NEWEST_OPSET:
-        raise ExportError(f"graphs are exported with opset {OPSET} to {NEWEST_OPSET}, not {opset}: choose one of these")
+    require_opset(opset)
     inputs = plan.sample(*TRACED, np.random.default_rng(0))
     inputs += tuple(array[: TRACED[1]] for array in plan.constants.values())
     free = [[axis for axis, size in enumerate(tensor.shape) if isinstance(size, str)] for tensor in plan.inputs]

@@ -173,12 +173,12 @@ def test_an_lstm_in_int8() -> None:
     ],
 )
 def test_int8_is_refused_where_it_harms_or_gains_nothing(name: str, reason: str) -> None:
-    with pytest.raises(ExportError, match=rf"^{name}\.onnx cannot be int8: {reason}$"):
+    with pytest.raises(ExportError, match=rf"^{name} cannot be int8: {reason}$"):
         reduce(tiny(name), PLANS[name], "int8")
 
 
 def test_a_fusion_keeps_its_precision() -> None:
-    with pytest.raises(ExportError, match=r"^fusion\.onnx cannot be fp16: what is felt is read off it"):
+    with pytest.raises(ExportError, match=r"^fusion cannot be fp16: what is felt is read off it"):
         reduce(tiny("fusion"), PLANS["fusion"], "fp16")
 
 
