@@ -200,7 +200,7 @@ def test_engines_built_before_the_secret_was_lost_are_refused_after_it_was_repla
 
 
 @given(content=st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_record_of_other_content_is_accepted(cache, content):
     record = built(cache)
     (cache.path(KEY) / RECORD).write_bytes(content)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2m_edge.bundle import Bundle, FileRecord, open_bundle, seal_bundle
@@ -178,6 +178,7 @@ EVENTS = st.one_of(
 
 
 @given(events=st.lists(EVENTS, max_size=40))
+@settings(deadline=None)
 def test_whatever_is_reported_the_share_stays_a_share_and_never_falls(events):
     phases, last = Phases(), 0.0
     for name, *arguments in events:

@@ -26,7 +26,7 @@ def mel_of(bundle, frames, seed):
 
 
 @given(lengths=st.lists(st.integers(1, 2 * KEPT_SHAPES), min_size=1, max_size=30))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_kept_buffers_change_no_result(tiny_bundle, lengths):
     session = session_on(tiny_bundle, "vocoder")
     plain, bound = PlainExecutor(session), BoundExecutor(onnxruntime, session, "cpu")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2m_edge.audio import CHUNK_FRAMES
@@ -61,6 +61,7 @@ def test_the_usual_sizes_are_those_that_a_stream_has(tiny_bundle, monkeypatch, g
 
 
 @given(left=st.integers(0, 100), right=st.integers(0, 100), chunk=st.integers(1, 100))
+@settings(deadline=None)
 def test_the_context_of_a_stream_grows_to_the_whole_left_context(left, right, chunk):
     manifest = replace(MANIFEST, vocoder=VocoderContext(left, right))
     frames = [each["frames"] for each in stream_sizes(manifest, chunk)]
@@ -71,6 +72,7 @@ def test_the_context_of_a_stream_grows_to_the_whole_left_context(left, right, ch
 
 
 @given(window=st.integers(1, 200), right=st.integers(0, 100))
+@settings(deadline=None)
 def test_the_decoder_is_asked_for_every_number_of_windows_that_is_announced(window, right):
     manifest = replace(MANIFEST, decoder=DecoderContext(window, 3, 4), vocoder=VocoderContext(5, right))
     announced = {each["batch"] for each in usual_sizes(manifest, "mel_decoder")}
@@ -83,6 +85,7 @@ def test_the_decoder_is_asked_for_every_number_of_windows_that_is_announced(wind
 
 
 @given(left=st.integers(0, 200), right=st.integers(0, 200), context=st.integers(2, 512), padded=st.booleans())
+@settings(deadline=None)
 def test_profiles_are_ranges_that_hold_whatever_is_run(left, right, context, padded):
     text = replace(MANIFEST.text, context_length=context, padded=padded)
     manifest = replace(MANIFEST, vocoder=VocoderContext(left, right), text=text)
@@ -103,6 +106,7 @@ def test_profiles_are_ranges_that_hold_whatever_is_run(left, right, context, pad
 
 
 @given(frames=st.integers(0, 2000), batch=st.integers(0, 3))
+@settings(deadline=None)
 def test_the_vocoder_takes_any_length_up_to_a_limit_and_one_stream(frames, batch):
     profiles = engine_profiles(MANIFEST, "vocoder")
     shapes = input_shapes(MANIFEST.graphs["vocoder"].inputs, vocoder_sizes(MANIFEST, frames, batch))
@@ -111,6 +115,7 @@ def test_the_vocoder_takes_any_length_up_to_a_limit_and_one_stream(frames, batch
 
 
 @given(batch=st.integers(0, 20), length=st.integers(0, 100))
+@settings(deadline=None)
 def test_a_padded_text_encoder_takes_whole_contexts_alone(batch, length):
     padded = replace(MANIFEST, text=replace(MANIFEST.text, padded=True, context_length=64))
     (profile,) = engine_profiles(padded, "text_encoder")
