@@ -11,7 +11,7 @@ from tokenizers import Encoding, Tokenizer
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import BundleError
 from a2m_edge.feeling import Feeling, Palette
-from a2m_edge.preprocessing import preprocess
+from a2m_edge.preprocessing import fit_tokenizer, preprocess
 from a2m_edge.sessions import Session, open_session
 
 
@@ -98,11 +98,10 @@ class Encoders:
 
 
 def _open_tokenizer(bundle: Bundle) -> Tokenizer:
-    """The bundle's tokenizer, cutting at the context length (the special tokens stay) and never padding."""
+    """The bundle's tokenizer, which gives texts of lengths that the text encoder takes."""
     try:
         tokenizer = Tokenizer.from_file(str(bundle.file("tokenizer.json")))
     except Exception as error:  # the library raises bare Exception
         raise BundleError(f"tokenizer.json of the bundle cannot be read: {error}") from error
-    tokenizer.enable_truncation(max_length=bundle.manifest.text.context_length)
-    tokenizer.no_padding()
+    fit_tokenizer(tokenizer, bundle.manifest.text)
     return tokenizer

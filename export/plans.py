@@ -62,32 +62,39 @@ def image_encoder_plan(models: Models) -> GraphPlan:
         sample,
         _BATCHES,
         "cosine",
-        {"image": models.facts["image"], "embedding_size": models.embedding_size},
+        facts={"image": models.facts["image"], "embedding_size": models.embedding_size},
     )
 
 
 def text_encoder_plan(models: Models) -> GraphPlan:
-    """tokens [batch, length] -> text_embedding [batch, D], L2 norm 1; pad ids are masked inside."""
-    context = models.encoder.context_length
-    pad_id, vocabulary = models.encoder.pad_id, models.encoder.tokenizer.get_vocab_size()
-    ids = np.setdiff1d(np.arange(vocabulary), [pad_id])
+    """tokens [batch, length] -> text_embedding [batch, D], L2 norm 1; padding changes no embedding.
+
+    An encoder that hears its padding takes texts filled up to its context: tokens [batch, context].
+    """
+    encoder, context = models.encoder, models.encoder.context_length
+    before, behind = encoder.special_tokens
+    ids = np.setdiff1d(list(encoder.tokenizer.get_vocab().values()), [encoder.pad_id, *before, *behind])
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
-        tokens = generator.choice(ids, (batch, length)).astype(np.int64)
-        for row in range(1, batch):  # the first row is full, the others end in padding
-            tokens[row, generator.integers(1, length, endpoint=True) :] = pad_id
+        longest = context if encoder.padded else length
+        most = max(0, longest - len(before) - len(behind))
+        tokens = np.full((batch, longest), encoder.pad_id, np.int64)
+        for row in range(batch):  # the first text is as long as it can be, the others end in padding
+            words = most if row == 0 else generator.integers(0, most, endpoint=True)
+            text = [*before, *generator.choice(ids, words), *behind][-longest:]
+            tokens[row, : len(text)] = text
         return (tokens,)
 
     lengths = sorted({1, 2, 5, context // 2, context - 1, context})
     return GraphPlan(
         "text_encoder",
-        cast(nn.Module, models.encoder.text),
-        (Tensor("tokens", "int64", ("batch", "length")),),
+        cast(nn.Module, encoder.text),
+        (Tensor("tokens", "int64", ("batch", context if encoder.padded else "length")),),
         (Tensor("text_embedding", "float32", ("batch", models.embedding_size)),),
         sample,
-        tuple((1 + 2 * (place % 2), length) for place, length in enumerate(lengths)),
+        _BATCHES if encoder.padded else tuple((1 + 2 * (place % 2), length) for place, length in enumerate(lengths)),
         "cosine",
-        {"text": models.facts["text"], "embedding_size": models.embedding_size},
+        facts={"text": models.facts["text"], "embedding_size": models.embedding_size},
     )
 
 
@@ -119,7 +126,7 @@ def fusion_plan(models: Models) -> GraphPlan:
         sample,
         _BATCHES,
         "difference",
-        {name: models.facts[name] for name in ("emotions", "roles", "instruments")},
+        facts={name: models.facts[name] for name in ("emotions", "roles", "instruments")},
     )
 
 
@@ -156,7 +163,7 @@ def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
         sample,
         _LENGTHS,
         "difference",
-        {name: models.facts[name] for name in ("audio", "score", "decoder", "roles", "instruments")},
+        facts={name: models.facts[name] for name in ("audio", "score", "decoder", "roles", "instruments")},
     )
 
 
@@ -174,7 +181,8 @@ def clips_plan(models: Models, decoder: PaperDecoder) -> GraphPlan:
         sample,
         _BATCHES,
         "difference",
-        {name: models.facts[name] for name in ("audio", "decoder")},
+        constants={"positions": decoder.positions.detach().numpy()},
+        facts={name: models.facts[name] for name in ("audio", "decoder")},
     )
 
 
@@ -204,5 +212,5 @@ def vocoder_plan(models: Models) -> GraphPlan:
         sample,
         _LENGTHS,
         "difference",
-        {"audio": models.facts["audio"]},
+        facts={"audio": models.facts["audio"]},
     )

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from a2m_edge.bundle import ImagePreprocessing
+from a2m_edge.bundle import ImagePreprocessing, TextPreprocessing
 from a2m_edge.errors import CheckpointError, MissingExtraError
+from a2m_edge.preprocessing import fit_tokenizer
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors, save_checkpoint
-from training.models.tokenizer import portable_tokenizer
-from training.torchvision_guard import import_open_clip
+from training.models.openclip import (
+    HUB_KEYS,
+    IMAGE_TRUNK,
+    building,
+    for_embeddings,
+    hears_padding,
+    image_preprocessing,
+    open_clip_module,
+    plain_architecture,
+)
+from training.models.tokenizer import pad_token, portable_tokenizer
 
 A2M_S = "a2m-s"
 """The name of our own small configuration."""
 
-_IMAGE_TRUNK = "mobilenetv2_100_same"
 _ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 384,
     "vision_cfg": {
-        "timm_model_name": _IMAGE_TRUNK,
+        "timm_model_name": IMAGE_TRUNK,
         "timm_model_pretrained": False,
         "timm_pool": "avg",
         "timm_proj": "linear",
@@ -56,6 +61,7 @@ _PREPROCESSING: dict[str, Any] = {
     "std": (0.5, 0.5, 0.5),
     "interpolation": "bicubic",
     "resize_mode": "shortest",
+    "fill_color": 0,
 }
 
 
@@ -71,7 +77,11 @@ class ImageTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """Tokens to embeddings: int64 [batch, length], padded with the pad id -> float32 [batch, D], L2 norm 1."""
+    """Tokens to embeddings: int64 [batch, length], padded with the pad id -> float32 [batch, D], L2 norm 1.
+
+    A tower that hears its padding (``EncoderModel.padded``) wants the length of its context; any other gives a text
+    the same embedding at every length that holds it.
+    """
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
@@ -87,13 +97,16 @@ class EncoderModel:
 
     Attributes:
         clip: the model; its state dict is what a checkpoint holds.
-        tokenizer: of the text tower; cuts at ``context_length``, pads nothing.
+        tokenizer: of the text tower; cuts and pads as ``text_preprocessing`` says.
         config: what ``config.json`` of a checkpoint says.
+        original: the tokenizer as open_clip has it, of which ``tokenizer`` is the portable form; None for an encoder
+            that came from a checkpoint, which holds the portable form alone.
     """
 
     clip: nn.Module
     tokenizer: Tokenizer
     config: dict[str, Any]
+    original: Callable[[Sequence[str]], Tensor] | None = field(default=None, repr=False)
     _tokenizer_file: Path | None = field(default=None, repr=False)
 
     @property
@@ -122,21 +135,35 @@ class EncoderModel:
         return int(self.config["pad_id"])
 
     @property
+    def padded(self) -> bool:
+        """Whether the text tower hears padding, so that every text must be filled up to the context length."""
+        return hears_padding(self.config["architecture"], self.config.get("text_transformer"))
+
+    @property
+    def special_tokens(self) -> tuple[list[int], list[int]]:
+        """The tokens that the tokenizer puts before and behind every text."""
+        framed = self.tokenizer.encode("a")
+        text = [place for place, special in enumerate(framed.special_tokens_mask) if not special]
+        end = sum(framed.attention_mask)  # where padding begins
+        return framed.ids[: text[0]], framed.ids[text[-1] + 1 : end]
+
+    @property
     def image_preprocessing(self) -> ImagePreprocessing:
-        """How a picture becomes the input of the image tower."""
-        facts = self.config["preprocessing"]
-        return ImagePreprocessing(
-            size=int(facts["size"]),
-            resize=cast(Literal["shortest", "squash"], facts["resize_mode"]),
-            interpolation=cast(Literal["bicubic", "bilinear"], facts["interpolation"]),
-            mean=tuple(facts["mean"]),
-            std=tuple(facts["std"]),
-        )
+        """How a picture becomes the input of the image tower.
+
+        Raises:
+            CheckpointError: a bundle cannot express it.
+        """
+        return image_preprocessing(self.config.get("name", ""), self.config["preprocessing"])
+
+    def text_preprocessing(self, language: str) -> TextPreprocessing:
+        """How a comment in ``language`` (ISO 639-1) becomes the input of the text tower."""
+        return TextPreprocessing(self.context_length, self.pad_id, language, self.padded)
 
     @property
     def transform(self) -> Callable[[Any], Tensor]:
         """open_clip's own preprocessing: a PIL image -> float32 [3, size, size]."""
-        _open_clip()
+        open_clip_module()
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
         transform: Callable[[Any], Tensor] = image_transform_v2(
@@ -155,9 +182,21 @@ class EncoderModel:
         return self._tokenizer_file
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
-        """int64 [len(texts), longest], filled up with the pad id."""
+        """int64 [len(texts), longest or context length], filled up with the pad id."""
         rows = [torch.tensor(encoding.ids) for encoding in self.tokenizer.encode_batch(list(texts))]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_id)
+
+    def reference_tokens(self, text: str) -> list[int]:
+        """What the tokenizer is measured against: the tokens of open_clip's own, without padding unless it is heard.
+
+        For an encoder from a checkpoint these are the tokens of ``tokenizer``: there is no other.
+        """
+        own = self.tokenizer.encode(text).ids
+        if self.original is None:
+            return own
+        row = [int(index) for index in self.original([text])[0]]
+        # open_clip always pads; only where nothing but padding follows is the rest of its row left out.
+        return row[: len(own)] if set(row[len(own) :]) <= {self.pad_id} else row
 
     def save(self, folder: Path, half: bool = False) -> None:
         """Writes a checkpoint that needs nothing else to be rebuilt; ``half`` stores float16 weights."""
@@ -182,7 +221,8 @@ def load_encoder(name_or_dir: str | Path, pretrained: str | None = None) -> Enco
         The encoder in eval mode, float32, on the CPU.
 
     Raises:
-        CheckpointError: there is no such model or folder, or its files are damaged.
+        CheckpointError: there is no such model or folder, its files are damaged, it needs the Hugging Face hub
+            and cannot reach it, or a bundle cannot express how it is fed.
         MissingExtraError: the MiniLM package that ``a2m-s`` starts from is not installed.
     """
     folder = Path(name_or_dir)
@@ -214,12 +254,10 @@ def build_encoder(
         preprocessing: as ``open_clip.transform.PreprocessCfg``; None takes that of ``a2m-s``.
         pad_id: the token that fills a batch.
     """
-    open_clip = _open_clip()
-    architecture = deepcopy(dict(architecture))
+    open_clip = open_clip_module()
+    architecture = plain_architecture(architecture)
     preprocessing = dict(preprocessing or _PREPROCESSING)
-    for key in ("hf_model_name", "hf_tokenizer_name"):
-        architecture["text_cfg"].pop(key, None)
-    with tempfile.TemporaryDirectory(prefix="a2m-architecture-") as aside, _quiet():
+    with tempfile.TemporaryDirectory(prefix="a2m-architecture-") as aside, building():
         built = deepcopy(architecture)
         if text_transformer is not None:
             # open_clip takes a Hugging Face model by the folder of its configuration alone.
@@ -241,14 +279,12 @@ def build_encoder(
         "preprocessing": preprocessing,
         "pad_id": pad_id,
     }
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(int(architecture["text_cfg"].get("context_length", 77)))
-    return EncoderModel(clip.eval(), tokenizer, json.loads(json.dumps(config)))
+    return _encoder(clip, tokenizer, config)
 
 
 def register_a2m_s() -> str:
     """Makes ``open_clip.create_model("a2m-s")`` work in this process; returns the name."""
-    open_clip = _open_clip()
+    open_clip = open_clip_module()
     if A2M_S not in open_clip.list_models():
         architecture = deepcopy(_ARCHITECTURE)
         folder = str(_minilm_folder())
@@ -284,33 +320,57 @@ def _start(tower: nn.Module, weights: Path, without: tuple[str, ...]) -> None:
 
 
 def _from_open_clip(name: str, pretrained: str | None) -> EncoderModel:
-    open_clip = _open_clip()
+    open_clip = open_clip_module()
     architecture = open_clip.get_model_config(name)
     if architecture is None:
         raise CheckpointError(
             f"there is neither a checkpoint folder nor an OpenCLIP model named {name!r}: "
             "python -c 'import open_clip; print(open_clip.list_models())' names the models"
         )
+    # A tag knows the activation it was trained with; open_clip only warns that the name says another one.
+    tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else None
+    architecture["quick_gelu"] = bool((tag or architecture).get("quick_gelu", False))
     try:
-        with _quiet():
-            clip = open_clip.create_model(name, pretrained=pretrained, force_custom_text=True)
-            tokenizer = portable_tokenizer(open_clip.get_tokenizer(name))
-    except (RuntimeError, OSError, ValueError) as error:
-        raise CheckpointError(f"the OpenCLIP model {name} ({pretrained}) cannot be loaded: {error}") from error
+        with building():
+            original = open_clip.get_tokenizer(name)  # before the model: it is soon there, or soon found missing
+            tokenizer = portable_tokenizer(original)
+            clip = open_clip.create_model(
+                name,
+                pretrained=pretrained,
+                pretrained_text=False,
+                force_custom_text=True,
+                quick_gelu=architecture["quick_gelu"],
+            )
+    except Exception as error:  # open_clip, timm, transformers and the hub have no common base
+        hub = {value for key, value in architecture["text_cfg"].items() if key in HUB_KEYS}
+        needs = f", it needs {' and '.join(sorted(hub))} from the Hugging Face hub" if hub else ""
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise CheckpointError(
+            f"the OpenCLIP model {name}{f':{pretrained}' if pretrained else ''} cannot be loaded{needs}: {reason}"
+        ) from error
     transformer = getattr(clip.text, "config", None)
-    architecture["text_cfg"].setdefault("context_length", 77)
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(architecture["text_cfg"]["context_length"])
     facts = clip.visual.preprocess_cfg
     config = {
         "kind": "encoder",
         "name": name,
-        "architecture": architecture,
+        "architecture": plain_architecture(architecture),
         "text_transformer": transformer.to_diff_dict() if transformer is not None else None,
         "preprocessing": {key: facts[key] for key in _PREPROCESSING},
-        "pad_id": int(getattr(transformer, "pad_token_id", None) or 0),
+        "pad_id": pad_token(original),
     }
-    return EncoderModel(clip.eval(), tokenizer, json.loads(json.dumps(config)))
+    return _encoder(clip, tokenizer, config, original)
+
+
+def _encoder(
+    clip: nn.Module,
+    tokenizer: Tokenizer,
+    config: dict[str, Any],
+    original: Callable[[Sequence[str]], Tensor] | None = None,
+) -> EncoderModel:
+    model = EncoderModel(for_embeddings(clip), tokenizer, json.loads(json.dumps(config)), original)
+    fit_tokenizer(tokenizer, model.text_preprocessing(""))
+    _ = model.image_preprocessing  # refused now rather than at the end of a training
+    return model
 
 
 def _from_checkpoint(folder: Path) -> EncoderModel:
@@ -333,29 +393,15 @@ def _from_checkpoint(folder: Path) -> EncoderModel:
             preprocessing=config["preprocessing"],
             pad_id=int(config["pad_id"]),
         )
-        _ = model.image_preprocessing, model.embedding_size, model.context_length
+        _ = model.embedding_size
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / 'config.json'} cannot be used: {error}") from error
     except Exception as error:  # a configuration can be wrong in as many ways as open_clip has options
         raise CheckpointError(
             f"{folder / 'config.json'} describes no encoder that can be built ({error!r}): train it again"
         ) from error
     load_weights(model.clip, state, folder / "model.safetensors")
     return model
-
-
-@cache
-def _open_clip() -> ModuleType:
-    """open_clip, with the image trunk of ``a2m-s`` known to timm."""
-    open_clip = import_open_clip()
-    from timm.models import register_model
-    from timm.models.efficientnet import mobilenetv2_100
-
-    def mobilenetv2_100_same(pretrained: bool = False, **options: Any) -> nn.Module:
-        """MobileNetV2 with TensorFlow's padding, for which its ImageNet weights were trained."""
-        model: nn.Module = mobilenetv2_100(pretrained=False, pad_type="same", **options)
-        return model
-
-    register_model(mobilenetv2_100_same)
-    return open_clip
 
 
 def _minilm_folder() -> Path:
@@ -368,14 +414,3 @@ def _minilm_folder() -> Path:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without open_clip's warnings that a model without weights has none."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
