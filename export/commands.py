@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Collection, Iterable
 
     from a2m_edge.bundle import Bundle
+    from a2m_edge.engine_cache import EngineRecord
+    from export.bundle_writer import Label
     from export.graph_files import Precisions
     from export.parity import Check
 
@@ -78,24 +80,28 @@ def export(
 ) -> None:
     """Makes a bundle from checkpoints: ONNX graphs that are compared with their models before anything is kept."""
     require("onnx", "onnxscript", "torch")
+    from a2m_edge.engine_tables import prepare_engines, print_engines
+    from a2m_edge.sessions import require_engines
     from export.bundle_writer import Companions, Label, export_bundle
     from export.graphs import require_opset
     from export.models import load_models
     from export.placement import refuse
 
     require_opset(opset)
-    prepare = _engine_builder() if format == "tensorrt" else None
+    if format == "tensorrt":
+        require_engines()
     # Engines hold no int8 weights.
     precisions = read_precisions(precision or (["fp32"] if format == "tensorrt" else ["text_encoder=int8"]))
-    sources = [Path(encoder), fusion, decoder, vocoder]
-    if all(source.resolve().parent == CHECKPOINTS for source in sources):
-        known = ("a2m-s", "CC-BY-NC-4.0", _read(CHECKPOINTS / "MODEL_CARD.md", "model card"))
-    else:
-        known = (out.resolve().name, "not stated", _card(sources))
     card = None if model_card is None else _read(model_card, "model card")
-    label = Label(name or known[0], version, licence or known[1], card or known[2])
+    known = _known_label(out, (Path(encoder), fusion, decoder, vocoder))
+    label = Label(name or known.name, version, licence or known.licence, card or known.model_card)
     figures = _read_measured(measured)
     refuse(out, bed, feelings)  # before minutes of work
+    engines: dict[str, EngineRecord] = {}
+
+    def build_engines(bundle: Bundle) -> None:
+        engines.update(prepare_engines(bundle))
+
     bundle, checks = export_bundle(
         load_models(encoder, fusion, decoder, vocoder),
         out,
@@ -106,9 +112,10 @@ def export(
         opset=opset,
         feelings=feelings,
         validate=validate,
-        prepare=prepare,
+        prepare=build_engines if format == "tensorrt" else None,
     )
     _print_table(checks)
+    print_engines(engines)
     size = sum(record.size for record in bundle.manifest.files.values())
     typer.echo(f"{out}: {bundle.manifest.name} {bundle.manifest.version}, {size / 1e6:.1f} MB, {bundle.hash[:12]}")
 
@@ -138,31 +145,6 @@ def export_table(
         typer.echo(table)
     else:
         replace_table(out, table)
-
-
-def _engine_builder() -> Callable[[Bundle], None]:
-    """Builds a bundle's engines with a bar for each; a machine that cannot is refused at once."""
-    from rich.progress import Progress, TaskID
-
-    from a2m_edge.sessions import build_engines, require_engines
-
-    require_engines()
-
-    def build(bundle: Bundle) -> None:
-        with Progress() as bars:
-            tasks: dict[str, TaskID] = {}
-
-            def show(graph: str, share: float) -> None:
-                if graph not in tasks:
-                    tasks[graph] = bars.add_task(f"engine of {graph}", total=1.0)
-                bars.update(tasks[graph], completed=share)
-
-            records = build_engines(bundle, show)
-        for graph, record in records.items():
-            figures = ", ".join(f"{name} {value:.7g}" for name, value in record.parity.items())
-            typer.echo(f"engine of {graph}: built in {record.seconds:.0f} s; {figures}")
-
-    return build
 
 
 def require(*modules: str) -> None:
@@ -208,10 +190,15 @@ def read_precisions(values: Iterable[str]) -> Precisions:
     return precisions
 
 
-def _card(sources: Iterable[Path]) -> str:
-    """A model card that says no more than where the weights came from."""
+def _known_label(out: Path, sources: Collection[Path]) -> Label:
+    """What can be said of a bundle unasked: all of the default one, and of others where the weights came from."""
+    from export.bundle_writer import Label
+
+    if all(source.resolve().parent == CHECKPOINTS for source in sources):
+        return Label("a2m-s", "1", "CC-BY-NC-4.0", _read(CHECKPOINTS / "MODEL_CARD.md", "model card"))
     rows = "\n".join(f"- {source.name}" for source in sources)
-    return f"# Model card\n\nNobody has described these weights yet. They were exported from\n\n{rows}\n"
+    card = f"# Model card\n\nNobody has described these weights yet. They were exported from\n\n{rows}\n"
+    return Label(out.resolve().name, "1", "not stated", card)
 
 
 def _read(path: Path, what: str) -> str:
