@@ -140,7 +140,8 @@ class Mixer:
         self._progress.bed_samples.add(from_bed)
         if self._was_live:
             self._progress.missing_samples.add(count - heard)
-        angle = share * np.float32(np.pi / 2)  # equal power: the two are different music
+        # Equal power, since the two are different music; and no corner at either end of the fade.
+        angle = np.square(np.sin(share * np.float32(np.pi / 2))) * np.float32(np.pi / 2)
         samples = np.cos(angle) * self._bed.play(count)
         samples[:heard] += np.sin(angle[:heard]) * live
         return np.asarray(samples, np.float32)

@@ -79,7 +79,7 @@ def steepest(hertz: float) -> float:
     return LEVEL * 2 * np.pi * hertz / RATE
 
 
-STEEPEST_FADE = LEVEL * np.pi / 2 * (1 / CROSSFADE + 1 / (FADE_SECONDS * RATE)) * 2
+STEEPEST_FADE = LEVEL * (np.pi / 2) ** 2 * (1 / CROSSFADE + 1 / (FADE_SECONDS * RATE)) * 2
 NO_CLICK = 1.5 * (steepest(LIVE_HERTZ) + steepest(BED_HERTZ)) + STEEPEST_FADE
 """More than tones and fades can step; a cut in the middle of them steps up to ``2 * LEVEL``."""
 
