@@ -35,9 +35,9 @@ class CameraSettings:
         region: Corners of the artwork when none is found, clockwise from its upper left one, each [x, y] from 0 to 1.
         calibration: File in which "a2m-edge kiosk calibrate" keeps the region; it wins over the option "region".
         smallest: Share of the frame that an artwork fills at least.
-        sharpness: Variance of the Laplacian that a picture needs to be sharp enough (grey values 0 to 255, 256 pixels).
+        sharpness: Share of a picture's contrast that its steepest edges cross within one of 256 pixels; 0.2 is sharp.
         stillness: Seconds that the view must be still before a picture is taken from it.
-        difference: Share of the perceptual hash's bits in which a new work differs from the last one.
+        difference: Share of its parts in which a new work must differ from the last one.
         view_rate: Live views a second for the staff page.
     """
 
@@ -51,9 +51,9 @@ class CameraSettings:
     region: Region | None = None
     calibration: Path = Path("calibration.toml")
     smallest: Share = 0.05
-    sharpness: Annotated[float, Ge(0.0)] = 20.0
-    stillness: Annotated[float, Interval(ge=0.1, le=10.0)] = 0.5
-    difference: Share = 0.15
+    sharpness: Share = 0.1
+    stillness: Annotated[float, Interval(ge=0.1, le=10.0)] = 1.0
+    difference: Share = 0.75
     view_rate: Annotated[float, Interval(ge=0.2, le=15.0)] = 4.0
 
 
