@@ -14,7 +14,7 @@ from kiosk.web.answers import Problem, RefusedError
 from kiosk.web.exhibit import ControlState, Exhibit
 from kiosk.web.hub import Hub
 from kiosk.web.sessions import StaffSessions
-from kiosk.web.visitors import picture_or_missing
+from kiosk.web.visitors import gives, picture_or_missing
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
@@ -111,7 +111,7 @@ def staff(exhibit: Exhibit, hub: Hub, sessions: StaffSessions) -> APIRouter:
     async def state() -> StaffState:
         return StaffState.of(exhibit, hub)
 
-    @router.get("/view.jpg", dependencies=signed_in, response_class=Response)
+    @router.get("/view.jpg", dependencies=signed_in, responses=gives("image/jpeg"))
     async def view() -> Response:
         live = exhibit.live_view()
         return picture_or_missing(None if live is None else live.jpeg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -101,16 +101,16 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
         except DeviceError:
             raise RefusedError(503, "resting") from None
 
-    @router.get("/artwork.jpg", response_class=_Jpeg)
+    @router.get("/artwork.jpg", responses=gives("image/jpeg"))
     async def artwork() -> Response:
         return picture_or_missing(exhibit.artwork())
 
-    @router.get("/join.svg", response_class=_Svg)
+    @router.get("/join.svg", responses=gives("image/svg+xml"))
     async def join(request: Request) -> Response:
         address = _join_address(request)
         if address is None:
             raise RefusedError(404, "missing")
-        return _Svg(code_picture(address))
+        return Response(code_picture(address), media_type="image/svg+xml")
 
     def _join_address(request: Request) -> str | None:
         return pairing.join_address(request.url.scheme, request.scope["server"][1])
@@ -118,19 +118,16 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
     return router
 
 
-class _Jpeg(Response):
-    media_type = "image/jpeg"
-
-
-class _Svg(Response):
-    media_type = "image/svg+xml"
+def gives(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """What a route's description says of an answer that is a picture; refusals stay JSON."""
+    return {200: {"content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 def picture_or_missing(jpeg: bytes | None) -> Response:
     """A picture, or the refusal that says there is none."""
     if jpeg is None:
         raise RefusedError(404, "missing")
-    return _Jpeg(jpeg)
+    return Response(jpeg, media_type="image/jpeg")
 
 
 def visitor_key(request: Request) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 from argon2 import PasswordHasher
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from kiosk.settings import WebSettings
 from kiosk.web.server import Server
@@ -49,7 +50,7 @@ class Pages:
         return connect(
             f"ws://{host or self.host}{path}",
             sock=self.raw(),
-            origin=self.origin if origin == "" else origin,
+            origin=None if origin is None else Origin(origin or self.origin),
             additional_headers=headers,
             compression=None,
             proxy=None,

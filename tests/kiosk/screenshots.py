@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from a2m_edge.bundle import open_bundle
 from a2m_edge.pictures import read_picture
 from a2m_edge.soundscape import Soundscape
-from kiosk.messages import LiveView, PartState
+from kiosk.messages import LiveView, Outline, PartState
 from kiosk.settings import WebSettings
 from tests.kiosk.browser import CHROMIUM, FLAGS
 from tests.kiosk.small_exhibit import SmallExhibit, felt, jpeg, serving
@@ -28,7 +28,7 @@ from tests.kiosk.small_exhibit import SmallExhibit, felt, jpeg, serving
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "screen": (1280, 800)}
 PIN = "271828"
-TOKEN = "a-token-for-pictures"
+TOKEN = "a-token-for-pictures"  # noqa: S105
 SECONDS = 20.0
 
 
@@ -40,7 +40,8 @@ def main() -> None:
     parser.add_argument("--pages", nargs="*", default=["visitors", "staff", "calibrate"])
     arguments = parser.parse_args()
     hashed = PasswordHasher(time_cost=1, memory_cost=8192).hash(PIN)
-    settings = WebSettings(host="0.0.0.0", port=0, token=TOKEN, names=("exhibit.museum.example",), pin_hash=hashed)
+    names = ("exhibit.museum.example",)
+    settings = WebSettings(host="0.0.0.0", port=0, token=TOKEN, names=names, pin_hash=hashed)  # noqa: S104
     exhibit = _exhibit(settings)
     try:
         with serving(exhibit, settings) as server, sync_playwright() as playwright:
@@ -74,12 +75,13 @@ def _exhibit(settings: WebSettings) -> SmallExhibit:
 
     exhibit = SmallExhibit(settings, sound)
     feeling = perception.feeling
+    assert soundscape.casting is not None
     players = tuple(soundscape.bundle.manifest.instruments[index] for index in soundscape.casting.instruments)
     exhibit.felt = felt(feeling.word, feeling.valence, feeling.arousal, instruments=players, mode="dorian", tempo=62.0)
     exhibit.artworks = [painting]
     frame, outline = _room(painting)
     exhibit.view = LiveView(jpeg(frame), outline, "the work in view is the one that is played")
-    exhibit.region = tuple((x + dx, y + dy) for (x, y), (dx, dy) in zip(outline, _OFF, strict=True))
+    exhibit.region = _outline(np.array(outline) + _OFF)
     exhibit.parts = (
         PartState("speaker", "USB Audio DAC: Stereo", True, "live sound leaves the device"),
         PartState("engine", "CPUExecutionProvider", True, "3.4 seconds of sound in one second of work"),
@@ -97,10 +99,15 @@ def _exhibit(settings: WebSettings) -> SmallExhibit:
     return exhibit
 
 
-_OFF = ((-0.012, -0.016), (0.01, -0.02), (0.014, 0.018), (-0.01, 0.02))
+_OFF = np.array([[-0.012, -0.016], [0.01, -0.02], [0.014, 0.018], [-0.01, 0.02]])
 
 
-def _room(painting: np.ndarray) -> tuple[np.ndarray, tuple]:
+def _outline(corners: np.ndarray) -> Outline:
+    first, second, third, fourth = ((float(x), float(y)) for x, y in corners)
+    return first, second, third, fourth
+
+
+def _room(painting: np.ndarray) -> tuple[np.ndarray, Outline]:
     """The painting on a wall, seen from the left: a frame and the work's outline."""
     height, width = 540, 960
     wall = (
@@ -109,10 +116,10 @@ def _room(painting: np.ndarray) -> tuple[np.ndarray, tuple]:
         * np.linspace(1.0, 0.86, width)[None, :, None]
     )
     wall[430:] = np.linspace(88, 66, height - 430)[:, None, None] * np.array([1.0, 0.86, 0.72])
-    corners = np.float32([[268, 78], [706, 108], [706, 372], [268, 398]])
+    corners = np.array([[268, 78], [706, 108], [706, 372], [268, 398]], np.float32)
     rows, columns = painting.shape[:2]
     framed = cv2.copyMakeBorder(painting, 22, 22, 22, 22, cv2.BORDER_CONSTANT, value=(38, 29, 22))
-    source = np.float32([[22, 22], [columns + 22, 22], [columns + 22, rows + 22], [22, rows + 22]])
+    source = np.array([[22, 22], [columns + 22, 22], [columns + 22, rows + 22], [22, rows + 22]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, corners)
     warped = cv2.warpPerspective(framed, matrix, (width, height), flags=cv2.INTER_AREA)
     mask = cv2.warpPerspective(np.full(framed.shape[:2], 255, np.uint8), matrix, (width, height))
@@ -120,7 +127,7 @@ def _room(painting: np.ndarray) -> tuple[np.ndarray, tuple]:
     wall = wall * (1 - 0.45 * shadow)
     alpha = mask[..., None] / 255
     frame = (warped * 0.86 * alpha + wall * (1 - alpha)).clip(0, 255).astype(np.uint8)
-    return frame, tuple((float(x) / width, float(y) / height) for x, y in corners)
+    return frame, _outline(corners / (width, height))
 
 
 def _take(browser: Browser, origin: str, page_name: str, size: str, target: Path) -> None:

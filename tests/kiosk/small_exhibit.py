@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
+from fastapi import Response
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.errors import DeviceError, OptionError
+from a2m_edge.errors import DeviceError
 from kiosk.calibration import check_region
 from kiosk.comments import CommentDesk
 from kiosk.messages import Felt, LiveView, Outline, PartName, PartState
@@ -119,8 +120,6 @@ class SmallExhibit:
         self.region = region
 
     def restart(self, part: PartName) -> None:
-        if part == "web":
-            raise OptionError("a small exhibit has no process of its own for the pages")
         self.restarted.append(part)
 
     def close(self) -> None:
@@ -141,7 +140,7 @@ class SmallExhibit:
         pitch = LIVELY if self.felt.arousal > 0.5 else CALM
         phases = self._phase + 2 * np.pi * pitch / self.audio.sample_rate * np.arange(1, count + 1)
         self._phase = float(phases[-1] % (2 * np.pi))
-        return (0.4 * np.sin(phases)).astype(np.float32)
+        return np.asarray(0.4 * np.sin(phases), np.float32)
 
 
 def felt(
@@ -161,10 +160,26 @@ def jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
 
+_RECORDER = """
+registerProcessor("recorder", class extends AudioWorkletProcessor {
+  process([[input]]) {
+    if (input) this.port.postMessage(input.slice());
+    return true;
+  }
+});
+"""
+
+
+async def _recorder() -> Response:
+    return Response(_RECORDER, media_type="text/javascript")
+
+
 @contextlib.contextmanager
 def serving(exhibit: SmallExhibit, settings: WebSettings) -> Iterator[Server]:
-    """Serves the pages of an exhibit."""
-    server = serve(create_app(exhibit, settings), settings)
+    """Serves the pages of an exhibit, and beside them a recorder that browsers load onto their audio thread."""
+    app = create_app(exhibit, settings)
+    app.get("/recorder.js", include_in_schema=False)(_recorder)
+    server = serve(app, settings)
     try:
         assert server.wait_until_ready()
         yield server

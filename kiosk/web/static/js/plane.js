@@ -23,6 +23,8 @@ export class Plane {
     const target = [clipped(felt.valence), clipped(felt.arousal)];
     if (this.#to !== null && target[0] === this.#to[0] && target[1] === this.#to[1]) return;
     this.#to = target;
+    // Once and not on the way: the light around the artwork is much to paint.
+    document.documentElement.style.setProperty("--feeling", css(feelingColour(...target)));
     if (this.#now === null || this.#still.matches) {
       this.#left = [];
       this.#place(target);
@@ -54,7 +56,6 @@ export class Plane {
     this.#now = where;
     this.#point.setAttribute("transform", `translate(${where[0]} ${-where[1]})`);
     this.#point.removeAttribute("hidden");
-    document.documentElement.style.setProperty("--feeling", css(feelingColour(...where)));
     this.#drawTrail();
   }
 

@@ -5,6 +5,7 @@ const SECONDS = 9;
 const LATENESS = 0.16; // seconds that the picture runs behind the newest column, so that it never stops
 const QUIETEST = 0.34; // share of the scale that stays dark
 const LOUDEST = 0.86;
+const FRAME = 30; // milliseconds that each picture stays at least: the computer makes music meanwhile
 const HALO = 0.28; // share of the canvas that mirrors the rest
 
 export class Ribbon {
@@ -94,6 +95,8 @@ export class Ribbon {
   }
 
   #move(time) {
+    this.#frame = requestAnimationFrame((next) => this.#move(next));
+    if (time - this.#time < FRAME) return;
     const passed = Math.min(0.25, (time - this.#time) / 1000);
     this.#time = time;
     const heard = this.#heard?.() ?? null;
@@ -104,7 +107,6 @@ export class Ribbon {
     this.#head = Math.abs(behind) > this.#rate ? target : this.#head + behind * Math.min(1, 2 * passed);
     this.#head = Math.min(this.#head, this.#newest);
     this.#draw();
-    this.#frame = requestAnimationFrame((next) => this.#move(next));
   }
 
   #draw() {
