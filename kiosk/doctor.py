@@ -210,6 +210,7 @@ def _try_process(plan: Plan, routes: Routes, controls: Controls, seconds: float)
         while watched.alive and time.monotonic() < end:
             time.sleep(0.01)
         watched.kill()
+        watched.wait(1.0)
         routes.deliver(time.monotonic())
 
 

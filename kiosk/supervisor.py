@@ -26,7 +26,7 @@ from kiosk.watched import Plan, WatchedProcess
 PARTS: tuple[PartName, ...] = ("speaker", "engine", "camera", "web")
 """The processes of an exhibit, in the order of their start: the first are those that the sound waits for."""
 
-ENDING = 1.4
+ENDING = 1.2
 """Seconds in which everything may end by itself after SIGTERM; the speaker fades out first."""
 
 PLAYED_SECONDS = 8.0
@@ -107,6 +107,8 @@ class Supervisor:
             time.sleep(0.01)
         for watched in self._watched.values():
             watched.kill()
+        for watched in self._watched.values():
+            watched.wait(0.1)
         for ring in (self._engine_ring, self._played_ring):
             ring.close()
             ring.unlink()

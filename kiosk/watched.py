@@ -117,16 +117,15 @@ class WatchedProcess:
             self._wished = True
             self._end(self._process, now)
 
-    def terminate(self) -> None:
-        """Asks the process to end; it is not started again unless ``step`` is called."""
-        if self._process is not None:
-            self._process.terminate()
-
     def kill(self) -> None:
-        """Ends the process, and waits for it where it can end."""
+        """Ends the process at once; it is not started again unless ``step`` is called."""
         if self._process is not None:
             self._process.kill()
-            self._process.join(0.2)
+
+    def wait(self, seconds: float) -> None:
+        """Waits for the end of the process for at most so long."""
+        if self._process is not None:
+            self._process.join(seconds)
 
     def _try_start(self, now: float) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -154,6 +155,28 @@ def test_what_somebody_must_mend_is_said_in_one_sentence(tmp_path, tiny_bundle, 
     assert sum(words.format(taken=port) in line for line in done.stderr.splitlines()) == 1
 
 
+def test_a_region_is_calibrated_before_the_exhibit_opens(start):
+    exhibit = start(command=("kiosk", "calibrate"), options="[camera]\nsearch = false\n")
+    assert set(exhibit.parts()) == {"camera", "web"}
+    pin = re.search(rf"open  http://127\.0\.0\.1:{exhibit.port}/calibrate  and give the PIN  (\d{{8}}) ;", exhibit.log)
+    assert pin, exhibit.log
+    assert exhibit.ask("/api/staff/session", {"pin": "00000000"})[0] == 403
+    assert exhibit.ask("/api/staff/session", {"pin": pin.group(1)})[0] == 204
+    assert exhibit.until(lambda: exhibit.ask("/api/staff/view.jpg")[0] == 200)
+    camera = exhibit.parts()["camera"]
+    assert exhibit.ask("/api/staff/region", {"corners": REGION}, "PUT")[0] == 204
+    assert exhibit.until(lambda: exhibit.parts().get("camera", camera) != camera)  # which takes the region
+
+    def outline() -> object:
+        view = json.loads(exhibit.ask("/api/staff/state")[1])["view"]
+        return None if view is None else view["outline"]
+
+    assert exhibit.until(lambda: outline() == REGION), outline()
+    assert exhibit.ask("/api/comment", {"comment": "nobody listens"})[0] == 503
+    exhibit.end(signal.SIGINT)
+    assert exhibit.status == 130
+
+
 PIN = "24681357"
 REGION = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
 _TRACED = "open,openat,openat2,creat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat,truncate"
@@ -217,6 +240,8 @@ def keep_nothing(start, written_files, seconds: float, **options) -> None:
         **options,
     )
     folder = Path(f"/proc/{exhibit.supervisor}/cwd").readlink()
+    for process in (exhibit.supervisor, *exhibit.parts().values()):
+        assert re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{process}/limits").read_text(), re.MULTILINE)
     use_the_exhibit(exhibit, seconds)
     assert written() == set(), exhibit.log
     # The one file that it may write is seen, or nothing would be.

@@ -38,6 +38,7 @@ class RunningExhibit:
         options: further text of ``kiosk.toml``.
         wrapper: a command that starts it, for example strace with its options.
         environment: further variables.
+        command: of ``a2m-edge``.
     """
 
     def __init__(
@@ -50,25 +51,26 @@ class RunningExhibit:
         options: str = "",
         wrapper: Sequence[str] = (),
         environment: dict[str, str] | None = None,
+        command: Sequence[str] = ("kiosk",),
     ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         (folder / "kiosk.toml").write_text(options)
         self._log = folder / "log"
-        command = [*wrapper, str(PROGRAM), "kiosk", "--config", "kiosk.toml", "--camera", str(camera)]
-        command += ["--audio", audio, "--port", str(self.port), "--device", "cpu"]
-        if bundle is not None:
-            command += ["--bundle", str(bundle)]
+        line = [*wrapper, str(PROGRAM), *command, "--config", "kiosk.toml"]
+        line += ["--camera", str(camera), "--port", str(self.port)]
+        bundled = {} if bundle is None else {"A2M_KIOSK_ENGINE__BUNDLE": str(bundle)}
+        given = {"A2M_KIOSK_SPEAKER__DEVICE": audio, "A2M_KIOSK_ENGINE__DEVICE": "cpu", **bundled}
         self.started = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command,
+                line,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | (environment or {}),
+                env=os.environ | given | (environment or {}),
                 start_new_session=True,
             )
         self._wrapped = bool(wrapper)

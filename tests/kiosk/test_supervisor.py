@@ -87,6 +87,7 @@ class Nursery:
     def end(self) -> None:
         self.controls.stopping = True
         self.watched.kill()
+        self.watched.wait(LONG)
 
 
 @pytest.fixture
