@@ -35,7 +35,7 @@ SIGNAL_TO_NOISE = 40.0
 ACCURACY = 0.01
 """Largest change of the share of emotions that are told as they were felt."""
 
-ALIKE = 0.95
+ALIKE = 0.9
 """Lowest share of pictures that are felt alike, where nobody said what is felt."""
 
 _CLEAN = 200.0

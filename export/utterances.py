@@ -58,7 +58,7 @@ def utterances(count: int = 1000) -> list[str]:
     return [sentences[index] for index in order[:count]]
 
 
-def labelled_utterances(count: int = 300) -> list[tuple[str, str]]:
+def labelled_utterances(count: int = 600) -> list[tuple[str, str]]:
     """Sentences in which a visitor names an emotion, and the emotion as ArtEmis calls it; all different."""
     named = [
         (f"{opening} {state} {reason}".strip() + ".", emotion)
