@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,17 +21,20 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
 
+from a2m_edge.bundle import Bundle, Graph, seal_bundle
+from a2m_edge.encoders import Encoders
 from a2m_edge.errors import CheckpointError
-from export.graphs import TRACED, GraphPlan, export_graph, graph_bytes
+from export.graphs import OPSET, TRACED, GraphPlan, export_graph, graph_bytes
 from export.models import Models
 from export.parity import check_graph, check_tokens, cosines, require, run_module
 from export.plans import image_encoder_plan, text_encoder_plan
 from export.utterances import difficult_texts, utterances
-from tests.tiny_bundle.make import FUSED, tiny_models
+from tests.tiny_bundle.make import EMBEDDING, FUSED, tiny_models
 from training.models.encoders import EncoderModel, load_encoder
 from training.models.fusion import Fusion, FusionConfig
 from training.torchvision_guard import import_open_clip
@@ -68,7 +72,8 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     # ... ViT-B-16-SigLIP, ...
     "siglip": {
-        "vision_cfg": TIMM | {"timm_model_name": "test_vit4", "timm_pool": "map", "timm_proj": "none"},
+        "embed_dim": 96,
+        "vision_cfg": TIMM | {"timm_model_name": "test_vit3", "timm_pool": "map", "timm_proj": "none", "image_size": 160},
         "text_cfg": CLIP_TEXT
         | {"no_causal_mask": True, "pool_type": "last", "proj_bias": True, "norm_kwargs": {"eps": 1e-6}}
         | {"hf_tokenizer_name": "unigram", "tokenizer_kwargs": {"clean": "canonicalize"}},
@@ -183,7 +188,7 @@ def kind(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], EncoderMod
         text = {key: hub.get(value, value) if isinstance(value, str) else value
                 for key, value in architecture["text_cfg"].items()}  # fmt: skip
         path = folder / f"small-{name}.json"
-        path.write_text(json.dumps({"embed_dim": 32, **architecture, "text_cfg": text}), encoding="utf-8")
+        path.write_text(json.dumps({"embed_dim": EMBEDDING, **architecture, "text_cfg": text}), encoding="utf-8")
         open_clip.add_model_config(path)
     loaded: dict[str, EncoderModel] = {}
 
@@ -209,18 +214,18 @@ def assert_equal_graph(plan: GraphPlan) -> None:
     assert len(set(plan.cases) - {TRACED}) >= 5
     assert len(checks) == 2 + len(plan.cases)
     first, other = (run_module(plan, plan.sample(3, 9, np.random.default_rng(seed)))[0] for seed in (2, 3))
-    assert cosines(first, other).max() < 0.99
+    assert cosines(first, other).max() < 0.9995
 
 
 # --- every kind -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["classic", "resnet", "mobile", "coca", "siglip", "clipa"])
 def test_the_image_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel]) -> None:
     assert_equal_graph(image_encoder_plan(models_with(kind(name))))
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["classic", "mobile", "coca", "siglip", "clipa", "worldwide", "roberta"])
 def test_the_text_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel]) -> None:
     models = models_with(kind(name))
     plan = text_encoder_plan(models)
@@ -269,15 +274,16 @@ def test_a_batch_gives_each_text_its_own_embedding(name: str, kind: Callable[[st
         together = encoder.text(encoder.tokens(texts))
         alone = torch.cat([encoder.text(encoder.tokens([text])) for text in texts])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
-    assert (together @ together.T - torch.eye(5)).max() < 0.999
+    assert (together @ together.T - torch.eye(5)).max() < 0.9999
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["classic", "coca", "siglip", "clipa", "worldwide"])
 def test_tokens_of_every_kind_equal_those_of_open_clip(name: str, kind: Callable[[str], EncoderModel]) -> None:
     models = models_with(kind(name))
     texts = [text for text in difficult_texts() if "[SEP]" not in text or name != "clipa"]
-    require([check_tokens(models.encoder.reference_tokens, models.bundle_tokenizer, texts)])
-    lengths = {len(models.bundle_tokenizer.encode(text).ids) for text in texts}
+    tokenizer = models.bundle_tokenizer
+    require([check_tokens(models.encoder.reference_tokens, tokenizer, texts)])
+    lengths = {len(tokenizer.encode(text).ids) for text in texts}
     if name in PADDED:
         assert lengths == {models.encoder.context_length}
     else:
@@ -307,6 +313,40 @@ def test_an_encoder_of_every_kind_comes_back_from_its_checkpoint(
         pixels = torch.randn(1, 3, again.image_preprocessing.size, again.image_preprocessing.size)
         assert torch.equal(again.image(pixels), encoder.image(pixels))
     assert again.reference_tokens("calm") == encoder.reference_tokens("calm")
+
+
+def test_the_runtime_feeds_an_encoder_as_open_clip_does(
+    kind: Callable[[str], EncoderModel], tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    models = models_with(kind("siglip"))
+    folder = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle.path, folder)
+    plans = (image_encoder_plan(models), text_encoder_plan(models))
+    for plan in plans:
+        (folder / plan.file).write_bytes(graph_bytes(export_graph(plan)))
+    (folder / "tokenizer.json").write_text(models.bundle_tokenizer.to_str(), encoding="utf-8")
+    graphs = {plan.name: Graph(plan.file, OPSET, plan.inputs, plan.outputs) for plan in plans}
+    stated = tiny_bundle.manifest
+    bundle = seal_bundle(
+        folder,
+        replace(
+            stated,
+            graphs={**stated.graphs, **graphs},
+            text=models.text,
+            image=models.encoder.image_preprocessing,
+            embedding_size=models.embedding_size,
+        ),
+    )
+    encoders = Encoders(bundle, device="cpu")
+    open_clip = import_open_clip()
+    picture = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)
+    with torch.no_grad():
+        for text in ("calm", "I feel “small”,  as if a storm were coming.", "sad " * 300):
+            expected = models.encoder.text(open_clip.get_tokenizer("small-siglip")([text]))[0]
+            np.testing.assert_allclose(encoders.comment(text), expected.numpy(), atol=1e-5)
+            assert np.array_equal(encoders.comment(encoders.heard(text)), encoders.comment(text))
+        expected = models.encoder.image(models.encoder.transform(Image.fromarray(picture))[None])[0]
+    np.testing.assert_allclose(encoders.image(picture), expected.numpy(), atol=1e-5)
 
 
 # --- whole models -----------------------------------------------------------------------------------------------

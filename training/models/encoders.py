@@ -329,7 +329,7 @@ def _from_open_clip(name: str, pretrained: str | None) -> EncoderModel:
         )
     # A tag knows the activation it was trained with; open_clip only warns that the name says another one.
     tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else None
-    architecture["quick_gelu"] = bool((tag or architecture).get("quick_gelu", False))
+    architecture["quick_gelu"] = any(known.get("quick_gelu", False) for known in (architecture, tag or {}))
     try:
         with building():
             original = open_clip.get_tokenizer(name)  # before the model: it is soon there, or soon found missing
@@ -342,8 +342,10 @@ def _from_open_clip(name: str, pretrained: str | None) -> EncoderModel:
                 quick_gelu=architecture["quick_gelu"],
             )
     except Exception as error:  # open_clip, timm, transformers and the hub have no common base
-        hub = {value for key, value in architecture["text_cfg"].items() if key in HUB_KEYS}
-        needs = f", it needs {' and '.join(sorted(hub))} from the Hugging Face hub" if hub else ""
+        hub = sorted({value for key, value in architecture["text_cfg"].items() if key in HUB_KEYS})
+        needs = (
+            f", it needs {' and '.join(hub)} from the Hugging Face hub" if hub and isinstance(error, OSError) else ""
+        )
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise CheckpointError(
             f"the OpenCLIP model {name}{f':{pretrained}' if pretrained else ''} cannot be loaded{needs}: {reason}"

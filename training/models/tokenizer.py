@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, cast
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -64,7 +65,8 @@ def _byte_pairs(tokenizer: Any, rules: list[normalizers.Normalizer]) -> Tokenize
     )
     twin.normalizer = normalizers.Sequence(rules)
     # The original ignores the case, by which U+0345, a small iota, counts as a letter and yet is none: it is dropped.
-    pattern = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}\x{345}]+"
+    whole = "|".join([*map(re.escape, special), "'s", "'t", "'re", "'ve", "'m", "'ll", "'d"])
+    pattern = rf"(?i:{whole})|\p{{L}}+|\p{{N}}|[^\s\p{{L}}\p{{N}}\x{{345}}]+"
     twin.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True),
