@@ -42,7 +42,7 @@ STOREYS = (
 KIOSK_GROUND = {"settings", "messages", "channel", "progress", "links", "ring", "rates", "calibration", "logs"}
 """What the rooms of the kiosk share."""
 KIOSK_ROOMS = (
-    {"camera", "artwork", "straight_edges"},
+    {"camera", "capture", "watching", "artwork", "straight_edges", "fingerprint"},
     {"engine"},
     {"speaker", "mixer", "bed", "audio_device", "resampling"},
     {"comments"},
