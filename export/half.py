@@ -1,6 +1,7 @@
 """Half precision for GPUs: weights and products in fp16, what fp16 would spoil in fp32, inputs and outputs unchanged.
 
-TIMES
+Only GPUs gain by it. On two cores of an AMD EPYC, ONNX Runtime 1.32 needs 14.0 ms instead of 9.5 for a picture of
+a2m-s, 15.9 instead of 15.5 for a window of its decoder, and 49.7 instead of 48.9 for 60 frames of its vocoder.
 """
 
 from __future__ import annotations

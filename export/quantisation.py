@@ -1,6 +1,18 @@
 """Transformers and LSTMs at a quarter of their size: int8 matrices and int8 tables of word embeddings.
 
-TIMES
+Only what is stored is rounded; the products stay fp32. The integers pass a cast and a product with their scales,
+which ONNX Runtime computes once, when it loads a graph: it is as fast as in fp32, takes as much memory (but for the
+tables, which stay int8), and gives the same numbers in every version. Measured on two cores of an AMD EPYC without
+VNNI against two other ways:
+
+- ``DequantizeLinear`` is computed at each run by 1.20 (text encoder of a2m-s 25 ms instead of 5, image encoder of
+  ViT-B-32 299 instead of 68). 1.32 multiplies by the integers in a quarter of the memory, as fast as fp32, but rounds
+  the values too, and the loss depends on the version and the processor.
+- Dynamic int8 rounds the values everywhere. It is faster (text encoder 5.0 ms instead of 6.7, ViT-B-32 41 instead of
+  77, one window of the BiLSTM 5.6 instead of 14.4), but the text encoder's mean cosine to fp32 falls from 0.9996 to
+  0.992 and that of ViT-B-32 with random weights from 0.99996 to 0.995; a window then depends on those decoded beside
+  it, by up to 0.028 nat, so that chunks no longer equal the whole; and TensorRT reads none of its operators
+  (https://github.com/onnx/onnx-tensorrt/blob/main/docs/operators.md).
 """
 
 from __future__ import annotations
