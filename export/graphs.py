@@ -186,6 +186,8 @@ def write_graph(model: onnx.ModelProto, path: Path, inline_limit: int = INLINE_L
         external_data_helper.convert_model_to_external_data(model, location=data[0])
         external_data_helper.write_external_data_tensors(model, str(path.parent))
     path.write_bytes(graph_bytes(model))
+    for name in data:  # onnx keeps them from other users, and a bundle may be played by another than who made it
+        (path.parent / name).chmod(path.stat().st_mode)
     try:
         onnx.checker.check_model(path)  # by its path, since a message in memory may not exceed 2 GiB
     except onnx.checker.ValidationError as error:

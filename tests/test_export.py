@@ -188,6 +188,7 @@ def test_large_weights_leave_the_graph_for_a_file_beside_it(graphs: dict[str, Gr
     assert data == ("mel_decoder.onnx.data",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mel_decoder.onnx", *data]
     assert (tmp_path / "mel_decoder.onnx").stat().st_size < decoder.full.stat().st_size / 2
+    assert (tmp_path / data[0]).stat().st_mode == (tmp_path / "mel_decoder.onnx").stat().st_mode
     require(check_graph(decoder.plan, tmp_path / "mel_decoder.onnx"))
 
 
