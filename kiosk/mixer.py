@@ -163,6 +163,8 @@ class _Fade:
 
     def go(self, up: bool, count: int) -> NDArray[np.float32]:
         """The next shares on the way up or down: float32 [count]."""
+        if self.position == (self.length if up else 0):
+            return np.full(count, up, np.float32)
         steps = np.arange(1, count + 1) if up else -np.arange(1, count + 1)
         positions = np.clip(self.position + steps, 0, self.length)
         self.position = int(positions[-1])
@@ -183,6 +185,8 @@ class _Volume:
 
     def go(self, target: float, count: int) -> NDArray[np.float32]:
         """The next factors on the way to the target: float32 [count]."""
+        if self.value == target:
+            return np.full(count, target, np.float32)
         reach = np.arange(1, count + 1) * self._step
         factors = np.clip(target, self.value - reach, self.value + reach)
         self.value = float(factors[-1])

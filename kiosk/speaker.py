@@ -33,7 +33,7 @@ LOSS = 3.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 3.0
 """Seconds between attempts to open the device; they double."""
 
-_STEP = 0.01
+_STEP, _WATCH = 0.01, 0.025  # seconds between two turns while the clock plays, and while a device does
 _FIRST_ATTEMPT = 1.5  # seconds that the first sound waits for the device
 _STEADY = 10.0  # seconds after which an open device counts as found
 _CLOSING = 0.4
@@ -86,7 +86,7 @@ class _Speaker:
                 self._mixer.fade_out()
             self._drive(time.monotonic())
             self._report()
-            time.sleep(_STEP)
+            time.sleep(_STEP if self._stage.driver is self._clock else _WATCH)
         if self._keeper is not None:
             if (held := self._keeper.held) is not None and self._stage.driver is held.driver:
                 time.sleep(min(_CLOSING, held.output.latency))  # what was read last still has to sound
