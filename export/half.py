@@ -95,8 +95,9 @@ def _kept(graph: onnx.GraphProto) -> set[str]:
     """Names of the nodes that stay fp32: delicate ones, those that no product follows, and some at the beginning.
 
     Convolutions of an input are small, and a log-mel of -11 would lose up to 0.004 nat in fp16: that alone held the
-    public HiFi-GAN V3 at 31 dB, where it reaches 46 now. What is fp32 is transposed in fp32, since ONNX Runtime 1.23
-    to 1.32 crashes on the CPU where a cast to fp16 is transposed and then multiplied.
+    public HiFi-GAN V3 at 31 dB, where it reaches 46 now. What is fp32, or is multiplied by a weight next, is
+    transposed in fp32, since ONNX Runtime 1.23 to 1.32 crashes on the CPU where a cast to fp16 is transposed and
+    then multiplied by a matrix.
     """
     kept = {node.name for node in graph.node if node.op_type in _FULL}
     read: set[str] = set()
@@ -106,9 +107,13 @@ def _kept(graph: onnx.GraphProto) -> set[str]:
         else:
             kept.add(node.name)
     inputs = {value.name for value in graph.input}
+    made = {name for node in graph.node for name in node.output}
+    weighed = {node.input[0] for node in graph.node if node.op_type == "MatMul" and node.input[1] not in made}
     full = set(inputs)
     for node in graph.node:
-        if node.input and node.input[0] in {"Conv": inputs, "Transpose": full}.get(node.op_type, ()):
+        if node.op_type == "Conv" and node.input[0] in inputs:
+            kept.add(node.name)
+        if node.op_type == "Transpose" and (node.input[0] in full or node.output[0] in weighed):
             kept.add(node.name)
         if node.name in kept:
             full.update(node.output)

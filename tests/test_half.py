@@ -173,12 +173,24 @@ def test_an_overflow_on_a_gpu_is_seen_on_a_cpu(tmp_path: Path) -> None:
     assert np.isinf(found[1, 0])  # 90,000 is beyond 65,504
 
 
-def test_the_cpu_survives_a_transposition_before_a_product(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lstm", [False, True])
+def test_the_cpu_survives_a_transposition_before_a_product(tmp_path: Path, lstm: bool) -> None:
+    weights: dict[str, NDArray[Any]] = {"w": np.eye(8, dtype=np.float32)}
+    heard = []
+    if lstm:
+        weights |= {name: np.ones((1, 32, 8), np.float32) for name in ("W", "R")}
+        weights["shape"] = np.array([0, 0, -1])
+        heard = [
+            helper.make_node("LSTM", ["x", "W", "R"], ["remembered"], hidden_size=8),
+            helper.make_node("Transpose", ["remembered"], ["by_row"], perm=[0, 2, 1, 3]),
+            helper.make_node("Reshape", ["by_row", "shape"], ["heard"]),
+        ]
     nodes = [
-        helper.make_node("Transpose", ["x"], ["turned"], perm=[1, 0, 2]),
+        *heard,
+        helper.make_node("Transpose", ["heard" if lstm else "x"], ["turned"], perm=[1, 0, 2]),
         helper.make_node("MatMul", ["turned", "w"], ["y"]),
     ]
-    write_graph(to_half(graph(nodes, {"w": np.eye(8, dtype=np.float32)}, 5, 8)), tmp_path / "half.onnx")
+    write_graph(to_half(graph(nodes, weights, 5, 8)), tmp_path / "half.onnx")
     code = "import sys; from pathlib import Path; from export.parity import open_graph; open_graph(Path(sys.argv[1]))"
     # A crash of ONNX Runtime would take the tests along.
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "half.onnx")], cwd=ROOT, check=True)
