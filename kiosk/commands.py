@@ -51,7 +51,11 @@ def run(
     device: _Device = None,
 ) -> None:
     """Run an exhibit: a camera sees the artwork, visitors write what they feel, the sound in the room follows."""
-    if context.invoked_subcommand is not None:
+    if (command := context.invoked_subcommand) is not None:
+        from a2m_edge.errors import OptionError
+
+        if any(value is not None for value in (camera, config, audio, host, port, bundle, device)):
+            raise OptionError(f"the options come after the command: a2m-edge kiosk {command} --…")
         return
     settings = _settings(config, camera=camera, audio=audio, host=host, port=port, bundle=bundle, device=device)
     from kiosk.preparation import prepare
@@ -71,7 +75,9 @@ def calibrate(
     from kiosk.preparation import prepare_calibration
 
     supervisor, pin = prepare_calibration(settings)
-    typer.echo(f"open  http://127.0.0.1:{settings.web.port}/calibrate  and give the PIN  {pin} ; Ctrl-C ends", err=True)
+    scheme = "http" if settings.web.certificate is None else "https"
+    address = f"{scheme}://127.0.0.1:{settings.web.port}/calibrate"
+    typer.echo(f"open  {address}  and give the PIN  {pin} ; Ctrl-C ends", err=True)
     sys.exit(supervisor.run())
 
 

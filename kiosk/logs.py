@@ -21,7 +21,7 @@ def log_to_stderr(process: str) -> None:
         process: its name, which begins each line.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Line(process, journal="JOURNAL_STREAM" in os.environ))
+    handler.setFormatter(_Line(process, _reaches_journal()))
     handler.addFilter(RateLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -76,6 +76,15 @@ class _Line(logging.Formatter):
             priority = next(prefix for level, prefix in _PRIORITIES if record.levelno >= level)
             return f"{priority}{self._process}: {text}"
         return f"{time.strftime('%H:%M:%S')} {record.levelname} {self._process}: {text}"
+
+
+def _reaches_journal() -> bool:
+    """Whether standard error is the stream to journald that ``JOURNAL_STREAM`` names (systemd.exec(5))."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def where(error: BaseException) -> str:

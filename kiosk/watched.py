@@ -162,7 +162,7 @@ class WatchedProcess:
                 self._began(now)
             elif now - self._working_since >= self._settings.window:
                 self._restarts.went_well()
-        elif self._working_since is not None and self.plan.excused():
+        elif self.plan.excused():
             self._advanced = now
         else:
             patience = self.plan.patience if self._working_since is not None else self._start_patience()

@@ -228,6 +228,12 @@ def test_a_wrong_option_ends_every_command_with_one_sentence(tmp_path, command):
     assert done.stderr == f"a2m-edge: there is no option camera.sorce in {file}: did you mean camera.source?\n"
 
 
+def test_options_before_the_command_are_not_taken_silently():
+    done = subprocess.run([PROGRAM, "kiosk", "--camera", "1", "calibrate"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "a2m-edge: the options come after the command: a2m-edge kiosk calibrate --…\n"
+
+
 def test_a_pin_becomes_a_hash_that_proves_it():
     from argon2 import PasswordHasher
 

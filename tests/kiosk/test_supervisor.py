@@ -7,8 +7,11 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +45,8 @@ from kiosk.settings import WatchSettings
 from kiosk.signs import SignsOfLife
 from kiosk.watched import Plan, WatchedProcess
 
-LONG = 30.0
+ROOT = Path(__file__).resolve().parents[2]
+LONG = 60.0
 """Seconds in which anything here happens, on a busy machine too."""
 
 FELT = Felt("awe", 0.5, -0.2, (1.0,), ("harp",), "major", 72.0, "picture")
@@ -146,6 +150,8 @@ def test_a_process_that_has_an_excuse_is_left_alone(nursery):
     camera = nursery("stand_still", patience=0.1, excused=True)
     assert camera.until(lambda: camera.watched.working)
     assert not camera.until(lambda: camera.watched.restarts > 0, seconds=1.0)
+    idle = nursery("never_begin", patience=0.1, start_patience=0.1, excused=True)
+    assert not idle.until(lambda: idle.watched.restarts > 0, seconds=1.0)
 
 
 def test_a_process_that_never_begins_is_given_longer_each_time(nursery, caplog):
@@ -425,6 +431,32 @@ def test_an_abstract_socket_is_reached_and_a_missing_one_is_told_once(caplog):
         notifier.ready()
     assert len(caplog.records) == 1
     Notifier({}).ready()
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_lines_for_the_journal_have_a_priority_and_others_a_time(tmp_path, journal):
+    code = (
+        "import logging\n"
+        "from kiosk.logs import log_to_stderr\n"
+        "log_to_stderr('camera')\n"
+        "logging.getLogger('kiosk').warning('two\\nlines')\n"
+        "try: raise ValueError('secret')\n"
+        "except ValueError as error: logging.getLogger('kiosk').error('it failed', exc_info=error)\n"
+    )
+    with (tmp_path / "log").open("w+") as log:
+        status = os.fstat(log.fileno())
+        stream = f"{status.st_dev}:{status.st_ino + (0 if journal else 1)}"
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"JOURNAL_STREAM": stream}, stderr=log, check=True, cwd=ROOT
+        )
+        log.seek(0)
+        first, second = log.read().splitlines()
+    if journal:
+        assert first == "<4>camera: two lines"
+        assert second == "<3>camera: it failed (ValueError in <string>:5)"
+    else:
+        assert re.fullmatch(r"\d\d:\d\d:\d\d WARNING camera: two lines", first)
+        assert re.fullmatch(r"\d\d:\d\d:\d\d ERROR camera: it failed \(ValueError in <string>:5\)", second)
 
 
 def test_a_flood_of_log_lines_is_bounded_and_what_was_left_out_is_counted():
