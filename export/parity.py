@@ -17,9 +17,6 @@ from a2m_edge.errors import ExportError
 from a2m_edge.sessions import session_options
 from export.graphs import TRACED, Arrays, GraphPlan
 
-QUANTISED_MEAN, QUANTISED_LEAST = 0.998, 0.99
-"""Lowest mean and lowest single cosine between the embeddings of the int8 and the fp32 text encoder."""
-
 LIMITS = {"cosine": 0.9999, "difference": 1e-4}
 """The lowest cosine between embeddings, and the largest difference of anything else, that pass."""
 
@@ -89,23 +86,6 @@ def check_tokens(reference: Callable[[str], Sequence[int]], tokenizer: Tokenizer
     different = [text for text in texts if list(reference(text)) != tokenizer.encode(text).ids]
     case = f"{len(texts)} texts" + (f", first {different[0][:40]!r}" if different else "")
     return Check("tokenizer", "texts with other tokens", case, float(len(different)), 0.0)
-
-
-def check_quantised(
-    full: bytes | Path, quantised: bytes | Path, tokenizer: Tokenizer, texts: Sequence[str]
-) -> list[Check]:
-    """Compares the embeddings of texts by an fp32 and by an int8 text encoder."""
-    one, other = open_graph(full), open_graph(quantised)
-    tokens = [np.array([tokenizer.encode(text).ids], np.int64) for text in texts]
-    found = np.concatenate(
-        [cosines(one.run(None, {"tokens": row})[0], other.run(None, {"tokens": row})[0]) for row in tokens]
-    )
-    case = f"{len(texts)} utterances"
-    mean, least = float(found.mean()), float(found.min())
-    return [
-        Check("text_encoder", "cosine of int8 to fp32, mean", case, mean, QUANTISED_MEAN, at_least=True),
-        Check("text_encoder", "cosine of int8 to fp32, least", case, least, QUANTISED_LEAST, at_least=True),
-    ]
 
 
 def require(checks: Iterable[Check]) -> None:

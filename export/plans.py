@@ -50,9 +50,13 @@ def graph_plans(models: Models) -> tuple[GraphPlan, ...]:
 def image_encoder_plan(models: Models) -> GraphPlan:
     """image [batch, 3, size, size] -> image_embedding [batch, D], L2 norm 1."""
     size = models.encoder.image_preprocessing.size
+    patch = -(-size // 8)
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
-        return (generator.standard_normal((batch, 3, size, size), np.float32),)
+        # Patches of colour: pictures of noise alone are all the same to an encoder that pools.
+        patches = generator.standard_normal((batch, 3, 8, 8), np.float32).repeat(patch, 2).repeat(patch, 3)
+        noise = generator.standard_normal((batch, 3, size, size), np.float32)
+        return (patches[..., :size, :size] + np.float32(0.25) * noise,)
 
     return GraphPlan(
         "image_encoder",

@@ -53,11 +53,13 @@ class Subject:
         title: for the table.
         models: whose graphs they are.
         graphs: those that are measured, by name.
+        less: the precisions beside fp32, where they suit.
     """
 
     title: str
     models: Models
     graphs: tuple[str, ...]
+    less: tuple[Precision, ...] = ("fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def measure(subjects: Iterable[Subject], threads: int) -> Iterator[Row]:
             full.mkdir()
             for graph in export_graphs(subject.models, shipped, full, only=subject.graphs).values():
                 yield _row(subject, graph, threads)
-                for precision in ("fp16", "int8"):
+                for precision in subject.less:
                     less = _reduced(graph, precision)
                     if less is not None:
                         yield _row(subject, less, threads)
@@ -160,7 +162,7 @@ def subjects(models: Models, encoders: Iterable[str] = OPEN_CLIP) -> Iterator[Su
     """
     yield Subject("a2m-s", models, ("image_encoder", "text_encoder", "mel_decoder", "vocoder"))
     for name in encoders:
-        yield Subject(name, _random_models(models, encoder=name), ("image_encoder", "text_encoder"))
+        yield Subject(name, _random_models(models, encoder=name), ("image_encoder", "text_encoder"), ("int8",))
     yield Subject("paper", _random_models(models), ("mel_decoder",))
     for size in CONFIGS:
         yield Subject(f"HiFi-GAN {size.upper()}", _random_models(models, vocoder=size), ("vocoder",))

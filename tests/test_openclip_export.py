@@ -73,7 +73,8 @@ KINDS: dict[str, dict[str, Any]] = {
     # ... ViT-B-16-SigLIP, ...
     "siglip": {
         "embed_dim": 96,
-        "vision_cfg": TIMM | {"timm_model_name": "test_vit3", "timm_pool": "map", "timm_proj": "none", "image_size": 160},
+        "vision_cfg": TIMM
+        | {"timm_model_name": "test_vit3", "timm_pool": "map", "timm_proj": "none", "image_size": 160},
         "text_cfg": CLIP_TEXT
         | {"no_causal_mask": True, "pool_type": "last", "proj_bias": True, "norm_kwargs": {"eps": 1e-6}}
         | {"hf_tokenizer_name": "unigram", "tokenizer_kwargs": {"clean": "canonicalize"}},
@@ -161,20 +162,22 @@ def hub_folder(name: str, folder: Path) -> Path:
 def lively(encoder: EncoderModel) -> EncoderModel:
     """Random weights as open_clip leaves them hardly hear their input; these do, so that a wrong graph shows."""
     generator = torch.Generator().manual_seed(1)
+    norms = [module for module in encoder.clip.modules() if isinstance(module, nn.BatchNorm2d)]
     with torch.no_grad():
         for name, parameter in encoder.clip.named_parameters():
-            if parameter.dim() > 1 and "positional" not in name:
-                fan = parameter[0].numel() if "embedding" not in name else 1
-                parameter.normal_(0, (2.0 / fan) ** 0.5, generator=generator)
-            elif parameter.dim() == 1 and not parameter.any():
-                # Zeroed gains (RN50's last norms) silence whole blocks.
+            if parameter.abs().max() < 1e-3:  # gains that begin at nothing (RN50's last norms) silence whole blocks
                 parameter.normal_(0, 0.2, generator=generator)
-        for module in encoder.clip.modules():
-            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-                assert module.running_mean is not None
-                assert module.running_var is not None
-                module.running_mean.normal_(0, 0.2, generator=generator)
-                module.running_var.uniform_(0.5, 2, generator=generator)
+            elif parameter.dim() > 1 and "positional" not in name:
+                fan = parameter[0].numel() if "embedding" not in name else 1
+                parameter.normal_(0, (1.0 / fan) ** 0.5, generator=generator)
+        for norm in norms:  # as training would leave them
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.train()
+        size = encoder.image_preprocessing.size
+        for _ in range(3):
+            encoder.image(nn.functional.interpolate(torch.randn(4, 3, 8, 8, generator=generator), (size, size)))
+        encoder.clip.eval()
     return encoder
 
 
@@ -214,7 +217,7 @@ def assert_equal_graph(plan: GraphPlan) -> None:
     assert len(set(plan.cases) - {TRACED}) >= 5
     assert len(checks) == 2 + len(plan.cases)
     first, other = (run_module(plan, plan.sample(3, 9, np.random.default_rng(seed)))[0] for seed in (2, 3))
-    assert cosines(first, other).max() < 0.9995
+    assert cosines(first, other).max() < 0.99
 
 
 # --- every kind -------------------------------------------------------------------------------------------------
