@@ -42,10 +42,12 @@ ELSEWHERE = 10.0
 UNFRAMED = 3.0
 """Seconds without any convincing outline after which the region, or the centre, is taken for the artwork."""
 
+LEAST_DETAIL = 0.12
+"""Share of an artwork's parts that hold something: a bare wall, a patch of sun and a covered lens have none."""
+
 _LARGER = 1.5  # times the area of the held work
 _SAME_PLACE = 0.3  # overlap of two outlines
 _STEADY = 0.8  # overlap of an outline with that of the search before
-_DETAIL = 0.12  # share of parts that hold something: a wall, a patch of sun or a covered lens has none
 _BLOCK = 8  # pixels of a motion block
 _VIEW = 480  # pixels: longest side of the frame in which motion is looked for
 _SHARPNESS_SIDE = 256
@@ -183,7 +185,7 @@ class Watch:
             return None
         outline, framed, quality = proposed
         fingerprint = take_fingerprint(frame, outline)
-        if fingerprint.detail < _DETAIL:
+        if fingerprint.detail < LEAST_DETAIL:
             return None
         last = self._candidate
         if last is not None and last.framed == framed and overlap(last.outline, outline) >= _STEADY:

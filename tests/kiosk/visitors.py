@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tests.kiosk.rooms import CONDITIONS, Paintings, View, make_view
+from tests.kiosk.rooms import CONDITIONS, Examples, Paintings, View, make_view
 
 BEHAVIOURS = ("pass", "stop", "close", "group", "point", "photograph", "carry", "child")
 """What visitors do: walk past, stop and look, come so close that little else is seen, come as a group, point at the
@@ -250,7 +250,7 @@ class Clip:
 
 
 def make_clip(
-    paintings: Paintings,
+    paintings: Paintings | Examples,
     rng: np.random.Generator,
     behaviour: str,
     condition: str = "clean",
