@@ -31,3 +31,10 @@ def tiny_bundle() -> Bundle:
 def clip_bundle() -> Bundle:
     """The tiny bundle with a decoder that plays no score: clips of 64 frames, of which 32 fade into the next."""
     return open_bundle(Path(__file__).parent / "tiny_bundle" / "clip_bundle")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test of the exhibit."""
+    for item in items:
+        if item.path.parent.name == "kiosk" or item.path.name == "test_kiosk.py":
+            item.add_marker(pytest.mark.kiosk)

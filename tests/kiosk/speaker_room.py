@@ -77,8 +77,9 @@ class SpeakerRoom:
         self._bed = folder / "bed.wav"
         soundfile.write(self._bed, bed(), RATE, "FLOAT")
         self._settings, self._environment = settings, environment or {}
-        self._pieces: list[np.ndarray] = []
-        self._position = 0
+        self._played: list[np.ndarray] = []
+        self._made: list[np.ndarray] = []
+        self._positions = [0, 0]
         self._over = threading.Event()
         self._listener = threading.Thread(target=self._listen)
         self._engine: subprocess.Popen[bytes] | None = None
@@ -144,15 +145,20 @@ class SpeakerRoom:
     @property
     def everything(self) -> np.ndarray:
         """All that was played."""
-        return np.concatenate([np.zeros(0, np.float32), *self._pieces])
+        return np.concatenate([np.zeros(0, np.float32), *self._played])
+
+    @property
+    def made(self) -> np.ndarray:
+        """All that the engine's ring ever held."""
+        return np.concatenate([np.zeros(0, np.float32), *self._made])
 
     def _listen(self) -> None:
         while not self._over.is_set():
-            heard = self.played.latest(self._position, RATE)
-            assert heard.lost == 0
-            self._position = heard.position
-            if len(heard.samples):
-                self._pieces.append(heard.samples)
+            for place, (ring, pieces) in enumerate(((self.played, self._played), (self.live, self._made))):
+                heard = ring.latest(self._positions[place], RATE)
+                assert heard.lost == 0
+                self._positions[place] = heard.position
+                pieces.append(heard.samples)
             while (state := self._inbox.get(0)) is not None:
                 self.states.append(state)
             self._over.wait(0.02)

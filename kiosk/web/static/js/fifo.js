@@ -8,7 +8,7 @@ const CAPACITY = 6; // seconds
 const FADE = 0.005; // seconds in which the sound comes and goes, and in which pieces that do not fit are joined
 const TRIM = 0.001; // largest change of speed, 1.7 cents, that evens out the clocks of server and device
 const TAPS = 32; // of the filter between two rates
-const PHASES = 128;
+const PHASES = 512;
 
 export class Fifo {
   #rate; #outputRate; #samples; #table; #width; #fade;
@@ -16,7 +16,7 @@ export class Fifo {
   #place = 0; // of the sample that is played next, with its fraction, in the same count
   #offset = 0; // what is to be added for the position in the server's ring
   #next = null; // position that the next piece should begin with
-  #cushion = CUSHION; #playing = false; #gain = 0; #filled = CUSHION;
+  #cushion = CUSHION; #playing = false; #skipping = false; #gain = 0; #filled = CUSHION;
   underruns = 0;
 
   /** `rate`: of what comes in; `outputRate`: of this device (Hz). */
@@ -51,8 +51,8 @@ export class Fifo {
       this.#samples[(this.#end + index) % capacity] = (values[index] / 32768) * rising;
     }
     this.#end += values.length;
-    const most = this.#cushion + EXCESS;
-    if (this.#waiting > most) this.#jump();
+    if (this.#waiting > CAPACITY - EXCESS) this.#skip(); // nothing was pulled for long: there is nothing to fade
+    else if (this.#waiting > this.#cushion + EXCESS) this.#skipping = true;
   }
 
   /** Fills a Float32Array with the next samples; what is not there is silence. */
@@ -64,8 +64,9 @@ export class Fifo {
     for (let index = 0; index < output.length; index += 1) {
       const left = this.#end - this.#place - reserve;
       if (this.#playing && left <= this.#fade * this.#gain) this.#starve();
-      this.#gain = Math.max(0, Math.min(1, this.#gain + (this.#playing ? slope : -slope)));
+      this.#gain = Math.max(0, Math.min(1, this.#gain + (this.#playing && !this.#skipping ? slope : -slope)));
       if (this.#gain === 0 || left <= 0) {
+        if (this.#skipping) this.#skip();
         output[index] = 0;
         continue;
       }
@@ -85,10 +86,12 @@ export class Fifo {
     this.#filled = this.#cushion;
   }
 
-  // The oldest are dropped, so that the cushion is left; the sound goes and comes while it happens.
-  #jump() {
+  // The oldest are dropped, so that the cushion is left.
+  #skip() {
     this.#place = this.#end - Math.round(this.#cushion * this.#rate);
     this.#gain = 0;
+    this.#skipping = false;
+    this.#filled = this.#cushion;
   }
 
   #fadeOutEnd() {
