@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 
 from kiosk.entry import MENDABLE, enter
 from kiosk.links import Links, close_handed_over
@@ -146,7 +149,8 @@ class WatchedProcess:
             name=self.plan.name,
             daemon=True,
         )
-        process.start()
+        with _without_main():
+            process.start()
         close_handed_over(links)
         self._process = process
         if self._failed_at is not None:
@@ -212,6 +216,20 @@ class WatchedProcess:
             )
         elif not expected and not self._refused:
             _log.warning("the %s process %s: it is started again", self.plan.name, how)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keeps a process that is being spawned from importing this one's main module.
+
+    ``enter`` is found without it, and the command line and all it knows would cost every process time and memory.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _ending(status: int | None) -> str:
