@@ -70,7 +70,8 @@ def train_paper_decoder(
         generator = np.random.default_rng([options.seed, number])
         chosen = generator.integers(len(splits["train"].items), size=batch)
         vectors, mels = pairs(splits["train"], chosen, generator.integers(1 << 30, size=batch))
-        with torch.autocast(device.type, torch.bfloat16):
+        # Not every CPU has an LSTM in bfloat16.
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             predicted = model(vectors)
         loss = frequency_weighted_l1(predicted.float(), mels)
         optimiser.zero_grad(set_to_none=True)
