@@ -22,7 +22,7 @@ class Restarts:
         self._window = window
         self._longest = longest
         self._starts: deque[float] = deque(maxlen=limit)
-        self._pause = FIRST_PAUSE
+        self._pause = min(FIRST_PAUSE, self._longest)
         self.count = 0
 
     def pause(self, now: float) -> float:
@@ -42,4 +42,4 @@ class Restarts:
     def went_well(self) -> None:
         """The process did its work for a whole window: what was before is forgotten."""
         self._starts.clear()
-        self._pause = FIRST_PAUSE
+        self._pause = min(FIRST_PAUSE, self._longest)
