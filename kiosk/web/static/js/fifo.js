@@ -8,7 +8,7 @@ const CAPACITY = 6; // seconds
 const FADE = 0.005; // seconds in which the sound comes and goes, and in which pieces that do not fit are joined
 const TRIM = 0.001; // largest change of speed, 1.7 cents, that evens out the clocks of server and device
 const TAPS = 32; // of the filter between two rates
-const PHASES = 512;
+const PHASES = 128;
 
 export class Fifo {
   #rate; #outputRate; #samples; #table; #width; #fade;
