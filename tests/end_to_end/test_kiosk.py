@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.kiosk.exhibit import LONG, PARTS, PROGRAM, ROOT, Listener, RunningExhibit, longest_silence, names
+from tests.kiosk.measure import growth, measure_start, soak
 
 WORDS = "the harbour remembers my grandmother zanzibar"
 """A comment that nothing else would ever say."""
@@ -268,3 +269,18 @@ def test_neither_pictures_nor_comments_reach_the_disk(start, written_files):
 @pytest.mark.slow
 def test_neither_pictures_nor_comments_reach_the_disk_in_a_minute_of_the_default_bundle(start, written_files):
     keep_nothing(start, written_files, 60.0, bundle=None)
+
+
+@pytest.mark.slow
+def test_the_default_bundle_starts_within_its_memory(tmp_path):
+    start = measure_start(tmp_path)
+    assert start.memory <= 700.0  # 372 measured
+
+
+@pytest.mark.slow
+def test_half_an_hour_beside_a_busy_program(tmp_path):
+    samples = soak(tmp_path, 30.0)
+    assert growth(samples) < 0.02
+    first, last = samples[0], samples[-1]
+    assert (last.underruns, last.bed, last.restarts) == (0.0, 0.0, 0.0)
+    assert last.files <= first.files + 2  # a request may be under way
