@@ -24,12 +24,17 @@ from kiosk.messages import SpeakerState
 from kiosk.progress import Controls, Progress
 from kiosk.ring import AudioRing
 from kiosk.settings import SpeakerSettings
+from tests.kiosk.sound_server import DEVICE
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 22050
 LEAD = 0.4
 PATIENCE = 60.0
 """Seconds after which a test gives up; nothing should ever need them."""
+
+
+SETTINGS = SpeakerSettings(device=DEVICE, volume=1.0, priming=0.3)
+CLOCK = SpeakerSettings(device="none", volume=1.0, priming=0.3)
 
 
 def music(begin: int, count: int) -> np.ndarray:
@@ -170,3 +175,27 @@ def longest_silence(samples: np.ndarray, window: float = 0.02) -> float:
     loud = np.abs(samples[: len(samples) // length * length]).reshape(-1, length).max(1) > 0.01
     edges = np.flatnonzero(np.concatenate([[True], loud, [True]]))
     return float((np.diff(edges) - 1).max() * window)
+
+
+def places(recording: np.ndarray, samples: np.ndarray) -> list[int]:
+    """Where the recording goes on like the samples, to the bit."""
+    key = samples[:200]
+    starts = np.flatnonzero(recording[: len(recording) - len(key) + 1] == key[0])
+    return [int(start) for start in starts if np.array_equal(recording[start : start + len(key)], key)]
+
+
+def check_contained(recording: np.ndarray, samples: np.ndarray) -> None:
+    """All of the samples are in the recording, once, in one piece, to the bit."""
+    found = places(recording, samples)
+    assert len(found) == 1, f"found at {found}"
+    np.testing.assert_array_equal(recording[found[0] :][: len(samples)], samples)
+
+
+def steady(samples: np.ndarray) -> np.ndarray:
+    """What follows on the fade-in."""
+    return samples[np.flatnonzero(np.abs(samples) > 0.01)[0] + RATE :]
+
+
+def check_music(room: SpeakerRoom, heard: np.ndarray) -> None:
+    """What was heard is in one piece what the stand-in for the engine has made."""
+    check_contained(music(0, room.live.taken), heard)

@@ -91,7 +91,7 @@ def test_a_wrong_pin_opens_nothing(browser, pages):
             visitor.page.fill("#pin", "111111")
             visitor.page.keyboard.press("Enter")
             visitor.has("#refused", "This is not the PIN.")
-            visitor.page.wait_for_function("document.querySelector('#pin').value === ''")
+            visitor.page.wait_for_function("() => document.querySelector('#pin').value === ''")
         visitor.page.fill("#pin", PIN)
         visitor.page.keyboard.press("Enter")
         visitor.has("#refused", "Too many attempts")
@@ -111,7 +111,7 @@ def test_signing_out_closes_the_page(browser, pages):
 
 
 def test_the_region_is_drawn_with_mouse_keys_and_taps(browser, pages):
-    with visiting(browser, pages, "/calibrate") as visitor:
+    with visiting(browser, pages, "/calibrate", viewport={"width": 1100, "height": 1100}) as visitor:
         signed_in(visitor)
         page, exhibit = visitor.page, pages.exhibit
         corner = page.locator(".corner")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,38 +10,29 @@ import numpy as np
 import pytest
 
 from kiosk.messages import Hear, See
-from kiosk.settings import EngineSettings, SpeakerSettings
+from kiosk.settings import EngineSettings
 from tests.kiosk.engine_room import EngineRoom
-from tests.kiosk.sound_server import DEVICE, SoundServer
-from tests.kiosk.speaker_room import RATE, STEEPEST, SpeakerRoom, bed, longest_silence, music
-
-SETTINGS = SpeakerSettings(device=DEVICE, volume=1.0, priming=0.3)
-CLOCK = SpeakerSettings(device="none", volume=1.0, priming=0.3)
+from tests.kiosk.sound_server import SoundServer
+from tests.kiosk.speaker_room import (
+    CLOCK,
+    RATE,
+    SETTINGS,
+    STEEPEST,
+    SpeakerRoom,
+    bed,
+    check_contained,
+    check_music,
+    longest_silence,
+    music,
+    places,
+    steady,
+)
 
 
 @pytest.fixture
 def server() -> Iterator[SoundServer]:
     with SoundServer(RATE) as server:
         yield server
-
-
-def places(recording: np.ndarray, samples: np.ndarray) -> list[int]:
-    """Where the recording goes on like the samples, to the bit."""
-    key = samples[:200]
-    starts = np.flatnonzero(recording[: len(recording) - len(key) + 1] == key[0])
-    return [int(start) for start in starts if np.array_equal(recording[start : start + len(key)], key)]
-
-
-def check_contained(recording: np.ndarray, samples: np.ndarray) -> None:
-    """All of the samples are in the recording, once, in one piece, to the bit."""
-    found = places(recording, samples)
-    assert len(found) == 1, f"found at {found}"
-    np.testing.assert_array_equal(recording[found[0] :][: len(samples)], samples)
-
-
-def steady(samples: np.ndarray) -> np.ndarray:
-    """What follows on the fade-in."""
-    return samples[np.flatnonzero(np.abs(samples) > 0.01)[0] + RATE :]
 
 
 def check_recording(server: SoundServer, room: SpeakerRoom, seconds: float, disturb: Callable[[], None]) -> None:
@@ -69,7 +59,7 @@ def test_the_room_hears_what_was_made_sample_by_sample(server, tmp_path):
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
         room.start_engine()
         check_recording(server, room, 9.0, lambda: None)
-        check_contained(music(0, room.live.taken), room.everything[-RATE:])
+        check_music(room, room.everything[-RATE:])
 
 
 @pytest.mark.slow
@@ -119,51 +109,6 @@ def test_an_engine_that_is_killed_is_covered_by_the_bed_without_a_click(server, 
     assert places(sounding, music(RATE // 2, RATE)), "the new engine's music is heard as it was made"
 
 
-def test_a_sound_server_that_goes_is_searched_until_it_comes_back(server, tmp_path):
-    with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_engine()
-        room.until_state(lambda state: state.ok and state.source == "live")
-        room.wait(0.5)
-        server.stop()
-        room.until_state(lambda state: not state.ok)
-        room.wait(1.5)
-        assert "no sound device" in room.states[-1].sentence
-        assert room.states[-1].device == DEVICE
-        server.start()
-        recorder = server.record()
-        room.until_state(lambda state: state.ok)
-        room.wait(2.0)
-        recording = recorder.stop()[:, 0]
-        assert np.abs(recording).max() > 0.2
-        assert np.abs(np.diff(recording)).max() < STEEPEST, "it joined the music without a click"
-        # The page heard the music on and on.
-        assert room.progress.underruns.value == 0
-        check_contained(music(0, room.live.taken), steady(room.everything))
-
-
-def test_a_sound_server_that_does_not_answer_does_not_stop_the_page(server, tmp_path):
-    with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_engine()
-        room.until_state(lambda state: state.ok and state.source == "live")
-        server.send(signal.SIGSTOP)
-        room.until_state(lambda state: not state.ok)
-        assert "does not take any sound" in room.states[-1].sentence
-        room.until_state(lambda state: "does not answer" in state.sentence)
-        server.send(signal.SIGCONT)
-        room.until_state(lambda state: state.ok)
-        room.wait(0.5)
-        assert room.progress.underruns.value == 0
-
-
-def test_a_sound_server_that_never_answered_does_not_keep_the_page_silent(server, tmp_path):
-    server.send(signal.SIGSTOP)
-    with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.until_state(lambda state: state.source == "bed")
-        assert "being opened" in room.states[-1].sentence
-        server.send(signal.SIGCONT)
-        room.until_state(lambda state: state.ok)
-
-
 def test_the_end_fades_out(server, tmp_path):
     recorder = server.record()
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
@@ -197,7 +142,7 @@ def test_without_a_device_the_clock_plays_everything_for_the_page(tmp_path):
         room.start_engine()
         room.until_state(lambda state: state.source == "live")
         room.wait(3.0)
-        check_contained(music(0, room.live.taken), steady(room.everything))
+        check_music(room, steady(room.everything))
         assert room.states[-1].device == "none"
         assert room.states[-1].ok
 
@@ -207,26 +152,3 @@ def test_nothing_plays_long_before_the_bed_begins(tmp_path):
         room.until_state(lambda state: state.source == "bed")
         room.wait(1.0)
         assert np.flatnonzero(np.abs(room.everything) > 0.01)[0] < 1.5 * RATE
-
-
-def test_a_device_that_is_not_there_is_named_and_the_page_hears_on(server, tmp_path):
-    settings = SpeakerSettings(device="Bose in the attic", volume=1.0)
-    with SpeakerRoom(tmp_path, settings, server.environment) as room:
-        room.until_state(lambda state: state.source == "bed")
-        state = room.states[-1]
-        assert not state.ok
-        assert "'Bose in the attic'" in state.sentence and repr(DEVICE) in state.sentence
-
-
-def test_a_speaker_that_is_killed_leaves_nothing_locked(tmp_path):
-    with SpeakerRoom(tmp_path, CLOCK) as room:
-        room.start_engine()
-        for _ in range(3):
-            room.until_state(lambda state: state.source == "live")
-            room.wait(0.3)
-            room.process.kill()
-            room.process.join()
-            room.states.clear()
-            room.start_speaker()
-        room.until_state(lambda state: state.source == "live")
-        assert room.played.streams == 4
