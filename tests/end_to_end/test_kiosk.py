@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ PATIENT = "[watch]\n" + "".join(f"{part}_patience = 60.0\n" for part in PARTS) +
 @pytest.fixture
 def start(tmp_path, tiny_bundle):
     """Starts exhibits with the tiny bundle, and waits until every part works."""
-    running = []
+    running: list[RunningExhibit] = []
 
     def start_exhibit(**options) -> RunningExhibit:
         folder = tmp_path / str(len(running))
@@ -51,7 +52,7 @@ def assert_clean(exhibit: RunningExhibit, memory: set[str]) -> None:
 
 
 def test_whatever_is_killed_is_replaced_and_the_sound_goes_on(start, tiny_bundle):
-    exhibit = start()
+    exhibit: RunningExhibit = start()
     rate = tiny_bundle.manifest.audio.sample_rate
     assert exhibit.until(lambda: exhibit.metric("a2m_chunks_made_total") > 3)
     listener = Listener(exhibit)
@@ -60,9 +61,9 @@ def test_whatever_is_killed_is_replaced_and_the_sound_goes_on(start, tiny_bundle
         assert set(before) == set(PARTS)
         os.kill(before[part], signal.SIGKILL)
 
-        def replaced(part=part, before=before) -> bool:
+        def replaced(part: str = part, before: int = before[part]) -> bool:
             listener.listen()
-            return exhibit.parts().get(part, before[part]) != before[part]
+            return exhibit.parts().get(part, before) != before
 
         def works() -> bool:
             listener.listen()
@@ -73,7 +74,7 @@ def test_whatever_is_killed_is_replaced_and_the_sound_goes_on(start, tiny_bundle
         after = exhibit.parts()
         assert all(after[name] == before[name] for name in PARTS if name != part)  # and nobody else
         assert f"the {part} process ended (signal 9): it is started again" in exhibit.log
-        assert exhibit.until(lambda part=part: f"the {part} process works again after" in exhibit.log)
+        assert exhibit.until(partial(exhibit.has_logged, f"the {part} process works again after"))
         assert exhibit.metric(f'a2m_restarts_total{{part="{part}"}}') == 1
     samples = listener.close()
     assert listener.lost == 0
@@ -85,7 +86,9 @@ def test_whatever_is_killed_is_replaced_and_the_sound_goes_on(start, tiny_bundle
 
 
 def test_processes_that_hang_are_replaced(start):
-    exhibit = start(options="[watch]\nweb_patience = 60.0\ncamera_patience = 4.0\nengine_patience = 4.0\n")
+    exhibit: RunningExhibit = start(
+        options="[watch]\nweb_patience = 60.0\ncamera_patience = 4.0\nengine_patience = 4.0\n"
+    )
     before = exhibit.parts()
     for part in ("camera", "engine"):
         os.kill(before[part], signal.SIGSTOP)
@@ -98,7 +101,7 @@ def test_processes_that_hang_are_replaced(start):
 
 
 def test_control_c_ends_it_and_an_exhibit_that_hangs_ends_too(start):
-    exhibit = start()
+    exhibit: RunningExhibit = start()
     memory = exhibit.shared_memory()
     os.kill(exhibit.parts()["engine"], signal.SIGSTOP)
     exhibit.end(signal.SIGINT)
@@ -107,7 +110,7 @@ def test_control_c_ends_it_and_an_exhibit_that_hangs_ends_too(start):
 
 
 def test_nothing_is_left_when_its_first_process_is_killed(start):
-    exhibit = start()
+    exhibit: RunningExhibit = start()
     memory = exhibit.shared_memory()
     assert memory & names(SHARED_MEMORY)
     exhibit.end(signal.SIGKILL)
@@ -157,7 +160,7 @@ def test_what_somebody_must_mend_is_said_in_one_sentence(tmp_path, tiny_bundle, 
 
 
 def test_a_region_is_calibrated_before_the_exhibit_opens(start):
-    exhibit = start(command=("kiosk", "calibrate"), options="[camera]\nsearch = false\n")
+    exhibit: RunningExhibit = start(command=("kiosk", "calibrate"), options="[camera]\nsearch = false\n")
     assert set(exhibit.parts()) == {"camera", "web"}
     pin = re.search(rf"open  http://127\.0\.0\.1:{exhibit.port}/calibrate  and give the PIN  (\d{{8}}) ;", exhibit.log)
     assert pin, exhibit.log
@@ -234,7 +237,7 @@ def keep_nothing(start, written_files, seconds: float, **options) -> None:
     from argon2 import PasswordHasher
 
     command, written = written_files
-    exhibit = start(
+    exhibit: RunningExhibit = start(
         wrapper=command,
         options=f'{PATIENT}[web]\npin_hash = "{PasswordHasher().hash(PIN)}"\ncomment_burst = 1000\nroom_burst = 1000\n',
         environment={"PYTHONDONTWRITEBYTECODE": "1"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.kiosk.pages import NAME, Pages
 
@@ -79,11 +79,15 @@ class Visitor:
         self.context.set_default_timeout(60_000)
         self.context.add_init_script(_RECORD)
         self.page: Page = self.context.new_page()
-        self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._note)
         self.page.goto(pages.origin + path)
         self.page.wait_for_selector("body.ready")
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def text(self, selector: str) -> str:
         """The text of an element."""

@@ -159,6 +159,10 @@ class RunningExhibit:
         found = re.search(rf"^{re.escape(name)} (\S+)$", self.ask("/metrics")[1].decode(), re.MULTILINE)
         return float(found.group(1)) if found else 0.0
 
+    def has_logged(self, text: str) -> bool:
+        """Whether its log holds the text."""
+        return text in self.log
+
     def until(self, condition: Callable[[], object], seconds: float = LONG) -> bool:
         """Waits until a condition holds; whether it came to hold in time."""
         end = time.monotonic() + seconds

@@ -199,7 +199,7 @@ def test_straightening_shows_a_work_from_straight_ahead(examples):
 
 
 def test_a_fingerprint_knows_a_picture_again_and_tells_what_is_hidden(examples):
-    pairs = {"again": [], "brighter": [], "hidden": [], "other": []}
+    pairs: dict[str, list] = {"again": [], "brighter": [], "hidden": [], "other": []}
     for number in range(12):
         rng = np.random.default_rng([106, number])
         view = make_view(examples, rng, size=SMALL)

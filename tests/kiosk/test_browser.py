@@ -48,7 +48,7 @@ def test_a_comment_moves_the_point_and_changes_what_is_heard(browser, pages):
         visitor.has("#word", "excitement")
         visitor.page.wait_for_function("() => document.querySelector('#point').transform.baseVal[0].matrix.e > 0.79")
         assert visitor.point() == pytest.approx((0.8, 0.7), abs=0.02)
-        assert "excitement" in visitor.page.get_attribute("#plane", "aria-label")
+        assert "excitement" in (visitor.page.get_attribute("#plane", "aria-label") or "")
 
         visitor.page.wait_for_timeout(1500)  # what was on its way has been played
         after, rate = visitor.played(0.5)
@@ -214,7 +214,9 @@ def test_a_phone_joins_by_the_code_on_the_screen(browser):
         with visiting(browser, pages, device_scale_factor=2) as screen:
             screen.page.wait_for_function("() => document.querySelector('#code-picture').naturalWidth > 0")
             shot = np.frombuffer(screen.page.locator("#code-picture").screenshot(), np.uint8)
-            address, *_ = cv2.QRCodeDetector().detectAndDecode(cv2.imdecode(shot, cv2.IMREAD_COLOR))
+            picture = cv2.imdecode(shot, cv2.IMREAD_COLOR)
+            assert picture is not None
+            address, *_ = cv2.QRCodeDetector().detectAndDecode(picture)
         assert address == f"http://{NAME}:{pages.server.port}/#pair=sixteen%20letters%20%26%20more"
         path = address.removeprefix(f"http://{NAME}:{pages.server.port}")
 

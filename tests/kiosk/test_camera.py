@@ -61,9 +61,13 @@ class CameraProcess:
             )
             assert self.process.is_alive()
             message = self._receiver.get(0.05)
-            for kind, kept in ((ArtworkSeen, self.artworks), (LiveView, self.views), (CameraState, self.states)):
-                if isinstance(message, kind):
-                    kept.append(message)
+            match message:
+                case ArtworkSeen():
+                    self.artworks.append(message)
+                case LiveView():
+                    self.views.append(message)
+                case CameraState():
+                    self.states.append(message)
 
     @property
     def frames(self) -> int:

@@ -37,8 +37,8 @@ class Onlooker:
         self.settings = CameraSettings(**settings)
         self.watch = Watch(self.settings)
         self.now = 0.0
-        self.seen = []
-        self.states = []
+        self.seen: list = []
+        self.states: list[str] = []
 
     def look(self, frame, hold=False):
         """Shows one frame; the next one comes one period later."""
