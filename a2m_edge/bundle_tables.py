@@ -8,8 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from a2m_edge.audio import CHUNK_FRAMES
-from a2m_edge.bundle import MANIFEST, Bundle, DecoderContext, Manifest, Tensor
+from a2m_edge.bundle import Bundle
 from a2m_edge.errors import BundleError
+from a2m_edge.manifest import MANIFEST, DecoderContext, Manifest, Tensor
 from a2m_edge.sessions import open_session
 from a2m_edge.soundscape import Soundscape
 

@@ -25,9 +25,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2m_edge.bundle import FileRecord
 from a2m_edge.devices import Gpu
 from a2m_edge.errors import EngineCacheError, OutputError
+from a2m_edge.manifest import FileRecord
 from a2m_edge.output import written_aside
 from a2m_edge.profiles import Profile
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.bundle import Graph
 from a2m_edge.engine_build import tensorrt_logger
 from a2m_edge.errors import DeviceError
 from a2m_edge.executors import Arrays
+from a2m_edge.manifest import Graph
 from a2m_edge.profiles import Profile, Shape
 
 _log = logging.getLogger(__name__)

@@ -8,11 +8,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.bundle import COMPOSER, Bundle, ClipDecoder, DecoderContext, ScoreEncoding
+from a2m_edge.bundle import Bundle
 from a2m_edge.composer import Composer, ComposerTables, Theme
 from a2m_edge.encoders import Perception
 from a2m_edge.errors import BundleError, OptionError
 from a2m_edge.feeling import Casting
+from a2m_edge.manifest import COMPOSER, ClipDecoder, DecoderContext, ScoreEncoding
 from a2m_edge.score import Note, Score, ScoreLayout
 from a2m_edge.sessions import Session, open_session
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from a2m_edge.bundle import ImagePreprocessing, TextPreprocessing
+from a2m_edge.manifest import ImagePreprocessing, TextPreprocessing
 
 _PRECISION = 22
 """Bits after the point of Pillow's integer weights (Resample.c: 32 - 8 - 2)."""

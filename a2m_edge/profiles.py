@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from a2m_edge.audio import CHUNK_FRAMES
-from a2m_edge.bundle import DecoderContext, Manifest, Tensor
 from a2m_edge.errors import BundleError
+from a2m_edge.manifest import DecoderContext, Manifest, Tensor
 
 Shape = tuple[int, ...]
 Sizes = Mapping[str, int]

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from a2m_edge import __version__
 from a2m_edge.audio import log_mel, write_wav
-from a2m_edge.bundle import Bundle, ClipDecoder, Manifest
+from a2m_edge.bundle import Bundle
 from a2m_edge.comments import clean_comment
 from a2m_edge.encoders import Encoders
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.feeling import Feeling
 from a2m_edge.loudness import integrated_loudness, normalise_loudness, true_peak
+from a2m_edge.manifest import ClipDecoder, Manifest
 from a2m_edge.output import written_aside
 from a2m_edge.panel import LONGEST_PANEL, Panel, draw_panel
 from a2m_edge.pictures import read_picture

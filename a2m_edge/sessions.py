@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.bundle import Bundle, Tensor
+from a2m_edge.bundle import Bundle
 from a2m_edge.devices import DEVICES
 from a2m_edge.engine_build import Progress
 from a2m_edge.engine_cache import EngineRecord
 from a2m_edge.engines import ENGINE_GRAPHS, find_tensorrt, open_engine
 from a2m_edge.errors import A2MError, BundleError, DeviceError, MissingExtraError, OptionError
 from a2m_edge.executors import BoundExecutor, Executor, PlainExecutor
+from a2m_edge.manifest import Tensor
 from a2m_edge.profiles import Sizes, input_shapes, usual_sizes
 from a2m_edge.provider_engines import open_provider_engine, provider_offered
 from a2m_edge.providers import CPU, CUDA, CUDA_OPTIONS, RECORD_NODES, TENSORRT, misplaced, require_cuda

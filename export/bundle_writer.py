@@ -9,18 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import a2m_edge
-from a2m_edge.bundle import (
-    BED,
-    COMPOSER,
-    SCHEMA,
-    Bundle,
-    Graph,
-    Manifest,
-    VocoderContext,
-    open_bundle,
-    seal_bundle,
-)
+from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
 from a2m_edge.errors import ExportError
+from a2m_edge.manifest import BED, COMPOSER, SCHEMA, Graph, Manifest, VocoderContext
 from export.bed import render_bed, write_silence
 from export.graph_files import FP32, GraphFile, Precisions, export_graphs, place
 from export.graphs import OPSET

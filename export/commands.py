@@ -173,8 +173,8 @@ def read_precisions(values: Iterable[str]) -> Precisions:
     """
     from typing import get_args
 
-    from a2m_edge.bundle import Precision
     from a2m_edge.errors import OptionError
+    from a2m_edge.manifest import Precision
     from export.graph_files import Precisions
 
     precisions = Precisions()

@@ -29,13 +29,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from a2m_edge.audio import CHUNK_FRAMES, AudioFormat
-from a2m_edge.bundle import Graph, Tensor
 from a2m_edge.devices import Gpu, find_gpu
 from a2m_edge.engine_build import build_plan
 from a2m_edge.engine_executor import EngineExecutor
 from a2m_edge.engines import TensorRt, find_tensorrt
 from a2m_edge.errors import A2MError
 from a2m_edge.executors import BoundExecutor
+from a2m_edge.manifest import Graph, Tensor
 from a2m_edge.profiles import Profile
 from a2m_edge.providers import CPU, CUDA, CUDA_OPTIONS, require_cuda
 from a2m_edge.sessions import session_options

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import onnx
 
-from a2m_edge.bundle import GRAPHS, Graph, Precision
 from a2m_edge.errors import ExportError
+from a2m_edge.manifest import GRAPHS, Graph, Precision
 from export.graphs import INLINE_LIMIT, OPSET, GraphPlan, export_graph, write_graph
 from export.models import Models
 from export.plans import graph_plans

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from onnx import external_data_helper, numpy_helper
 from torch import nn
 
-from a2m_edge.bundle import Tensor
 from a2m_edge.errors import ExportError
+from a2m_edge.manifest import Tensor
 
 OPSET = 18
 """The oldest opset that torch's exporter writes."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.bundle import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
 from a2m_edge.errors import CheckpointError, ExportError
+from a2m_edge.manifest import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
 from a2m_edge.preprocessing import fit_tokenizer
 from a2m_edge.strict_json import StrictJsonError, decode
 from training.checkpoint import load_checkpoint

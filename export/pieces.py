@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.bundle import COMPOSER, DEFAULT_BUNDLE
+from a2m_edge.bundle import DEFAULT_BUNDLE
 from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.excitation import excitation
 from a2m_edge.feeling import Feeling, Palette
+from a2m_edge.manifest import COMPOSER
 from a2m_edge.score import Note
 from export.graphs import Arrays
 from export.models import Models

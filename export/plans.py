@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from a2m_edge.bundle import Tensor
+from a2m_edge.manifest import Tensor
 from export.graphs import Arrays, GraphPlan
 from export.models import Models
 from training.models.mel_decoder import MelDecoder, PaperDecoder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx
 
-from a2m_edge.bundle import Precision
 from a2m_edge.errors import ExportError
+from a2m_edge.manifest import Precision
 from export.graphs import GraphPlan
 from export.half import to_half
 from export.quantisation import product_share, to_int8

@@ -16,8 +16,8 @@ import onnxruntime
 import torch
 
 from a2m_edge.audio import CHUNK_FRAMES
-from a2m_edge.bundle import Precision
 from a2m_edge.errors import A2MError, ExportError
+from a2m_edge.manifest import Precision
 from a2m_edge.output import written_aside
 from a2m_edge.sessions import require_engines, session_options
 from export.gpu_table import random_vocoder

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2m_edge.audio import AudioFormat
-from a2m_edge.bundle import (
+from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
+from a2m_edge.errors import BundleError
+from a2m_edge.manifest import (
     GRAPHS,
     SCHEMA,
-    Bundle,
     DecoderContext,
     Graph,
     ImagePreprocessing,
@@ -28,10 +29,7 @@ from a2m_edge.bundle import (
     Tensor,
     TextPreprocessing,
     VocoderContext,
-    open_bundle,
-    seal_bundle,
 )
-from a2m_edge.errors import BundleError
 
 MANIFEST = Manifest(
     schema=SCHEMA,

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
+from a2m_edge.manifest import DecoderContext
 from training.data.realised import Realisations, read_realisation
 from training.evaluation.decoder import choose_context, relative_error
 from training.models.mel_decoder import (

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from tokenizers import Tokenizer
 
-from a2m_edge.bundle import ImagePreprocessing
 from a2m_edge.encoders import Encoders
 from a2m_edge.feeling import EMOTIONS
+from a2m_edge.manifest import ImagePreprocessing
 from a2m_edge.preprocessing import preprocess
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from a2m_edge.bundle import Bundle, FileRecord, open_bundle, seal_bundle
+from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
 from a2m_edge.devices import Gpu, find_gpu
 from a2m_edge.engine_build import SETTINGS, Phases, build_plan
 from a2m_edge.engine_cache import EngineCache
@@ -26,6 +26,7 @@ from a2m_edge.engine_parity import LIMITS, measure_parity, parity_cases, require
 from a2m_edge.engines import ENGINE_GRAPHS, PLAN, TensorRt, engine_key, find_tensorrt, open_engine
 from a2m_edge.errors import DeviceError, EngineCacheError
 from a2m_edge.executors import PlainExecutor
+from a2m_edge.manifest import FileRecord
 from a2m_edge.profiles import engine_profiles
 from a2m_edge.provider_engines import open_provider_engine
 from a2m_edge.sessions import build_engines, open_session, session_options

@@ -20,9 +20,10 @@ from hypothesis.extra.numpy import arrays
 from onnx import numpy_helper
 from torch import nn
 
-from a2m_edge.bundle import Bundle, Tensor, open_bundle
+from a2m_edge.bundle import Bundle, open_bundle
 from a2m_edge.cli import main
 from a2m_edge.errors import BundleError, DeviceError, ExportError, OutputError
+from a2m_edge.manifest import Tensor
 from a2m_edge.soundscape import Soundscape
 from export.bed import loop
 from export.bundle_writer import Companions, export_bundle, write_bundle

@@ -25,6 +25,7 @@ STOREYS = (
     {"errors"},
     {"output", "strict_json", "loudness", "devices"},
     {"audio"},
+    {"manifest"},
     {"bundle"},
     {"profiles"},
     {"executors", "providers", "engine_cache", "engine_build", "engine_parity", "engine_executor"},

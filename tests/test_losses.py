@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 from PIL import Image
 
-from a2m_edge.bundle import Precision
 from a2m_edge.errors import DataError, ExportError
 from a2m_edge.feeling import EMOTIONS
+from a2m_edge.manifest import Precision
 from export.feelings import Felt, read_felt, read_pictures
 from export.graph_files import GraphFile, Precisions, export_graphs
 from export.graphs import write_graph

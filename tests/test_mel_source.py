@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from a2m_edge.bundle import Bundle, ClipDecoder, DecoderContext, open_bundle, seal_bundle
+from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
 from a2m_edge.encoders import Encoders, Perception
 from a2m_edge.errors import BundleError, OptionError
+from a2m_edge.manifest import ClipDecoder, DecoderContext
 from a2m_edge.mel_source import MelSource, crossfaded, open_source
 from a2m_edge.sessions import open_session
 from a2m_edge.soundscape import Soundscape

@@ -26,9 +26,10 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
 
-from a2m_edge.bundle import Bundle, Graph, seal_bundle
+from a2m_edge.bundle import Bundle, seal_bundle
 from a2m_edge.encoders import Encoders
 from a2m_edge.errors import CheckpointError
+from a2m_edge.manifest import Graph
 from export.graphs import OPSET, TRACED, GraphPlan, export_graph, graph_bytes
 from export.models import Models
 from export.parity import check_graph, check_tokens, cosines, require, run_module

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2m_edge.audio import CHUNK_FRAMES
-from a2m_edge.bundle import DecoderContext, Manifest, Tensor, VocoderContext
 from a2m_edge.engine_executor import fitting_profile
 from a2m_edge.errors import BundleError
+from a2m_edge.manifest import DecoderContext, Manifest, Tensor, VocoderContext
 from a2m_edge.profiles import (
     LARGEST_BATCH,
     LARGEST_CHUNK,

@@ -15,9 +15,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from a2m_edge.bundle import Bundle, Graph, Precision, Tensor, seal_bundle
+from a2m_edge.bundle import Bundle, seal_bundle
 from a2m_edge.devices import find_gpu
 from a2m_edge.errors import BundleError, DeviceError, MissingExtraError, OptionError
+from a2m_edge.manifest import Graph, Precision, Tensor
 from a2m_edge.sessions import Session, open_session
 from tests.test_bundle import MANIFEST
 

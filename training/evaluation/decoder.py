@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import torch
 
-from a2m_edge.bundle import DecoderContext
+from a2m_edge.manifest import DecoderContext
 from training.data.realised import Clip
 from training.models.mel_decoder import MelDecoder, decode_windows
 

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from a2m_edge.bundle import ImagePreprocessing, TextPreprocessing
 from a2m_edge.errors import CheckpointError, MissingExtraError
+from a2m_edge.manifest import ImagePreprocessing, TextPreprocessing
 from a2m_edge.preprocessing import fit_tokenizer
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors, save_checkpoint
 from training.models.openclip import (

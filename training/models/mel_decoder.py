@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2m_edge.bundle import DecoderContext
 from a2m_edge.errors import CheckpointError
+from a2m_edge.manifest import DecoderContext
 from a2m_edge.score import ScoreLayout
 from training.checkpoint import load_checkpoint, load_weights
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 from torch import nn
 from torch.utils import serialization
 
-from a2m_edge.bundle import ImagePreprocessing
 from a2m_edge.errors import CheckpointError
+from a2m_edge.manifest import ImagePreprocessing
 from training.torchvision_guard import import_open_clip
 
 IMAGE_TRUNK = "mobilenetv2_100_same"
