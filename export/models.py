@@ -13,7 +13,8 @@ from a2m_edge.manifest import ClipDecoder, DecoderContext, ScoreEncoding, TextPr
 from a2m_edge.preprocessing import fit_tokenizer
 from a2m_edge.strict_json import StrictJsonError, decode
 from training.checkpoint import load_checkpoint
-from training.models.encoders import EncoderModel, load_encoder
+from training.models.encoder_model import EncoderModel
+from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, load_fusion
 from training.models.hifigan import Generator, load_generator
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, PaperDecoder, load_mel_decoder

@@ -35,7 +35,8 @@ from training.data.feelings import (
     read_utterances,
 )
 from training.evaluation.feeling import score_feelings
-from training.models.encoders import EncoderModel, build_encoder, load_encoder
+from training.models.encoder_model import EncoderModel
+from training.models.encoders import build_encoder, load_encoder
 from training.models.fusion import Fusion, FusionConfig, load_fusion
 from training.trainer import RunOptions
 from training.trainers.encoder import EncoderTraining, similarity_kept

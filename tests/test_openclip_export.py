@@ -36,7 +36,8 @@ from export.parity import check_graph, check_tokens, cosines, require, run_modul
 from export.plans import image_encoder_plan, text_encoder_plan
 from export.utterances import difficult_texts, utterances
 from tests.tiny_bundle.make import EMBEDDING, FUSED, tiny_models
-from training.models.encoders import EncoderModel, load_encoder
+from training.models.encoder_model import EncoderModel
+from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, FusionConfig
 from training.torchvision_guard import import_open_clip
 

@@ -19,7 +19,7 @@ from export.bundle_writer import Companions, Label, export_bundle
 from export.graph_files import Precisions
 from export.models import Models
 from export.utterances import utterances
-from training.models.encoders import EncoderModel
+from training.models.encoder_model import EncoderModel
 from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import Generator, GeneratorConfig
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig

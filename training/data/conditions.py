@@ -11,7 +11,7 @@ import torch
 from a2m_edge.errors import DataError
 from training.data.embeddings import embed_pictures, embed_texts
 from training.data.feelings import PictureArchive, read_paintings
-from training.models.encoders import EncoderModel
+from training.models.encoder_model import EncoderModel
 from training.models.fusion import Fusion
 
 

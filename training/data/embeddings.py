@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.data.feelings import Picture, PictureArchive
-from training.models.encoders import EncoderModel
+from training.models.encoder_model import EncoderModel
 
 CPU = torch.device("cpu")
 

@@ -22,7 +22,7 @@ from training.data.feelings import (
     read_utterances,
     utterance_arousal,
 )
-from training.models.encoders import EncoderModel
+from training.models.encoder_model import EncoderModel
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from training.data.feeling_set import FeelingSet, embed_feelings
-from training.models.encoders import EncoderModel
+from training.models.encoder_model import EncoderModel
 from training.models.fusion import Fusion
 
 _POSITIVE = [EMOTIONS.index(word) for word in POSITIVE_EMOTIONS]

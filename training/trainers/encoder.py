@@ -28,7 +28,8 @@ from training.data.feelings import (
     EMOTION_AROUSAL,
     EMOTION_SIGNS,
 )
-from training.models.encoders import EncoderModel, load_encoder
+from training.models.encoder_model import EncoderModel
+from training.models.encoders import load_encoder
 from training.trainer import RunOptions, choose_device, run_training, warm_cosine
 
 POOL = 8
