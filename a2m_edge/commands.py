@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,7 +51,9 @@ def render(
     device: Device = "auto",
 ) -> None:
     """Turn a picture, a comment, or both into music: a WAV file, and a JSON file that tells what was felt."""
-    with _terminable():
+    from a2m_edge.output import terminable
+
+    with terminable():
         from a2m_edge.render import Request, check_outputs, write_render
         from a2m_edge.render import render as render_request
 
@@ -106,20 +107,6 @@ def _prepare(bundle: Bundle, device: str) -> None:
         from a2m_edge.engine_tables import prepare_engines
 
         prepare_engines(bundle)
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Lets SIGTERM end the command the way Ctrl-C does, so that nothing half-written stays behind."""
-
-    def stop(number: int, _frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -81,6 +81,7 @@ def export(
     """Makes a bundle from checkpoints: ONNX graphs that are compared with their models before anything is kept."""
     require("onnx", "onnxscript", "torch")
     from a2m_edge.engine_tables import prepare_engines, print_engines
+    from a2m_edge.output import terminable
     from a2m_edge.sessions import require_engines
     from export.bundle_writer import Companions, Label, export_bundle
     from export.graphs import require_opset
@@ -102,18 +103,19 @@ def export(
     def build_engines(bundle: Bundle) -> None:
         engines.update(prepare_engines(bundle))
 
-    bundle, checks = export_bundle(
-        load_models(encoder, fusion, decoder, vocoder),
-        out,
-        label,
-        Companions(composer, bed),
-        measured=figures,
-        precisions=precisions,
-        opset=opset,
-        feelings=feelings,
-        validate=validate,
-        prepare=build_engines if format == "tensorrt" else None,
-    )
+    with terminable():
+        bundle, checks = export_bundle(
+            load_models(encoder, fusion, decoder, vocoder),
+            out,
+            label,
+            Companions(composer, bed),
+            measured=figures,
+            precisions=precisions,
+            opset=opset,
+            feelings=feelings,
+            validate=validate,
+            prepare=build_engines if format == "tensorrt" else None,
+        )
     _print_table(checks)
     print_engines(engines)
     size = sum(record.size for record in bundle.manifest.files.values())
@@ -131,11 +133,12 @@ def export_table(
     require("onnx", "onnxscript", "torch")
     from rich.console import Console
 
+    from a2m_edge.output import terminable
     from export.models import load_models
     from export.table import markdown, measure, replace_table, subjects
 
     models = load_models(*(CHECKPOINTS / kind for kind in ("encoder", "fusion", "decoder", "vocoder")))
-    with Console(stderr=True).status("measuring") as status:
+    with terminable(), Console(stderr=True).status("measuring") as status:
         found = []
         for row in measure(subjects(models), threads):
             found.append(row)

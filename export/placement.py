@@ -16,11 +16,13 @@ def refuse(out: Path, *sources: Path | None) -> None:
 
     Raises:
         ExportError: a source is no file.
-        OutputError: ``out`` is something else than a bundle, or its folder is missing or may not be written.
+        OutputError: ``out`` is something else than a bundle, or cannot be renamed, or its folder is missing.
     """
     for source in sources:
         if source is not None and not source.is_file():
             raise ExportError(f"there is no file {source}, which the bundle needs: name another")
+    if out.name in ("", "..") or out.is_mount():
+        raise OutputError(f"cannot write the bundle {out}: no other folder can take its place; name a folder in it")
     if not out.parent.is_dir():
         raise OutputError(f"cannot write the bundle {out}: there is no folder {out.parent}; create it first")
     if out.is_symlink() or (out.exists() and not (out / MANIFEST).is_file() and not _is_empty(out)):
@@ -53,12 +55,12 @@ def placed_when_whole(out: Path) -> Iterator[Path]:
         whole, old = aside / "whole", aside / "old"
         whole.mkdir()
         yield whole
-        if out.exists():
-            out.rename(old)
         try:
+            if out.exists():
+                out.rename(old)
             whole.rename(out)
-        except OSError:
-            if old.exists():
+        except BaseException:  # Ctrl-C between the two as well
+            if old.exists() and not out.exists():
                 old.rename(out)
             raise
 
