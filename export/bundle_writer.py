@@ -10,9 +10,10 @@ from pathlib import Path
 
 import a2m_edge
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
+from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import ExportError
 from a2m_edge.manifest import BED, COMPOSER, SCHEMA, Graph, Manifest, VocoderContext
-from export.bed import render_bed, write_silence
+from export.bed import render_bed, require_bed, write_silence
 from export.graph_files import FP32, GraphFile, Precisions, export_graphs, place
 from export.graphs import OPSET
 from export.models import Models
@@ -52,17 +53,19 @@ class Companions:
     composer: Path | None
     bed: Path | None = None
 
-    def needed(self, models: Models) -> tuple[Path | None, ...]:
-        """The files that have to be there for a bundle of these models.
+    def check(self, models: Models) -> None:
+        """Refuses files with which a bundle of these models could not play.
 
         Raises:
-            ExportError: the models need tables of a composer, and none are named.
+            ExportError: the models need tables of a composer and none are named, or the bed cannot be played.
+            BundleError: the tables of the composer cannot be used.
         """
-        if models.score is None:
-            return (self.bed,)
-        if self.composer is None:
-            raise ExportError("the decoder plays a score, and no tables of a composer are named: name a composer.json")
-        return self.composer, self.bed
+        if models.score is not None:
+            if self.composer is None:
+                raise ExportError("the decoder plays a score, and no composer's tables are named: name a composer.json")
+            ComposerTables.read(self.composer)
+        if self.bed is not None:
+            require_bed(self.bed, models.audio)
 
 
 def export_bundle(
@@ -91,11 +94,14 @@ def export_bundle(
         The bundle as it was opened, and what was checked.
 
     Raises:
-        ExportError: a model cannot be exported, an exported graph differs from its model, or a file is missing.
+        ExportError: a model cannot be exported, an exported graph differs from its model, or a file is missing or
+            not what it has to be.
+        BundleError: the composer's tables cannot be used.
         DataError: ``feelings`` cannot be used.
         OutputError: ``out`` cannot be written, or is something else than a bundle.
     """
-    refuse(out, *companions.needed(models), feelings)
+    refuse(out, companions.bed, feelings)
+    companions.check(models)
     with folder_beside(out) as aside:
         shipped, full = aside / "shipped", aside / "full"
         shipped.mkdir()
@@ -131,10 +137,12 @@ def write_bundle(
         prepare: is given the whole bundle before it takes its place, and may still refuse it.
 
     Raises:
-        ExportError: a file is missing.
+        ExportError: a file is missing or not what it has to be.
+        BundleError: the composer's tables cannot be used.
         OutputError: ``out`` cannot be written, or is something else than a bundle.
     """
-    refuse(out, *companions.needed(models))
+    refuse(out, companions.bed)
+    companions.check(models)
     manifest = _manifest(models, label, {name: graph.description for name, graph in graphs.items()})
     with placed_when_whole(out) as folder:
         for graph in graphs.values():

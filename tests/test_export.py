@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -330,6 +331,47 @@ def test_nothing_but_a_bundle_is_replaced(
     with pytest.raises(OutputError, match="is no bundle"):
         write_bundle(tiny, graphs, out, LABEL, Companions(COMPOSER, bed))
     assert (out / "diary.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "fault"),
+    [
+        (None, 22050, "cannot be read"),
+        (np.full(100, 0.1), 44100, "44100 Hz and 1 channels, the bundle's sound 22050 Hz and one"),
+        (np.full((100, 2), 0.1), 22050, "22050 Hz and 2 channels"),
+        (np.zeros(100), 22050, "is silent"),
+        (np.zeros(0), 22050, "is silent"),
+        (np.full(100, np.nan), 22050, "what is no number"),
+    ],
+)
+def test_a_bed_that_could_not_be_played_is_refused(
+    tiny: Models,
+    graphs: dict[str, GraphFile],
+    tmp_path: Path,
+    bed: Path,
+    samples: np.ndarray | None,
+    rate: int,
+    fault: str,
+) -> None:
+    if samples is None:
+        bed.write_bytes(b"no sound")
+    else:
+        soundfile.write(bed, samples, rate, subtype="FLOAT")
+    with pytest.raises(ExportError, match=fault):
+        write_bundle(tiny, graphs, tmp_path / "bundle", LABEL, Companions(COMPOSER, bed))
+    assert list(tmp_path.iterdir()) == [bed]
+
+
+def test_composers_tables_that_cannot_be_used_are_refused(
+    tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path, bed: Path
+) -> None:
+    tables = tmp_path / "tables.json"
+    tables.write_text("{}")
+    with pytest.raises(BundleError, match=r"tables\.json cannot be used"):
+        write_bundle(tiny, graphs, tmp_path / "bundle", LABEL, Companions(tables, bed))
+    with pytest.raises(ExportError, match=r"name a composer\.json"):
+        write_bundle(tiny, graphs, tmp_path / "bundle", LABEL, Companions(None, bed))
+    assert sorted(tmp_path.iterdir()) == [bed, tables]
 
 
 def test_missing_checkpoints_end_with_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
