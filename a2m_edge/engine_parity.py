@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from a2m_edge.agreement import cosines, signal_to_noise
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import DeviceError
 from a2m_edge.executors import Arrays, Executor
@@ -17,9 +18,6 @@ from a2m_edge.profiles import Profile, Shape
 
 LIMITS = {"cosine": 0.9999, "difference": 1e-3, "signal_to_noise": 40.0}
 """The lowest cosine between embeddings, the largest absolute difference of samples, and the lowest ratio in dB."""
-
-_CLEAN = 200.0
-"""dB; stands for no noise at all."""
 
 _SENTENCES = (
     "hello",
@@ -76,7 +74,7 @@ def measure_parity(bundle: Bundle, graph: str, reference: Executor, engine: Exec
             if found[name].shape != array.shape:
                 values.append(math.nan)
             else:
-                values.append(_MEASURES[measure](array.astype(np.float64), found[name].astype(np.float64)))
+                values.append(_MEASURES[measure](array, found[name]))
     worst = max(values) if measure == "difference" else min(values)
     return Parity(measure, math.nan if any(math.isnan(value) for value in values) else worst, len(cases))
 
@@ -132,20 +130,12 @@ def _tokens(bundle: Bundle, shape: Shape) -> NDArray[np.int64]:
     return tokens
 
 
-def _cosine(expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    norms = np.linalg.norm(expected, axis=-1) * np.linalg.norm(found, axis=-1)
-    return float(((expected * found).sum(-1) / np.maximum(norms, 1e-30)).min())
+def _least_cosine(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    return float(cosines(expected, found).min())
 
 
-def _difference(expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
+def _difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
     return float(np.abs(expected - found).max())
 
 
-def _signal_to_noise(expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    signal, noise = float((expected**2).sum()), float(((expected - found) ** 2).sum())
-    if noise == 0:
-        return _CLEAN
-    return min(_CLEAN, 10 * math.log10(signal / noise)) if signal > 0 and math.isfinite(noise) else -math.inf
-
-
-_MEASURES = {"cosine": _cosine, "difference": _difference, "signal_to_noise": _signal_to_noise}
+_MEASURES = {"cosine": _least_cosine, "difference": _difference, "signal_to_noise": signal_to_noise}

@@ -28,12 +28,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from a2m_edge.agreement import signal_to_noise
 from a2m_edge.audio import CHUNK_FRAMES, AudioFormat
 from a2m_edge.devices import Gpu, find_gpu
 from a2m_edge.engine_build import build_plan
 from a2m_edge.engine_executor import EngineExecutor
 from a2m_edge.engines import TensorRt, find_tensorrt
-from a2m_edge.errors import A2MError
+from a2m_edge.errors import A2MError, DeviceError
 from a2m_edge.executors import BoundExecutor
 from a2m_edge.manifest import Graph, Tensor
 from a2m_edge.profiles import Profile
@@ -41,7 +42,6 @@ from a2m_edge.providers import CPU, CUDA, CUDA_OPTIONS, require_cuda
 from a2m_edge.sessions import session_options
 from export.graphs import OPSET, GraphPlan, export_graph
 from export.half import to_half
-from export.losses import signal_to_noise
 from training.models.hifigan import CONFIGS, Generator, GeneratorConfig, receptive_field_frames
 
 BATCHES = (1, 8, 32)
@@ -157,7 +157,7 @@ def ceilings() -> dict[str, Ceiling]:
     return found
 
 
-def rows(gpu: Gpu, batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
+def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
     """Measures every model at every batch by every way, one after the other.
 
     Raises:
@@ -203,7 +203,7 @@ def _ways(
             str(path), session_options(), providers=[(CUDA, CUDA_OPTIONS), CPU], enable_fallback=0
         )
         if session.get_providers()[0] != CUDA:
-            raise A2MError("onnxruntime gave no session on the GPU: see its message above")
+            raise DeviceError("onnxruntime gave no session on the GPU: see its message above")
         yield "ONNX Runtime CUDA", _executed(BoundExecutor(onnxruntime, session, "cuda"))
         if tensorrt is None:
             return
@@ -284,7 +284,7 @@ def main() -> None:
     try:
         gpu = find_gpu()
         typer.echo(heading(gpu), nl=False)
-        for row in rows(gpu):
+        for row in rows():
             typer.echo(line(row), nl=False)
     except A2MError as error:
         typer.echo(f"gpu_table: {error}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.agreement import cosines, signal_to_noise
 from a2m_edge.preprocessing import preprocess
 from export.feelings import UTTERANCES, read_felt, read_pictures
 from export.graph_files import GraphFile
 from export.graphs import Arrays
 from export.half import open_as_on_gpu
 from export.models import Models
-from export.parity import Check, cosines, open_graph, run_module
+from export.parity import Check, open_graph, run_module
 from export.pictures import pictures
 from export.pieces import pieces
 from export.plans import fusion_plan
@@ -37,9 +37,6 @@ ACCURACY = 0.01
 
 ALIKE = 0.9
 """Lowest share of pictures that are felt alike, where nobody said what is felt."""
-
-_CLEAN = 200.0
-"""dB; stands for no error at all."""
 
 _BATCH = 16
 """Texts of one length that are encoded at once."""
@@ -75,19 +72,6 @@ def check_losses(graphs: Mapping[str, GraphFile], models: Models, feelings: Path
         else:
             checks += _vocoder_losses(graph, models)
     return checks
-
-
-def signal_to_noise(signal: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """The energy of a signal over that of the difference, in dB.
-
-    200 at most, as where there is no difference; -200 at least, as where a sample is infinite or no number.
-    """
-    energy = float(np.square(signal, dtype=np.float64).sum())
-    noise = float(np.square(signal.astype(np.float64) - found).sum())
-    if noise == 0:
-        return _CLEAN
-    ratio = energy / noise
-    return max(-_CLEAN, min(_CLEAN, 10 * math.log10(ratio))) if ratio > 0 else -_CLEAN
 
 
 def _text_losses(graph: GraphFile, models: Models, feelings: Path | None) -> list[Check]:

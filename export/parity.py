@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from a2m_edge.agreement import cosines
 from a2m_edge.errors import ExportError
 from a2m_edge.sessions import session_options
 from export.graphs import TRACED, Arrays, GraphPlan
@@ -137,13 +138,6 @@ def run_module(plan: GraphPlan, inputs: Arrays) -> list[NDArray[Any]]:
     with torch.no_grad():
         outputs = plan.module.eval()(*(torch.from_numpy(array) for array in inputs))
     return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
-
-
-def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Cosine between the rows of two matrices, float64 [rows]."""
-    a, b = one.astype(np.float64), other.astype(np.float64)
-    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    return np.asarray((a * b).sum(-1) / np.maximum(norms, 1e-30))
 
 
 def _check_values(plan: GraphPlan, name: str, case: str, expected: NDArray[Any], actual: NDArray[Any]) -> Check:

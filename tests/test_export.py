@@ -21,6 +21,7 @@ from hypothesis.extra.numpy import arrays
 from onnx import numpy_helper
 from torch import nn
 
+from a2m_edge.agreement import cosines
 from a2m_edge.bundle import Bundle, open_bundle
 from a2m_edge.cli import main
 from a2m_edge.errors import BundleError, DeviceError, ExportError, OutputError
@@ -31,7 +32,7 @@ from export.bundle_writer import Companions, export_bundle, write_bundle
 from export.graph_files import GraphFile, export_graphs
 from export.graphs import NEWEST_OPSET, OPSET, TRACED, GraphPlan, export_graph, write_graph
 from export.models import Models, load_models
-from export.parity import LIMITS, Check, check_graph, check_tokens, cosines, open_graph, require, summary
+from export.parity import LIMITS, Check, check_graph, check_tokens, open_graph, require, summary
 from export.plans import graph_plans, mel_decoder_plan, vocoder_plan
 from export.utterances import difficult_texts, utterances
 from export.validation import validate_graphs

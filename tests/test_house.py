@@ -23,7 +23,7 @@ MAY_IMPORT = {
 RUNTIME = {"numpy", "cv2", "tokenizers", "soundfile", "typer", "rich", "onnxruntime", "tensorrt", "cuda"}
 STOREYS = (
     {"errors"},
-    {"output", "strict_json", "loudness", "devices"},
+    {"output", "strict_json", "loudness", "devices", "agreement"},
     {"audio"},
     {"manifest"},
     {"bundle"},

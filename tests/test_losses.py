@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 from PIL import Image
 
+from a2m_edge.agreement import signal_to_noise
 from a2m_edge.errors import DataError, ExportError
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.manifest import Precision
 from export.feelings import Felt, read_felt, read_pictures
 from export.graph_files import GraphFile, Precisions, export_graphs
 from export.graphs import write_graph
-from export.losses import ACCURACY, check_losses, signal_to_noise
+from export.losses import ACCURACY, check_losses
 from export.models import Models, load_models
 from export.parity import Check, require
 from export.pictures import pictures

@@ -26,13 +26,14 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
 
+from a2m_edge.agreement import cosines
 from a2m_edge.bundle import Bundle, seal_bundle
 from a2m_edge.encoders import Encoders
 from a2m_edge.errors import CheckpointError
 from a2m_edge.manifest import Graph
 from export.graphs import OPSET, TRACED, GraphPlan, export_graph, graph_bytes
 from export.models import Models
-from export.parity import check_graph, check_tokens, cosines, require, run_module
+from export.parity import check_graph, check_tokens, require, run_module
 from export.plans import image_encoder_plan, text_encoder_plan
 from export.utterances import difficult_texts, utterances
 from tests.tiny_bundle.make import EMBEDDING, FUSED, tiny_models

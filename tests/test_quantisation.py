@@ -17,10 +17,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from a2m_edge.agreement import cosines
 from a2m_edge.errors import ExportError
 from a2m_edge.manifest import GRAPHS, Precision
 from export.graphs import graph_bytes
-from export.parity import cosines, open_graph
+from export.parity import open_graph
 from export.plans import graph_plans
 from export.precision import reduce, suits
 from export.quantisation import product_share, quantise, to_int8
