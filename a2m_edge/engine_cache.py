@@ -308,7 +308,10 @@ class EngineCache:
                 return
             if path != keep:
                 _log.info("the engine %s goes, since all together may take %d MiB", path, self._limit >> 20)
-                _remove(path)
+                try:
+                    _remove(path)
+                except OSError as error:  # no reason to lose the engine that was just built
+                    _log.warning("the engine %s cannot be removed: %s", path, error.strerror)
                 del sizes[path]
 
 

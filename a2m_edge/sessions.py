@@ -67,6 +67,7 @@ class Session:
 
         Raises:
             DeviceError: the GPU failed, for example because its memory is full.
+            ValueError: an engine was not built for these shapes (see ``a2m_edge.profiles.engine_profiles``).
         """
         try:
             return self._executor.run(inputs)

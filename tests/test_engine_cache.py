@@ -324,3 +324,20 @@ def test_an_engine_above_the_limit_is_kept_while_it_is_the_newest(tmp_path):
     cache = EngineCache(tmp_path / "a2m-edge" / "engines", limit=1000)
     built(cache, plan=bytes(5000))
     assert cache.find(KEY) is not None
+
+
+def test_an_old_engine_that_cannot_be_removed_costs_no_new_one(tmp_path, monkeypatch, caplog):
+    cache = EngineCache(tmp_path / "a2m-edge" / "engines", limit=1000)
+    old, new = (replace(KEY, builder=f"TensorRT 11.{number}") for number in range(2))
+    built(cache, old, bytes(5000))
+    remove = shutil.rmtree
+
+    def refused(path, *arguments):
+        if path == cache.path(old):
+            raise PermissionError(1, "Operation not permitted")
+        remove(path, *arguments)
+
+    monkeypatch.setattr(shutil, "rmtree", refused)
+    built(cache, new, bytes(5000))
+    assert cache.find(new) is not None
+    assert "cannot be removed: Operation not permitted" in caplog.text

@@ -24,7 +24,7 @@ from a2m_edge.engine_build import SETTINGS, Phases, build_plan
 from a2m_edge.engine_cache import EngineCache
 from a2m_edge.engine_parity import LIMITS, measure_parity, parity_cases, require_parity
 from a2m_edge.engines import ENGINE_GRAPHS, PLAN, TensorRt, engine_key, find_tensorrt, open_engine
-from a2m_edge.errors import DeviceError, EngineCacheError
+from a2m_edge.errors import BundleError, DeviceError, EngineCacheError
 from a2m_edge.executors import PlainExecutor
 from a2m_edge.manifest import FileRecord
 from a2m_edge.profiles import engine_profiles
@@ -399,6 +399,16 @@ def test_without_a_safe_place_nothing_is_built(tiny_bundle, own_cache):
     tensorrt = RefusingTensorRt()
     with pytest.raises(EngineCacheError, match="others may write"):
         opened(tiny_bundle, tensorrt)
+    assert tensorrt.asked == []
+
+
+def test_a_graph_that_onnx_runtime_refuses_is_not_built(tiny_bundle):
+    def refuses() -> Any:
+        raise BundleError("its weights lie elsewhere")
+
+    tensorrt = RefusingTensorRt()
+    with pytest.raises(BundleError, match="its weights lie elsewhere"):
+        open_engine(tiny_bundle, "vocoder", TensorRt(tensorrt, CUDA, "11.4.0", GPU), refuses)
     assert tensorrt.asked == []
 
 
