@@ -135,8 +135,10 @@ def export_table(
 
     from a2m_edge.output import terminable
     from export.models import load_models
-    from export.table import markdown, measure, replace_table, subjects
+    from export.table import around_table, markdown, measure, replace_table, subjects
 
+    if out is not None:
+        around_table(out)  # refused now rather than after minutes
     models = load_models(*(CHECKPOINTS / kind for kind in ("encoder", "fusion", "decoder", "vocoder")))
     with terminable(), Console(stderr=True).status("measuring") as status:
         found = []

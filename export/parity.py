@@ -111,8 +111,8 @@ def summary(checks: Iterable[Check]) -> dict[str, dict[str, dict[str, float]]]:
         entry = numbers.setdefault(check.graph, {}).setdefault(
             check.what, {"worst": check.measured, "limit": check.limit, "cases": 0}
         )
-        worst = min if check.at_least else max
-        entry["worst"] = worst(entry["worst"], check.measured)
+        worst = np.minimum if check.at_least else np.maximum  # a NaN is the worst of all
+        entry["worst"] = float(worst(entry["worst"], check.measured))
         entry["cases"] += 1
     for properties in numbers.values():
         for entry in properties.values():

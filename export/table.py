@@ -216,6 +216,17 @@ def replace_table(path: Path, table: str) -> None:
         ExportError: the file cannot be read, or has no marks.
         OutputError: it cannot be written.
     """
+    before, after = around_table(path)
+    with written_aside(path) as stream:
+        stream.write(f"{before}{BEGIN}\n{table}{END}{after}".encode())
+
+
+def around_table(path: Path) -> tuple[str, str]:
+    """What stands before and behind the table of a Markdown file.
+
+    Raises:
+        ExportError: the file cannot be read, or has no marks.
+    """
     try:
         before, found, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     except (OSError, UnicodeDecodeError) as error:
@@ -223,8 +234,7 @@ def replace_table(path: Path, table: str) -> None:
     _, ended, after = rest.partition(END)
     if not found or not ended:
         raise ExportError(f"{path} has no place for a table: write the lines  {BEGIN}  and  {END}  into it")
-    with written_aside(path) as stream:
-        stream.write(f"{before}{BEGIN}\n{table}{END}{after}".encode())
+    return before, after
 
 
 def _worst(checks: Iterable[Check], plan: GraphPlan) -> str:
