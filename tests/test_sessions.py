@@ -234,3 +234,36 @@ def test_making_a_session_is_quiet(bundle, caplog, capfd):
         open_session(bundle, "fusion", "cpu")
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")
+
+
+def shifter(location: str) -> onnx.ModelProto:
+    """sum = left + 1, where the ones lie in a file of their own."""
+    ones = onnx.TensorProto(name="right", data_type=TensorProto.FLOAT, dims=[3])
+    ones.data_location = TensorProto.EXTERNAL
+    ones.external_data.add(key="location", value=location)
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["left", "right"], ["sum"])],
+        "shifter",
+        [helper.make_tensor_value_info("left", TensorProto.FLOAT, ["batch", 3])],
+        [helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["batch", 3])],
+        [ones],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "{folder}/weights.bin", "link/weights.bin"])
+def test_weights_beside_a_graph_are_taken_and_weights_elsewhere_are_refused(tmp_path: Path, location: str) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    beside = location == "weights.bin"
+    ((folder if beside else tmp_path) / "weights.bin").write_bytes(np.ones(3, np.float32).tobytes())
+    content = shifter(location.format(folder=tmp_path)).SerializeToString()
+    opened = bundle_with(folder, content, (FIRST,), (SUM,))
+    if location.startswith("link"):
+        (folder / "link").symlink_to(tmp_path)  # set after every file was proven
+    if not beside:
+        with pytest.raises(BundleError, match=r"vocoder\.onnx of the bundle cannot be loaded: .*xternal data"):
+            open_session(opened, "vocoder", "cpu")
+        return
+    found = open_session(opened, "vocoder", "cpu").run(left=np.zeros((2, 3), np.float32))["sum"]
+    np.testing.assert_array_equal(found, np.ones((2, 3), np.float32))
