@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from a2m_edge.bundle import Bundle, open_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in the background so, and every command that the tests interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +36,3 @@ def tiny_bundle() -> Bundle:
 def clip_bundle() -> Bundle:
     """The tiny bundle with a decoder that plays no score: clips of 64 frames, of which 32 fade into the next."""
     return open_bundle(Path(__file__).parent / "tiny_bundle" / "clip_bundle")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test of the exhibit."""
-    for item in items:
-        if item.path.parent.name == "kiosk" or item.path.name == "test_kiosk.py":
-            item.add_marker(pytest.mark.kiosk)

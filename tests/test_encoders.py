@@ -77,7 +77,9 @@ def test_pixels_equal_those_of_openclip(height, width, resize, interpolation):
     grey=st.booleans(),
 )
 def test_pixels_equal_those_of_openclip_at_every_size(height, width, size, resize, interpolation, fill, grey):
-    assume(max(height, width) < 40 * min(height, width))  # enlarging a thread takes long, and open_clip loses some
+    long, short = max(height, width), min(height, width)
+    assume(long < 40 * short)  # enlarging a thread takes long
+    assume(resize != "longest" or size * short > 0.5 * long)  # open_clip loses what rounds to no pixel, see below
     rgb = noise(height, width)
     if grey:
         rgb = np.repeat(rgb[..., :1] // 128 * 255, 3, axis=2)  # black and white, for the overshoot of the kernels
