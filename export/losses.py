@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,7 +72,7 @@ def check_losses(graphs: Mapping[str, GraphFile], models: Models, feelings: Path
             checks += _decoder_losses(graph, models)
         else:
             checks += _vocoder_losses(graph, models)
-    return checks
+    return [replace(check, remedy=f"choose --precision {check.graph}=fp32") for check in checks]
 
 
 def _text_losses(graph: GraphFile, models: Models, feelings: Path | None) -> list[Check]:

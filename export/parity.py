@@ -33,6 +33,7 @@ class Check:
         measured: the number, or what was found instead of it.
         limit: what it is held against: a number that it may not exceed, or words that it must equal.
         at_least: the limit is one that it may not fall below.
+        remedy: what a user can do when it fails; empty where nothing can be done.
     """
 
     graph: str
@@ -41,6 +42,7 @@ class Check:
     measured: float | str
     limit: float | str
     at_least: bool = False
+    remedy: str = ""
 
     @property
     def holds(self) -> bool:
@@ -50,7 +52,8 @@ class Check:
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
     def __str__(self) -> str:
-        return f"{self.graph}: {self.what} at {self.case} is {number(self.measured)}, the limit is {self.limit}"
+        told = f"{self.graph}: {self.what} at {self.case} is {number(self.measured)}, the limit is {self.limit}"
+        return f"{told}: {self.remedy}" if self.remedy else told
 
 
 def check_graph(plan: GraphPlan, graph: bytes | Path) -> list[Check]:
