@@ -82,6 +82,18 @@ class Soundscape:
         text = None if comment is None else self._encoders.comment(clean_comment(comment))
         return self._perceive(self._image, text)
 
+    def distance(self, picture: NDArray[np.uint8]) -> float:
+        """How far an upright RGB picture, uint8 [H, W, 3], is from the one that was seen last.
+
+        Returns:
+            1 - cosine of their embeddings, in [0, 2]; infinity where no picture is seen.
+        """
+        if self._image is None:
+            return float("inf")
+        image = self._encoders.image(picture)
+        lengths = float(np.linalg.norm(image) * np.linalg.norm(self._image))
+        return 1.0 - float(image.ravel() @ self._image.ravel()) / max(lengths, 1e-12)
+
     @property
     def provider(self) -> str:
         """Where the sound is really made: a provider of ONNX Runtime, or ``"TensorRT"`` for an engine."""

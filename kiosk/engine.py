@@ -68,6 +68,7 @@ class _Engine:
         self._ring.begin()
         longest = LATE_FRAMES * self._audio.hop
         self._lead = min(round(settings.lead * self._audio.sample_rate), self._ring.capacity - longest)
+        self._same_work = settings.same_work
         self._begun = False
         self._has_picture = self._has_comment = False
         self._felt: list[Felt] = []  # of what has changed and is not in the ring yet
@@ -122,6 +123,8 @@ class _Engine:
     def _look(self, picture: np.ndarray) -> None:
         begun = time.monotonic()
         try:
+            if self._soundscape.distance(picture) < self._same_work:
+                return
             self._soundscape.see(picture)
         except ValueError:
             _log.warning("what was sent as a picture of the artwork is none: it is left out")

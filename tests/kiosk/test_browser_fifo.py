@@ -59,7 +59,9 @@ SMOOTH = {"seed": 1, "loss": 0.0, "stall": 0.0, "burst": 0.0}
 
 def attempt(page: Page, **options: float) -> dict[str, Any]:
     """Lets the queue play a sine under these conditions; what came out is float32 [seconds · outputRate]."""
-    trial = page.evaluate(TRIAL, {"rate": 22050, "outputRate": 48000, "hertz": 300.0} | SMOOTH | options)
+    trial: dict[str, Any] = page.evaluate(
+        TRIAL, {"rate": 22050, "outputRate": 48000, "hertz": 300.0} | SMOOTH | options
+    )
     return trial | {"output": np.frombuffer(base64.b64decode(trial["output"]), np.float32)}
 
 

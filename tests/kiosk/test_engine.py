@@ -108,6 +108,17 @@ def test_a_picture_takes_the_place_of_the_opening_and_a_comment_joins_it(room, t
     assert [felt.cause for felt in room.felt] == ["start", "picture", "comment", "picture"]
 
 
+def test_another_view_of_the_same_work_changes_nothing(room):
+    room.inbox.put(See(PICTURE))
+    room.until(lambda: room.progress.pictures_felt.value == 1, playing=True)
+    room.inbox.put(See(np.clip(PICTURE[2:, 1:] * 0.9, 0, 255).astype(np.uint8)))  # in another light, cut elsewhere
+    room.inbox.put(say(COMMENT))
+    room.until(lambda: room.felt[-1].cause == "comment", playing=True)
+    room.inbox.put(See(np.zeros((90, 120, 3), np.uint8)))
+    room.until(lambda: room.progress.pictures_felt.value == 2, playing=True)
+    assert [felt.cause for felt in room.felt if felt.cause != "start"][:2] == ["picture", "comment"]
+
+
 def test_what_is_forgotten_without_a_picture_leaves_the_opening(room, tiny_bundle):
     room.inbox.put(Forget())  # nothing to forget
     room.inbox.put(say(COMMENT))

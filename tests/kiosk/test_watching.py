@@ -155,17 +155,20 @@ def test_light_that_goes_out_and_comes_back_changes_nothing(examples):
 
 
 def test_a_nudged_camera_sees_the_same_work(examples):
-    rng = np.random.default_rng(206)
-    view = make_view(examples, rng, size=SIZE)
-    onlooker = Onlooker()
-    onlooker.watch_view(view, 2.0, rng)
-    moved_frames = [np.roll(view.shot(rng), (9, -14), axis=(0, 1)) for _ in range(24)]
-    for frame in moved_frames:
-        sight = onlooker.look(frame)
-    assert len(onlooker.seen) == 1
-    assert sight.state == "the artwork is seen"
-    shifted = dataclasses.replace(view, frame_outline=np.add(view.frame_outline, (-14, 9)))
-    assert is_right(shifted, sight.outline)
+    unchanged = settled = 0
+    for number in range(12):
+        rng = np.random.default_rng([206, number])
+        view = make_view(examples, rng, size=SIZE)
+        onlooker = Onlooker()
+        onlooker.watch_view(view, 2.0, rng)
+        for _ in range(round(3 * RATE)):
+            sight = onlooker.look(np.roll(view.shot(rng), (9, -14), axis=(0, 1)))
+        unchanged += len(onlooker.seen) == 1
+        settled += sight.state == "the artwork is seen"
+        shifted = dataclasses.replace(view, frame_outline=np.add(view.frame_outline, (-14, 9)))
+        assert is_right(shifted, sight.outline)
+    assert settled >= 11
+    assert unchanged >= 11  # the engine, which knows works by their embedding, leaves the rest out
 
 
 def test_the_staff_can_hold_the_last_work(examples):
