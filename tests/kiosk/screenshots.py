@@ -1,4 +1,4 @@
-"""Pictures of every page in three sizes, with real music of the default bundle.
+"""Pictures of every page in three sizes, of a real exhibit whose camera looks at a painting on a wall.
 
     python -m tests.kiosk.screenshots docs
 
@@ -8,6 +8,7 @@ writes ``kiosk-PAGE-SIZE.png``.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,19 +18,20 @@ from argon2 import PasswordHasher
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from a2m_edge.bundle import open_bundle
 from a2m_edge.pictures import read_picture
-from a2m_edge.soundscape import Soundscape
-from kiosk.messages import LiveView, Outline, PartState
-from kiosk.settings import WebSettings
 from tests.kiosk.browser import CHROMIUM, FLAGS
-from tests.kiosk.small_exhibit import SmallExhibit, felt, jpeg, serving
+from tests.kiosk.exhibit import RunningExhibit
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "screen": (1280, 800)}
 PIN = "271828"
-TOKEN = "a-token-for-pictures"  # noqa: S105
-SECONDS = 20.0
+COMMENT = "It makes me feel small and calm"
+OPTIONS = """[web]
+host = "0.0.0.0"
+token = "a-token-for-pictures"
+names = ["exhibit.museum.example"]
+pin_hash = "{pin_hash}"
+"""
 
 
 def main() -> None:
@@ -38,77 +40,50 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", nargs="*", default=list(SIZES))
     parser.add_argument("--pages", nargs="*", default=["visitors", "staff", "calibrate"])
+    parser.add_argument("--audio", default="none", help="sound device of the exhibit")
     arguments = parser.parse_args()
-    hashed = PasswordHasher(time_cost=1, memory_cost=8192).hash(PIN)
-    names = ("exhibit.museum.example",)
-    settings = WebSettings(host="0.0.0.0", port=0, token=TOKEN, names=names, pin_hash=hashed)  # noqa: S104
-    exhibit = _exhibit(settings)
-    try:
-        with serving(exhibit, settings) as server, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            for size in arguments.sizes:
-                for page in arguments.pages:
-                    target = arguments.folder / f"kiosk-{page}-{size}.png"
-                    _take(browser, f"http://127.0.0.1:{server.port}", page, size, target)
-            browser.close()
-    finally:
-        exhibit.close()
+    with tempfile.TemporaryDirectory() as name:
+        frame, outline = _room(read_picture(ROOT / "examples" / "calm_sea.jpg"))
+        _film(frame, Path(name) / "gallery.avi")
+        options = OPTIONS.format(pin_hash=PasswordHasher().hash(PIN))
+        with RunningExhibit(Path(name), camera="gallery.avi", audio=arguments.audio, options=options) as exhibit:
+            _make_ready(exhibit, np.array(outline) + _OFF)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+                for size in arguments.sizes:
+                    for page in arguments.pages:
+                        target = arguments.folder / f"kiosk-{page}-{size}.png"
+                        _take(browser, f"http://127.0.0.1:{exhibit.port}", page, size, target)
+                browser.close()
+            exhibit.end()
 
 
-def _exhibit(settings: WebSettings) -> SmallExhibit:
-    """An exhibit that plays a soundscape of the example pictures, made beforehand."""
-    soundscape = Soundscape(open_bundle())
-    painting = read_picture(ROOT / "examples" / "calm_sea.jpg")
-    soundscape.see(painting)
-    perception = soundscape.hear("It makes me feel small and calm")
-    music = np.concatenate(
-        [chunk.samples for chunk in soundscape.chunks(soundscape.bundle.manifest.audio.frames(SECONDS))]
-    )
-    music = music * (0.25 / max(0.01, float(np.sqrt(np.mean(music**2))))) / 2
-    place = 0
+def _make_ready(exhibit: RunningExhibit, region: np.ndarray) -> None:
+    """Calibrates the exhibit and waits until it has followed the painting and a comment."""
+    assert exhibit.until(exhibit.healthy), exhibit.log
+    assert exhibit.ask("/api/staff/session", {"pin": PIN})[0] == 204
+    assert exhibit.ask("/api/staff/region", {"corners": region.tolist()}, "PUT")[0] == 204
+    assert exhibit.until(lambda: exhibit.metric("a2m_pictures_felt_total") >= 1), exhibit.log
+    assert exhibit.ask("/api/comment", {"comment": COMMENT})[0] == 202
+    assert exhibit.until(lambda: exhibit.metric("a2m_comments_felt_total") >= 1 and exhibit.healthy()), exhibit.log
+    time.sleep(20.0)  # until the headroom has been measured
 
-    def sound(count: int) -> np.ndarray:
-        nonlocal place
-        piece = np.take(music, np.arange(place, place + count), mode="wrap")
-        place += count
-        return piece
 
-    exhibit = SmallExhibit(settings, sound)
-    feeling = perception.feeling
-    assert soundscape.casting is not None
-    players = tuple(soundscape.bundle.manifest.instruments[index] for index in soundscape.casting.instruments)
-    exhibit.felt = felt(feeling.word, feeling.valence, feeling.arousal, instruments=players, mode="dorian", tempo=62.0)
-    exhibit.artworks = [painting]
-    frame, outline = _room(painting)
-    exhibit.view = LiveView(jpeg(frame), outline, "the work in view is the one that is played")
-    exhibit.region = _outline(np.array(outline) + _OFF)
-    exhibit.parts = (
-        PartState("speaker", "USB Audio DAC: Stereo", True, "live sound leaves the device"),
-        PartState("engine", "CPUExecutionProvider", True, "3.4 seconds of sound in one second of work"),
-        PartState("camera", "/dev/video0", True, "frames arrive", restarts=1),
-        PartState("web", "127.0.0.1:8000", True, "the pages answer"),
-    )
-    exhibit.counters = {
-        "frames_captured": 41_022,
-        "artworks_seen": 3,
-        "chunks_made": 3_190,
-        "comments_felt": 87,
-        "underruns": 0,
-    }
-    exhibit.timings = {"picture": 41.3, "comment": 18.9, "decoder": 52.4, "vocoder": 47.1, "comment to sound": 212.0}
-    return exhibit
+def _film(frame: np.ndarray, path: Path) -> None:
+    """Writes ten seconds of an unmoved camera's view."""
+    height, width = frame.shape[:2]
+    film = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (width, height))
+    for _ in range(100):
+        film.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    film.release()
 
 
 _OFF = np.array([[-0.012, -0.016], [0.01, -0.02], [0.014, 0.018], [-0.01, 0.02]])
+"""From the corners of the work to those of a region that somebody drew by hand."""
 
 
-def _outline(corners: np.ndarray) -> Outline:
-    first, second, third, fourth = ((float(x), float(y)) for x, y in corners)
-    return first, second, third, fourth
-
-
-def _room(painting: np.ndarray) -> tuple[np.ndarray, Outline]:
-    """The painting on a wall, seen from the left: a frame and the work's outline."""
+def _room(painting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The painting on a wall, seen from the left: a frame and the work's corners, each in [0, 1]."""
     height, width = 540, 960
     wall = (
         np.linspace(150, 105, height)[:, None, None]
@@ -127,7 +102,7 @@ def _room(painting: np.ndarray) -> tuple[np.ndarray, Outline]:
     wall = wall * (1 - 0.45 * shadow)
     alpha = mask[..., None] / 255
     frame = (warped * 0.86 * alpha + wall * (1 - alpha)).clip(0, 255).astype(np.uint8)
-    return frame, _outline(corners / (width, height))
+    return frame, corners / (width, height)
 
 
 def _take(browser: Browser, origin: str, page_name: str, size: str, target: Path) -> None:
