@@ -203,8 +203,9 @@ class _Engine:
             return
         headroom = self._made / self._worked
         self._made = self._worked = 0.0
-        sentence = _WELL if headroom > _NARROW else _BADLY
-        self._links.outbox.put(EngineState(self._soundscape.provider, sentence is _WELL, sentence, round(headroom, 1)))
+        enough = headroom > _NARROW
+        sentence = f"{_WELL}: {headroom:.1f} seconds of it in one second of work" if enough else _BADLY
+        self._links.outbox.put(EngineState(self._soundscape.provider, enough, sentence))
 
 
 class _Mail:

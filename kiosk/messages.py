@@ -159,13 +159,11 @@ class EngineState:
         provider: where the graphs really run, for example ``"CPUExecutionProvider"``.
         ok: whether it makes sound.
         sentence: for the staff: what is so, or what to do.
-        headroom: seconds of sound made in one second of work; 0 before it was measured.
     """
 
     provider: str
     ok: bool
     sentence: str
-    headroom: float = 0.0
 
 
 @dataclass(frozen=True)
