@@ -23,6 +23,10 @@ class CommentError(A2MError):
     """A comment holds nothing that can be understood."""
 
 
+class CollectionError(A2MError):
+    """The source of a collection cannot be read: missing, out of reach, or in no form that is known."""
+
+
 class BundleError(A2MError):
     """A bundle is missing, altered, incomplete, or newer than this program."""
 
