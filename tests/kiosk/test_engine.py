@@ -231,6 +231,19 @@ def test_it_tells_where_it_runs_and_how_much_time_it_has_left(room):
     assert re.search(r"\d\.\d seconds of it in one second of work" if told.ok else "hardly fast enough", told.sentence)
 
 
+def test_a_bundle_of_clips_plays_and_follows_too(clip_bundle):
+    settings = EngineSettings(bundle=clip_bundle.path, device="cpu", threads=1, lead=LEAD)
+    with EngineRoom(settings, clip_bundle.manifest.audio.sample_rate) as room:
+        calm = Soundscape(clip_bundle, device="cpu", threads=1)
+        calm.hear(OPENING)
+        played = room.play(40_000)
+        np.testing.assert_allclose(played, sound(calm, len(played)), atol=SAME)
+        room.inbox.put(say(OTHER))
+        room.until(lambda: room.felt[-1].cause == "comment", playing=True)
+        assert room.felt[-1].instruments == ()
+        assert room.felt[-1].tempo is None
+
+
 def test_a_bundle_that_is_none_ends_it_with_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     with EngineRoom(EngineSettings(bundle=tmp_path), 22050) as room:
         room.process.join()
