@@ -37,6 +37,7 @@ STOREYS = (
     {"synthesis"},
     {"soundscape"},
     {"lettering", "canvas", "panel", "render", "bundle_tables", "engine_tables"},
+    {"collection"},
     {"commands", "cli"},
 )
 """The order of a2m_edge: a module imports from its own storey and those below."""
