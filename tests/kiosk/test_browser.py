@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from kiosk.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.server import serve
-from tests.kiosk.browser import chromium, pitch, visiting
+from tests.kiosk.browser import Visitor, chromium, pitch, visiting
 from tests.kiosk.pages import ABROAD, NAME, TOKEN, Pages, served
 from tests.kiosk.small_exhibit import CALM, LIVELY, felt, picture
 
@@ -130,8 +130,7 @@ def test_a_new_artwork_replaces_the_old_one(browser, pages):
 def test_the_server_is_lost_and_found(browser):
     settings = WebSettings(port=0)
     for pages in served(settings):
-        visitor_ = visiting(browser, pages)
-        visitor = visitor_.__enter__()
+        visitor = Visitor(browser, pages)  # and not ``visiting``: the page does complain of a server that is lost
         visitor.listen()
         pages.server.stop()
         visitor.has("#connection", "The connection is lost.")
@@ -243,7 +242,7 @@ def test_a_phone_with_an_old_code_is_sent_back_to_the_artwork(browser):
             ("/", "Scan the code beside the artwork"),
             ("/#pair=of-yesterday-and-long", "no longer valid"),
         ):
-            visitor = visiting(browser, pages, path).__enter__()
+            visitor = Visitor(browser, pages, path)
             visitor.has("#outside", said)
             assert not visitor.page.is_visible("#room")
             assert all(re.search("40[13]", each) for each in visitor.complaints)
