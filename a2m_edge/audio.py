@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -174,15 +175,21 @@ def write_wav(target: Path | BinaryIO, samples: NDArray[np.float32], sample_rate
         raise OutputError(f"cannot write the sound: {error.strerror or error}") from error
 
 
-def _write_pcm(stream: BinaryIO, samples: NDArray[np.float32], sample_rate: int) -> None:
+def quantised(samples: NDArray[np.float32]) -> Iterator[NDArray[np.int16]]:
+    """A sound in 16 bits, block after block, with the seeded dither of ``write_wav``: int16 [n] each."""
     generator = np.random.default_rng(0)
+    for begin in range(0, len(samples), _BLOCK_SAMPLES):
+        block = samples[begin : begin + _BLOCK_SAMPLES]
+        dither = generator.random((2, len(block)), np.float32)
+        steps = np.rint(block * np.float32(32767.0) + dither[0] - dither[1])
+        yield np.clip(steps, -32768, 32767).astype(np.int16)
+
+
+def _write_pcm(stream: BinaryIO, samples: NDArray[np.float32], sample_rate: int) -> None:
     with wave.open(stream, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(sample_rate)
         writer.setnframes(len(samples))  # known beforehand, so that the header needs no seek
-        for begin in range(0, len(samples), _BLOCK_SAMPLES):
-            block = samples[begin : begin + _BLOCK_SAMPLES]
-            dither = generator.random((2, len(block)), np.float32)
-            steps = np.rint(block * np.float32(32767.0) + dither[0] - dither[1])
-            writer.writeframesraw(np.clip(steps, -32768, 32767).astype("<i2").tobytes())
+        for block in quantised(samples):
+            writer.writeframesraw(block.astype("<i2").tobytes())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DeviceError, MissingExtraError
-from kiosk.resampling import Resampler
+from a2m_edge.resampling import Resampler
 
 DEFAULT = "default"
 """The name that means the device which the system prefers."""

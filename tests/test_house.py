@@ -23,7 +23,7 @@ MAY_IMPORT = {
 RUNTIME = {"numpy", "cv2", "tokenizers", "soundfile", "typer", "rich", "onnxruntime", "tensorrt", "cuda"}
 STOREYS = (
     {"errors"},
-    {"output", "strict_json", "loudness", "devices", "agreement"},
+    {"output", "strict_json", "loudness", "resampling", "devices", "agreement"},
     {"audio"},
     {"manifest"},
     {"bundle"},
@@ -46,7 +46,7 @@ KIOSK_GROUND = {"settings", "messages", "channel", "progress", "links", "ring", 
 KIOSK_ROOMS = (
     {"camera", "capture", "watching", "artwork", "straight_edges", "fingerprint"},
     {"engine"},
-    {"speaker", "mixer", "bed", "audio_device", "resampling"},
+    {"speaker", "mixer", "bed", "audio_device"},
     {"comments"},
     {"web"},
 )

@@ -1,4 +1,4 @@
-"""Sound at another sample rate, for sound cards that know only their own."""
+"""Sound at another sample rate, for sound cards and file formats that know only their own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ _PASSED = 0.94
 _MOST_PHASES = 1 << 11
 """Between rates with no small common multiple the nearest of so many phases is taken: 68 dB below the sound."""
 
+_BLOCK = 1 << 14
+"""Samples of a whole sound made at once: bounds the memory whatever its length."""
+
 
 class Resampler:
     """A stream from one rate to another by a windowed sinc (Smith, Digital Audio Resampling, 2002).
@@ -31,12 +34,8 @@ class Resampler:
     """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
-        divisor = math.gcd(source_rate, target_rate)
-        self._up, self._down = target_rate // divisor, source_rate // divisor
-        self._phases = min(self._up, _MOST_PHASES)
-        stretch = max(1.0, source_rate / target_rate)  # a lower rate needs a lower and so a longer filter
-        self._taps = 2 * math.ceil(_TAPS / 2 * stretch)
-        self._filters = _filters(self._phases, self._taps, _PASSED / stretch)
+        self._up, self._down, self._phases, self._filters = _plan(source_rate, target_rate)
+        self._taps = self._filters.shape[1]
         self._history = np.zeros(self._taps, np.float32)
         self._time = 0  # of the next result after that which the history alone gives, in steps of 1 / up
 
@@ -57,6 +56,40 @@ class Resampler:
         self._history = source[len(samples) :]
         self._time += count * self._down - len(samples) * self._up
         return np.asarray(np.einsum("ij,ij->i", passages, filters), np.float32)
+
+
+def resample(samples: NDArray[np.float32], source_rate: int, target_rate: int) -> NDArray[np.float32]:
+    """A whole sound at another rate, by the same filter as ``Resampler`` but without its delay.
+
+    Args:
+        samples: float32 [N].
+        source_rate, target_rate: Hz.
+
+    Returns:
+        float32 [M] with M = N x ``target_rate`` / ``source_rate`` rounded.
+    """
+    if source_rate == target_rate:
+        return samples
+    up, down, phases, filters = _plan(source_rate, target_rate)
+    taps = filters.shape[1]
+    result = np.empty(round(len(samples) * target_rate / source_rate), np.float32)
+    padded = np.pad(np.asarray(samples, np.float32), (taps // 2 - 1, taps))
+    passages = np.lib.stride_tricks.sliding_window_view(padded, taps)
+    for begin in range(0, len(result), _BLOCK):
+        times = np.arange(begin, min(begin + _BLOCK, len(result))) * down
+        result[begin : begin + _BLOCK] = np.einsum(
+            "ij,ij->i", passages[times // up], filters[(times % up) * phases // up]
+        )
+    return result
+
+
+def _plan(source_rate: int, target_rate: int) -> tuple[int, int, int, NDArray[np.float32]]:
+    """Samples out for how many in, how many phases are told apart, and their filters, float32 [phases, taps]."""
+    divisor = math.gcd(source_rate, target_rate)
+    up = target_rate // divisor
+    phases = min(up, _MOST_PHASES)
+    stretch = max(1.0, source_rate / target_rate)  # a lower rate needs a lower and so a longer filter
+    return up, source_rate // divisor, phases, _filters(phases, 2 * math.ceil(_TAPS / 2 * stretch), _PASSED / stretch)
 
 
 def _filters(phases: int, taps: int, band: float) -> NDArray[np.float32]:
