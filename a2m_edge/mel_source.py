@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,6 +68,9 @@ class MelSource(Protocol):
             OptionError: nothing was perceived yet.
         """
 
+    def again(self, seed: int) -> MelSource:
+        """A new stream, of another seed, by the same decoder; nothing is perceived yet."""
+
     def take_back(self, frames: int) -> None:
         """Takes back frames that the last ``decode`` gave beyond those it was asked for; the next one gives them anew.
 
@@ -120,25 +124,36 @@ class ScoreSource:
         score_seconds: float | None,
     ) -> None:
         manifest = bundle.manifest
-        self.score = Score()
-        self.casting: Casting | None = None
         self._context = context
         self._layout = ScoreLayout(len(manifest.roles), encoding.lowest_pitch, encoding.keys, encoding.onset_decay)
-        self._seed = seed
         self._frame_rate = manifest.audio.frame_rate
         self._instruments = len(manifest.instruments)
         self._score_seconds = score_seconds
         self._decoder = _open_decoder(bundle, ("fused", "palette", "score"), device, threads)
         self._tables = ComposerTables.read(bundle.file(COMPOSER))
+        self._fused_size = manifest.fused_size
+        self._palette_size = len(manifest.roles) * self._instruments + 1
+        self._begin(seed)
+
+    def again(self, seed: int) -> ScoreSource:
+        """As ``MelSource.again``."""
+        other = copy.copy(self)
+        other._begin(seed)
+        return other
+
+    def _begin(self, seed: int) -> None:
+        self.score = Score()
+        self.casting: Casting | None = None
+        self._seed = seed
         self._composer: Composer | None = None
         self._notes: list[Note] = []  # all that sound in the next window or its context
         self._decoded = 0  # frames given so far
         self._glide_start = 0
-        self._glide_from = self._glide_to = np.zeros(manifest.fused_size, np.float32)
-        self._palette = np.zeros(len(manifest.roles) * self._instruments + 1, np.float32)
+        self._glide_from = self._glide_to = np.zeros(self._fused_size, np.float32)
+        self._palette = np.zeros(self._palette_size, np.float32)
         # What the last frames were decoded with: the left context, and as many as can be taken back.
-        self._past_fused = np.zeros((context.left, len(self._glide_to)), np.float32)
-        self._past_palette = np.zeros((context.left, len(self._palette)), np.float32)
+        self._past_fused = np.zeros((self._context.left, self._fused_size), np.float32)
+        self._past_palette = np.zeros((self._context.left, self._palette_size), np.float32)
 
     @property
     def theme(self) -> Theme | None:
@@ -245,19 +260,29 @@ class ClipSource:
     """
 
     def __init__(self, bundle: Bundle, clips: ClipDecoder, device: str, threads: int | None) -> None:
-        self.score = Score()
-        self.casting: Casting | None = None
-        self.theme: Theme | None = None
         self._clips = clips
         self._decoder = _open_decoder(bundle, ("fused",), device, threads)
         if bundle.manifest.graphs["mel_decoder"].outputs[0].shape[-1] != clips.frames:
             raise BundleError(
                 f"mel_decoder of the bundle {bundle.manifest.name} gives no clips of {clips.frames} frames"
             )
+        self._bands = bundle.manifest.audio.mel_bands
+        self._begin()
+
+    def again(self, seed: int) -> ClipSource:
+        """As ``MelSource.again``; a clip knows no seed."""
+        other = copy.copy(self)
+        other._begin()
+        return other
+
+    def _begin(self) -> None:
+        self.score = Score()
+        self.casting: Casting | None = None
+        self.theme: Theme | None = None
         self._perception: Perception | None = None
         self._clip: NDArray[np.float32] | None = None  # of the present perception, once it is needed
         # The rest of the present clip, faded in where it follows on another; once begun, at least an overlap long.
-        self._ahead = np.zeros((bundle.manifest.audio.mel_bands, 0), np.float32)
+        self._ahead = np.zeros((self._bands, 0), np.float32)
 
     def steer(self, identity: NDArray[np.float32], perception: Perception) -> None:
         """As ``MelSource.steer``; there is no theme, so that the identity is heard in what is perceived alone."""

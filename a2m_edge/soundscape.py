@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -46,16 +47,30 @@ class Soundscape:
         threads: int | None = None,
         score_seconds: float | None = None,
     ) -> None:
-        if seed < 0:
-            raise OptionError(f"the seed must be 0 or above, not {seed}")
+        _check_seed(seed)
         self.bundle = bundle
         self._audio = bundle.manifest.audio
         self._encoders = Encoders(bundle, device, threads)
         self._source = open_source(bundle, seed=seed, device=device, threads=threads, score_seconds=score_seconds)
         self._synthesis = Synthesis(bundle, self._source, device, threads)
-        self._image: NDArray[np.float32] | None = None
-        self._text: NDArray[np.float32] | None = None
-        self._perception: Perception | None = None
+        self._forget()
+
+    def again(self, seed: int) -> Soundscape:
+        """A new soundscape on the same models, which need not be loaded again; nothing is seen or heard yet.
+
+        Raises:
+            OptionError: the seed is negative.
+        """
+        _check_seed(seed)
+        other = copy.copy(self)
+        other._source = self._source.again(seed)
+        other._synthesis = self._synthesis.again(other._source)
+        other._forget()
+        return other
+
+    def understood(self, comment: str) -> str:
+        """The beginning of a cleaned comment that the text encoder takes in; the whole of a short one."""
+        return self._encoders.heard(comment)
 
     def see(self, picture: NDArray[np.uint8] | None) -> Perception:
         """Looks at an upright RGB picture, uint8 [H, W, 3]; None forgets it.
@@ -149,6 +164,11 @@ class Soundscape:
         _ = self.perception
         return self._play(frames, chunk_frames)
 
+    def _forget(self) -> None:
+        self._image: NDArray[np.float32] | None = None
+        self._text: NDArray[np.float32] | None = None
+        self._perception: Perception | None = None
+
     def _play(self, frames: int | None, chunk_frames: int) -> Iterator[AudioChunk]:
         left = frames
         while left is None or left > 0:
@@ -166,3 +186,8 @@ class Soundscape:
         self._source.steer(identity, perception)
         self._image, self._text, self._perception = image, text, perception
         return perception
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise OptionError(f"the seed must be 0 or above, not {seed}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,16 +32,25 @@ class Synthesis:
 
     def __init__(self, bundle: Bundle, source: MelSource, device: str = "auto", threads: int | None = None) -> None:
         manifest = bundle.manifest
-        self.played = 0
-        self._source = source
         self._left, self._right = manifest.vocoder.left, manifest.vocoder.right
         self._audio = manifest.audio
         self._vocoder = open_session(bundle, "vocoder", device, threads)
         self.provider = self._vocoder.provider
         self._excited = any(tensor.name == "excitation" for tensor in manifest.graphs["vocoder"].inputs)
+        self._begin(source)
+
+    def again(self, source: MelSource) -> Synthesis:
+        """The sound of another source of the same bundle, from its beginning, by the same vocoder."""
+        other = copy.copy(self)
+        other._begin(source)
+        return other
+
+    def _begin(self, source: MelSource) -> None:
+        self.played = 0
+        self._source = source
         self._notes: list[Note] = []  # all that sound or fade in the next frame or its context
         self._decoded = 0  # frames taken from the source
-        self._mel = np.zeros((manifest.audio.mel_bands, 0), np.float32)  # ends at frame _decoded
+        self._mel = np.zeros((self._audio.mel_bands, 0), np.float32)  # ends at frame _decoded
 
     def sound(self, frames: int) -> NDArray[np.float32]:
         """The sound of the next frames: float32 [frames * hop] in [-1, 1].

@@ -247,3 +247,25 @@ class TestClips:
 
 def play(soundscape: Soundscape, frames: int, chunk: int = 16) -> NDArray[np.float32]:
     return np.concatenate([one.samples for one in soundscape.chunks(frames, chunk)])
+
+
+@pytest.mark.parametrize("name", ["tiny_bundle", "clip_bundle"])
+def test_the_same_models_play_anew_as_if_nothing_had_been(name, request):
+    bundle = request.getfixturevalue(name)
+    picture = np.random.default_rng(3).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+    def sound(soundscape):
+        soundscape.see(picture)
+        return np.concatenate([chunk.samples for chunk in soundscape.chunks(150)])
+
+    used = Soundscape(bundle, seed=1, device="cpu", threads=1)
+    used.hear("a storm of rage")
+    list(used.chunks(100))
+    again = used.again(5)
+    with pytest.raises(OptionError, match="nothing to feel yet"):
+        _ = again.perception
+    played = used.score.seconds
+    assert np.array_equal(sound(again), sound(Soundscape(bundle, seed=5, device="cpu", threads=1)))
+    assert used.score.seconds == played, "the first soundscape is left alone"
+    with pytest.raises(OptionError, match="seed"):
+        used.again(-1)
