@@ -81,8 +81,7 @@ def annotation_page(sound: CanvasSound, base: str, number: int, total: Sequence[
         "@context": CONTEXT,
         "id": address,
         "type": "AnnotationPage",
-        "partOf": {"id": _collection_address(base), "type": "AnnotationCollection"},
-        "startIndex": number,
+        "partOf": [{"id": _collection_address(base), "type": "AnnotationCollection"}],
     }
     if number > 0:
         page["prev"] = {"id": _address(base, total[number - 1]), "type": "AnnotationPage"}
