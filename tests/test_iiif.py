@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from a2m_edge.collection import iiif
 from a2m_edge.collection.fetching import FetchError, Patience, fetch
-from a2m_edge.collection.iiif import iiif_items, is_iiif, read_iiif
+from a2m_edge.collection.iiif import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.image_api import NEEDED_SIDE, ImageService, picture_file
 from a2m_edge.errors import CollectionError, PictureError
 from a2m_edge.pictures import SHORTEST_SIDE, read_picture
@@ -112,6 +112,8 @@ def test_a_manifest_may_be_a_file_and_begin_with_a_byte_order_mark(museum, tmp_p
     file = tmp_path / "manifest.json"
     file.write_bytes(b"\xef\xbb\xbf" + json.dumps(document).encode())
     assert is_iiif(read_iiif(str(file)))
+    assert iiif_title(read_iiif(str(file))) == "Works in the public domain"
+    assert iiif_title([]) == ""
     (item,) = listed(read_iiif(str(file)), str(file))
     # The work of a manifest that holds it alone is called what the manifest is called.
     assert item.carried["title"] == "Works in the public domain"

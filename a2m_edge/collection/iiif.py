@@ -89,6 +89,11 @@ def iiif_items(
     return walk.works(whole, source, 0)
 
 
+def iiif_title(document: object) -> str:
+    """What a manifest or collection is called, or nothing."""
+    return label(document.get("label")) if isinstance(document, dict) else ""
+
+
 @dataclass
 class _Walk:
     """A way through documents that may lead back to themselves."""
