@@ -37,13 +37,11 @@ class SoundFormat:
 
     Attributes:
         name: as it is asked for; the files end in it too.
-        media_type: for web pages and annotations.
         sample_rates: Hz that the format allows; empty where it allows all.
         container, subtype: what libsndfile calls it.
     """
 
     name: str
-    media_type: str
     sample_rates: tuple[int, ...]
     container: str
     subtype: str
@@ -58,10 +56,10 @@ class SoundFormat:
 SOUND_FORMATS = {
     each.name: each
     for each in (
-        SoundFormat("flac", "audio/flac", (), "FLAC", "PCM_16"),
-        SoundFormat("wav", "audio/wav", (), "WAV", "PCM_16"),
-        SoundFormat("opus", "audio/ogg; codecs=opus", _OPUS_RATES, "OGG", "OPUS"),
-        SoundFormat("mp3", "audio/mpeg", _MP3_RATES, "MP3", "MPEG_LAYER_III"),
+        SoundFormat("flac", (), "FLAC", "PCM_16"),
+        SoundFormat("wav", (), "WAV", "PCM_16"),
+        SoundFormat("opus", _OPUS_RATES, "OGG", "OPUS"),
+        SoundFormat("mp3", _MP3_RATES, "MP3", "MPEG_LAYER_III"),
     )
 }
 """FLAC and WAV hold the same 16-bit samples, dithered; Opus about 96 kbit/s; MP3 a variable rate of high quality."""

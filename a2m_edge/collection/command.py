@@ -1,0 +1,98 @@
+"""The command ``render-collection``; like all commands it is light, and what takes time to import waits inside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from a2m_edge.collection.run import Summary
+
+_SHOWN = 20
+"""Failures that are told at the end; the index tells all."""
+
+
+def render_collection(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of pictures; a table (CSV, TSV, JSON Lines, Parquet) with the columns image, comment, "
+            "seconds, seed, id, of which image or comment is needed; or a IIIF Presentation 3 manifest or collection, "
+            "as a .json file or its address."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for sounds and index; made where missing.")],
+    sound_format: Annotated[str, typer.Option("--format", help="flac, wav, opus or mp3.")] = "flac",
+    seconds: Annotated[float, typer.Option(help="How long a sound lasts where the table does not say.")] = 30.0,
+    seed: Annotated[int, typer.Option(help="Another seed gives other pieces; where the table does not say.")] = 0,
+    comment: Annotated[str | None, typer.Option(help="Words about every work; where the table does not say.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes, each on one core; as many as there are cores when left out.")
+    ] = None,
+    contact_sheet: Annotated[
+        bool, typer.Option("--contact-sheet", help="Write a page with all pictures and players too.")
+    ] = False,
+    iiif_annotations: Annotated[
+        str | None,
+        typer.Option(metavar="BASE_URL", help="Write IIIF annotations too, for sounds served at this address."),
+    ] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End at the first work that fails.")] = False,
+    bundle: Annotated[Path | None, typer.Option(help="Folder of a bundle; the built-in one when left out.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, tensorrt or auto.")] = "cpu",
+) -> None:
+    """Turn a whole collection into music: a sound for each work, and an index of all.
+
+    Run it again after any interruption: only what is missing or has changed is rendered. The status is 0 when every
+    work has its sound, 1 when some failed, and 2 when nothing more can be done.
+    """
+    from a2m_edge.collection.progress import shown_progress
+    from a2m_edge.collection.run import RunSettings
+    from a2m_edge.collection.run import render_collection as render_all
+    from a2m_edge.collection.sources import Defaults, open_source
+    from a2m_edge.render import Request
+
+    Request(None, "", seconds, seed).check()
+    works = open_source(source, Defaults(seconds, seed, comment), output)
+    settings = RunSettings(
+        output,
+        sound_format,
+        len(os.sched_getaffinity(0)) if workers is None else workers,
+        bundle,
+        device,
+        fail_fast,
+        contact_sheet,
+        iiif_annotations,
+        works.title,
+    )
+    with shown_progress() as watcher:
+        if works.passed_over:
+            watcher.says(f"{works.passed_over:,} files of {works.title} are no pictures and were passed over")
+        summary = render_all(works.items, settings, watcher)
+    _conclude(summary, output)
+
+
+def _conclude(summary: Summary, output: Path) -> None:
+    """Says what was done, and ends with the status that tells it."""
+    from a2m_edge.collection.index import TABLE
+
+    for record in summary.failed[:_SHOWN]:
+        _say(f"failed: {record.image or record.id}: {record.error}")
+    if len(summary.failed) > _SHOWN:
+        _say(f"... and {len(summary.failed) - _SHOWN:,} more: see the column error of {output / TABLE}")
+    parts = [f"{summary.rendered:,} rendered", f"{summary.kept:,} as before", f"{len(summary.failed):,} failed"]
+    if summary.left:
+        parts.append(f"{summary.left:,} left: the same command goes on from here")
+    rate = summary.sound_seconds / max(summary.elapsed, 1e-9)
+    pace = f"; {rate:.2f} s of sound a second" if summary.rendered else ""
+    _say(f"{output}: {summary.works:,} works: {', '.join(parts)}{pace}")
+    if summary.signal is not None:
+        raise typer.Exit(128 + summary.signal)
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+def _say(message: str) -> None:
+    typer.echo("".join(letter if letter.isprintable() else " " for letter in message), err=True)

@@ -1,0 +1,250 @@
+"""The index of a run: one line of JSON for each work that was tried, only ever added to.
+
+A line is handed to the system as soon as its sound is in place: a process killed at any moment loses none. The disk
+is waited for once in ``SYNC_SECONDS``: a power cut loses as much at most, and works without a line are rendered
+again. A last line that was torn by either is cut off before anything is added.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from a2m_edge import __version__
+from a2m_edge.collection.items import Item, readable
+from a2m_edge.errors import OutputError
+from a2m_edge.output import written_aside
+from a2m_edge.strict_json import StrictJsonError, decode, parse
+
+INDEX, TABLE = "index.jsonl", "index.csv"
+
+SYNC_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Size (bytes) and time of the last change (ns) of a picture file: while they stay, its content is not read again.
+
+    Pictures from an address have none; what is kept there is taken to stay the same.
+    """
+
+    size: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the index.
+
+    Attributes:
+        id, image, comment, seconds, seed: of the item; what is no UTF-8 is escaped.
+        work: what the sound depends on, hashed: see ``work_hash``; empty where the input could not be read.
+        input: SHA-256 of the picture file, or None.
+        stamp: of the picture file, or None.
+        sound: its file, below the folder of the run; None where the item failed.
+        sha256, size: of that file, size in bytes.
+        feeling, valence, arousal, emotions: what was felt.
+        instruments, room, theme, key, mode, tempo: the music; None or empty where the bundle plays no score.
+        loudness: LUFS; None for silence.
+        notice: a remark, or None.
+        timings: seconds for ``fetch``, ``render`` and ``write``.
+        peak_mib: most memory that the worker has held so far.
+        error: why the item failed, or None.
+        carried: further columns of the source.
+    """
+
+    id: str
+    image: str | None
+    comment: str | None
+    seconds: float
+    seed: int
+    work: str = ""
+    input: str | None = None
+    stamp: Stamp | None = None
+    sound: str | None = None
+    sha256: str | None = None
+    size: int = 0
+    feeling: str | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    emotions: dict[str, float] = field(default_factory=dict)
+    instruments: dict[str, str] = field(default_factory=dict)
+    room: float | None = None
+    theme: int | None = None
+    key: str | None = None
+    mode: str | None = None
+    tempo: float | None = None
+    loudness: float | None = None
+    notice: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    peak_mib: float | None = None
+    error: str | None = None
+    carried: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, item: Item) -> Record:
+        """What is known of an item before it is rendered."""
+        return cls(
+            item.id,
+            None if item.image is None else readable(item.image),
+            None if item.comment is None else _encodable(item.comment),
+            item.seconds,
+            item.seed,
+            carried={_encodable(name): _encodable(value) for name, value in item.carried.items()},
+        )
+
+    def failed(self, reason: str) -> Record:
+        """The same item with the reason why it failed."""
+        return dataclasses.replace(self, error=readable(reason))
+
+    def line(self) -> bytes:
+        """JSON in UTF-8, ended by the only newline in it."""
+        return (json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def work_hash(item: Item, picture: str | None, bundle: str, sound_format: str) -> str:
+    """What a sound depends on, as SHA-256 in hexadecimal: while it stays, nothing need be rendered again.
+
+    Args:
+        item: comment, seconds and seed count.
+        picture: SHA-256 of the picture file, or None.
+        bundle: hash of the bundle.
+        sound_format: name of the format; the version of this program counts too.
+    """
+    parts = [__version__, picture, item.comment, item.seconds, item.seed, bundle, sound_format]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class Index:
+    """The index of an output folder, open for more lines. One process at a time may hold it.
+
+    Args:
+        folder: of the run.
+
+    Attributes:
+        latest: the last readable record of each id.
+        unreadable: lines before the last that are damaged and count as missing.
+
+    Raises:
+        OutputError: the file cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / INDEX
+        self.latest: dict[str, Record] = {}
+        self.unreadable = 0
+        try:
+            self._stream = self.path.open("ab", buffering=0)
+            try:
+                self._end = self._read()
+                os.truncate(self._stream.fileno(), self._end)
+            except OSError:
+                self._stream.close()
+                raise
+        except OSError as error:
+            raise self._refused(error) from error
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            os.fsync(self._stream.fileno())
+        except OSError as failure:
+            if kind is None:
+                raise self._refused(failure) from failure
+        finally:
+            self._stream.close()
+
+    def add(self, record: Record) -> None:
+        """Adds a line.
+
+        Raises:
+            OutputError: it cannot be written, for example because the disk is full; the index ends as before.
+        """
+        line = record.line()
+        try:
+            written = 0
+            while written < len(line):
+                written += self._stream.write(line[written:])
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                os.fsync(self._stream.fileno())
+                self._synced = time.monotonic()
+        except OSError as error:
+            os.truncate(self._stream.fileno(), self._end)
+            raise self._refused(error) from error
+        self._end += len(line)
+        self.latest[record.id] = record
+
+    def _read(self) -> int:
+        """Takes in every whole line; returns where the last one ends."""
+        end = 0
+        with self.path.open("rb") as stream:
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break
+                end += len(line)
+                try:
+                    record = decode(Record, parse(line))
+                except StrictJsonError:
+                    self.unreadable += 1
+                else:
+                    self.latest[record.id] = record
+        return end
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write {self.path}: {error.strerror or error}; make room or choose another folder")
+
+
+def write_table(folder: Path, records: Iterable[Record]) -> None:
+    """Writes the records as ``index.csv``, in their order; carried columns come last, under their own names.
+
+    Emotions are in one column each, named ``emotion: awe`` and so on; a carried column that is named like one of
+    the index is called ``carried: …``.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    kept = list(records)
+    plain = [each.name for each in dataclasses.fields(Record) if each.name not in _NESTED]
+    emotions = list(dict.fromkeys(word for record in kept for word in record.emotions))
+    roles = list(dict.fromkeys(role for record in kept for role in record.instruments))
+    timings = list(dict.fromkeys(name for record in kept for name in record.timings))
+    carried = list(dict.fromkeys(name for record in kept for name in record.carried))
+    own = [*plain, *(f"emotion: {word}" for word in emotions), *roles, *(f"seconds to {name}" for name in timings)]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([*own, *(f"carried: {name}" if name in own else name for name in carried)])
+    for record in kept:
+        writer.writerow(
+            [
+                *(getattr(record, name) for name in plain),
+                *(record.emotions.get(word) for word in emotions),
+                *(record.instruments.get(role) for role in roles),
+                *(record.timings.get(name) for name in timings),
+                *(record.carried.get(name) for name in carried),
+            ]
+        )
+    with written_aside(folder / TABLE) as stream:
+        stream.write(text.getvalue().encode())
+
+
+def _encodable(text: str) -> str:
+    """Text that UTF-8 can hold; nothing else about it changes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+_NESTED = ("stamp", "emotions", "instruments", "timings", "carried")

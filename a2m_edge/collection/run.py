@@ -1,0 +1,287 @@
+"""A run over a collection: what is missing or changed is rendered, the rest stays, and all of it is listed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import re
+import signal
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from a2m_edge import __version__
+from a2m_edge.bundle import open_bundle
+from a2m_edge.collection.annotations import checked_base
+from a2m_edge.collection.fetching import is_address
+from a2m_edge.collection.index import Index, Record, work_hash, write_table
+from a2m_edge.collection.items import Item, readable
+from a2m_edge.collection.pool import render_all
+from a2m_edge.collection.publishing import publish_annotations, publish_contact_sheet
+from a2m_edge.collection.sound_files import sound_format
+from a2m_edge.collection.worker import SOUNDS, RenderOptions, picture_hash, picture_stamp
+from a2m_edge.errors import OptionError, OutputError
+
+_LOCK = ".lock"
+_ASIDE = re.compile(r"\.[0-9a-f]{16}\.part")
+"""What ``a2m_edge.output.written_aside`` calls a file that is not finished."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a collection is rendered.
+
+    Attributes:
+        output: folder for all results; made where it is missing.
+        sound_format: name of a ``SoundFormat``.
+        workers: processes, at least 1.
+        bundle: folder of the bundle, or None for the one that is installed.
+        device: as in ``a2m_edge.sessions.open_session``.
+        fail_fast: whether the first failure ends the run.
+        contact_sheet: whether a page with all works is written.
+        iiif_annotations: address under which ``output`` will be served, for IIIF annotations; None for none.
+        title: of the page.
+    """
+
+    output: Path
+    sound_format: str = "flac"
+    workers: int = 1
+    bundle: Path | None = None
+    device: str = "cpu"
+    fail_fast: bool = False
+    contact_sheet: bool = False
+    iiif_annotations: str | None = None
+    title: str = "Collection"
+
+
+@dataclass
+class Summary:
+    """What a run did.
+
+    Attributes:
+        works: in the source.
+        kept: whose sound was there already.
+        rendered: whose sound was made.
+        failed: records of those that could not be rendered.
+        left: works that were not begun, because the run was stopped.
+        sound_seconds: duration of the sounds made.
+        elapsed: seconds that took.
+        signal: that stopped the run, or None.
+    """
+
+    works: int = 0
+    kept: int = 0
+    rendered: int = 0
+    failed: list[Record] = field(default_factory=list)
+    left: int = 0
+    sound_seconds: float = 0.0
+    elapsed: float = 0.0
+    signal: int | None = None
+
+
+class Watcher(Protocol):
+    """Is told how a run goes on."""
+
+    def planned(self, kept: int, items: Sequence[Item]) -> None:
+        """So many works are done already, and these are to be rendered."""
+
+    def done(self, record: Record) -> None:
+        """A work was rendered, or failed."""
+
+    def says(self, message: str) -> None:
+        """A sentence for the user."""
+
+
+def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Watcher) -> Summary:
+    """Renders what is missing or has changed, and writes the index and what was wished for beside it.
+
+    Killed at any moment, the run loses at most the works in hand and leaves no half-written file; the next run goes
+    on where it stopped. The first Ctrl-C, or SIGTERM, ends it after the works in hand, the second at once.
+
+    Args:
+        items: works with different ids.
+        settings: for all of them.
+        watcher: is told.
+
+    Raises:
+        OptionError: a setting is out of its range.
+        OutputError: the folder cannot be used, another run uses it, or the disk is full.
+        BundleError, DeviceError, MissingExtraError: the models cannot be used here.
+        KeyboardInterrupt: at the second Ctrl-C.
+    """
+    kind = sound_format(settings.sound_format)
+    if settings.workers < 1:
+        raise OptionError(f"--workers must be at least 1, not {settings.workers}")
+    if settings.iiif_annotations is not None:
+        checked_base(settings.iiif_annotations)
+    bundle = open_bundle(settings.bundle)
+    options = RenderOptions(
+        str(settings.output.absolute()),
+        kind.name,
+        None if settings.bundle is None else str(settings.bundle.absolute()),
+        bundle.hash,
+        settings.device,
+        thumbnails=settings.contact_sheet,
+    )
+    summary = Summary(works=len(items))
+    begun = time.monotonic()
+    with _held(settings.output), Index(settings.output) as index, _Stopping(watcher) as stopping:
+        todo = _plan(items, index, options, stopping)
+        if index.unreadable:
+            watcher.says(f"{index.unreadable:,} lines of {index.path} are damaged; their works are rendered again")
+        summary.kept = len(items) - len(todo)
+        watcher.planned(summary.kept, todo)
+        try:
+            _render(todo, index, options, settings, stopping, summary, watcher)
+        except OutputError as error:
+            done = summary.kept + summary.rendered
+            raise OutputError(f"{error}; {done:,} works are done: the same command goes on from there") from error
+        summary.elapsed = time.monotonic() - begun
+        summary.left = len(todo) - summary.rendered - len(summary.failed)
+        summary.signal = stopping.number
+        write_table(settings.output, [index.latest[item.id] for item in items if item.id in index.latest])
+        if stopping.number is None:
+            _publish(
+                items, index, settings, f"a2m-edge {__version__}, {bundle.manifest.name} {bundle.manifest.version}"
+            )
+    return summary
+
+
+def _render(
+    todo: Sequence[Item],
+    index: Index,
+    options: RenderOptions,
+    settings: RunSettings,
+    stopping: _Stopping,
+    summary: Summary,
+    watcher: Watcher,
+) -> None:
+    # Known failures cost no worker; among the rest the longest come first, so that no core waits long at the end.
+    known = (Record.begin(item).failed(item.problem) for item in todo if item.problem is not None)
+    unknown = sorted((item for item in todo if item.problem is None), key=lambda item: -item.seconds)
+
+    def enough() -> bool:
+        return stopping.number is not None or (settings.fail_fast and bool(summary.failed))
+
+    def records() -> Generator[Record, None, None]:
+        yield from known
+        yield from render_all(unknown, options, settings.workers, enough)
+
+    with contextlib.closing(records()) as done:
+        for record in done:
+            index.add(record)
+            if record.error is None:
+                summary.rendered += 1
+                summary.sound_seconds += record.seconds
+            else:
+                summary.failed.append(record)
+            watcher.done(record)
+
+
+def _publish(items: Sequence[Item], index: Index, settings: RunSettings, made: str) -> None:
+    if settings.contact_sheet:
+        publish_contact_sheet(settings.output, items, index.latest, title=settings.title, made=made)
+    if settings.iiif_annotations is not None:
+        publish_annotations(settings.output, items, index.latest, settings.iiif_annotations)
+
+
+def _plan(items: Sequence[Item], index: Index, options: RenderOptions, stopping: _Stopping) -> list[Item]:
+    """The works that must be rendered; what else is told about the others is brought up to date in the index."""
+    todo = []
+    for item in items:
+        previous = index.latest.get(item.id)
+        if stopping.number is not None or previous is None or not _stands(previous, item, options):
+            todo.append(item)
+            continue
+        fresh = Record.begin(item)
+        now = dataclasses.replace(previous, image=fresh.image, comment=fresh.comment, carried=fresh.carried)
+        if now != previous:
+            index.add(now)
+    return todo
+
+
+def _stands(previous: Record, item: Item, options: RenderOptions) -> bool:
+    """Whether the sound of an earlier run is whole, and is what this run would make."""
+    if item.problem is not None or previous.error is not None or previous.sound is None:
+        return False
+    try:
+        picture = _input(previous, item)
+        if previous.work != work_hash(item, picture, options.bundle_hash, options.sound_format):
+            return False
+        sound = Path(options.output, previous.sound)
+        return previous.sound == f"{SOUNDS}/{item.id}.{options.sound_format}" and (
+            sound.stat().st_size == previous.size and picture_hash(sound) == previous.sha256
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _input(previous: Record, item: Item) -> str | None:
+    """SHA-256 of the picture as it is now; a file is only read where its stamp has changed."""
+    if item.image is None:
+        return None
+    if is_address(item.image):
+        return previous.input if previous.image == readable(item.image) else ""
+    path = Path(item.image)
+    if picture_stamp(path) == previous.stamp:
+        return previous.input
+    return picture_hash(path) if path.is_file() else ""
+
+
+@contextlib.contextmanager
+def _held(output: Path) -> Iterator[None]:
+    """The output folder, made where it is missing, for this process alone and without leftovers of killed ones."""
+    try:
+        (output / SOUNDS).mkdir(parents=True, exist_ok=True)
+        lock = (output / _LOCK).open("ab")
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}; choose another folder") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"another run writes to {output}: wait for it, or choose another folder") from None
+        _clear(output)
+        try:
+            yield
+        finally:
+            _clear(output)
+
+
+def _clear(output: Path) -> None:
+    """Removes files that a killed process was writing."""
+    with contextlib.suppress(OSError):
+        for folder in (output, *(entry for entry in output.iterdir() if entry.is_dir())):
+            for entry in folder.iterdir():
+                if _ASIDE.fullmatch(entry.name):
+                    entry.unlink(missing_ok=True)
+
+
+class _Stopping:
+    """Ctrl-C and SIGTERM, heard for as long as a run lasts.
+
+    Attributes:
+        number: of the signal that came first, or None.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.number: int | None = None
+        self._watcher = watcher
+
+    def __enter__(self) -> _Stopping:
+        self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self.number is not None:
+            raise KeyboardInterrupt
+        self.number = number
+        self._watcher.says("stopping after the works in hand; press Ctrl-C again to stop at once")

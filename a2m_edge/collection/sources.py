@@ -1,0 +1,176 @@
+"""Where the works of a collection come from: a folder, a table, or a IIIF manifest or collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from a2m_edge.collection.fetching import is_address
+from a2m_edge.collection.iiif import iiif_items, is_iiif, read_iiif
+from a2m_edge.collection.items import Ids, Item, image_name, readable
+from a2m_edge.collection.tables import Row, read_csv, read_jsonl, read_parquet
+from a2m_edge.errors import CollectionError
+from a2m_edge.picture_header import HeaderError, read_header
+
+_READ = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"})
+_UNREAD = frozenset({".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".pdf", ".tga", ".ico", ".dng"})
+PICTURE_ENDINGS = _READ | _UNREAD
+"""Files that are taken for pictures by their name alone; such as cannot be read are listed with the reason."""
+
+_TABLES: dict[str, Callable[[Path], Iterable[Row]]] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".parquet": read_parquet,
+}
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What holds where a source says nothing.
+
+    Attributes:
+        seconds: duration of a sound.
+        seed: of the music.
+        comment: words about every work, or None.
+    """
+
+    seconds: float = 30.0
+    seed: int = 0
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The works of a collection.
+
+    Attributes:
+        title: a name for it.
+        items: its works, each id once.
+        passed_over: files of a folder that are no pictures.
+    """
+
+    title: str
+    items: list[Item]
+    passed_over: int = 0
+
+
+def open_source(source: str, defaults: Defaults, output: Path | None = None) -> Source:
+    """The works of a folder, of a table (CSV, TSV, JSON Lines, Parquet), or of a IIIF document by path or address.
+
+    Args:
+        source: path, or http(s) address of a IIIF manifest or collection.
+        defaults: for what the source does not say.
+        output: folder of the results, which is no part of the collection even where it lies inside it.
+
+    Raises:
+        CollectionError: the source is missing, unreadable, of no known form, or holds no work.
+        MissingExtraError: a Parquet table needs pyarrow.
+    """
+    path = Path(source)
+    passed_over = 0
+    if is_address(source) or path.suffix.lower() == ".json":
+        items = _iiif(source, defaults)
+    elif path.is_dir():
+        items, passed_over = _folder(path, defaults, output)
+    elif path.suffix.lower() in _TABLES:
+        items = _rows(_TABLES[path.suffix.lower()](path), path, defaults)
+    elif path.exists():
+        raise CollectionError(
+            f"{readable(source)} is no collection: name a folder, a table ({', '.join(_TABLES)}), or a IIIF manifest "
+            f"(.json or its address); for one picture use  a2m-edge render"
+        )
+    else:
+        raise CollectionError(f"there is no {readable(source)}: check the name")
+    if not items:
+        raise CollectionError(f"{readable(source)} holds no works: nothing in it is a picture or a row")
+    return Source(readable(path.name or path.resolve().name), items, passed_over)
+
+
+def _iiif(source: str, defaults: Defaults) -> list[Item]:
+    document = read_iiif(source)
+    if not is_iiif(document):
+        raise CollectionError(
+            f"{readable(source)} is no IIIF manifest or collection; for a table of your own use CSV or JSON Lines"
+        )
+    return list(iiif_items(document, source, seconds=defaults.seconds, seed=defaults.seed, comment=defaults.comment))
+
+
+def _rows(rows: Iterable[Row], table: Path, defaults: Defaults) -> list[Item]:
+    """Items of a table; a picture's path is taken from the table's folder."""
+    ids, items = Ids(), []
+    for row in rows:
+        image = row.image
+        if image is not None and not is_address(image):
+            image = str(table.parent / image)
+        comment = row.comment if row.comment is not None else defaults.comment
+        seconds = defaults.seconds if row.seconds is None else row.seconds
+        seed = defaults.seed if row.seed is None else row.seed
+        problem = row.problem
+        if problem is None and image is None and comment is None:
+            problem = f"row {row.number} has neither an image nor a comment"
+        name = row.id or (image_name(image) if image else None) or (comment or "")[:40] or f"row-{row.number}"
+        # Not the number of the row: a row that is added above must not change the ids of all below.
+        whole = repr((row.id, row.image, comment, seconds, seed))
+        items.append(Item(ids.give(name, whole), image, comment, seconds, seed, row.carried, problem))
+    return items
+
+
+def _folder(folder: Path, defaults: Defaults, output: Path | None) -> tuple[list[Item], int]:
+    """Pictures of a folder and the folders in it, in the order of their names; hidden ones are left out.
+
+    Links to folders are followed, except back to where they come from.
+    """
+    ids, items = Ids(), []
+    passed_over = 0
+    left_out = None if output is None else os.path.realpath(output)
+
+    def item(path: Path, problem: str | None = None) -> None:
+        place = str(path.relative_to(folder))
+        name = ids.give(path.stem if problem is None else path.name, place)
+        items.append(Item(name, str(path), defaults.comment, defaults.seconds, defaults.seed, {}, problem))
+
+    def walk(place: Path, above: tuple[str, ...]) -> None:
+        nonlocal passed_over
+        real = os.path.realpath(place)
+        if real == left_out:
+            return
+        if real in above:
+            item(place, f"{place} leads back to {real}, a folder above it; remove the link")
+            return
+        try:
+            entries = sorted(place.iterdir(), key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            if not above:
+                raise CollectionError(f"cannot read {readable(str(place))}: {error.strerror}") from error
+            item(place, f"cannot read the folder {place}: {error.strerror}; check its permissions")
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir() and entry.suffix.lower() not in PICTURE_ENDINGS:
+                walk(entry, (*above, real))
+            elif _is_picture(entry):
+                item(entry)
+            else:
+                passed_over += 1
+
+    walk(folder, ())
+    return items, passed_over
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file is called a picture, or is one under another name."""
+    if path.suffix.lower() in PICTURE_ENDINGS:
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            read_header(stream)
+    except (HeaderError, OSError, ValueError):
+        return False
+    return True
