@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import socketserver
+import ssl
 import threading
 import time
 import zipfile
@@ -31,6 +32,7 @@ class Museum:
     Args:
         pictures: RGB uint8 [H, W, 3] by name.
         largest: the most pixels of a side that are sent; ``info.json`` tells it as ``maxWidth``.
+        certificate: file with a key and a certificate, to be asked over https.
 
     Attributes:
         documents: what is answered at a path: JSON, bytes, or a function that makes the whole answer.
@@ -38,7 +40,9 @@ class Museum:
         agents: the programs that asked.
     """
 
-    def __init__(self, pictures: dict[str, np.ndarray], largest: int | None = None) -> None:
+    def __init__(
+        self, pictures: dict[str, np.ndarray], largest: int | None = None, certificate: Path | None = None
+    ) -> None:
         self.pictures = pictures
         self.largest = largest
         self.documents: dict[str, object | Callable[[], Answer]] = {}
@@ -79,7 +83,11 @@ class Museum:
                 """Clients that leave are nothing to speak of."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def __enter__(self) -> Museum:

@@ -6,6 +6,8 @@ import copy
 import json
 import math
 import random
+import shutil
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -33,12 +35,13 @@ def painting(width: int, height: int, seed: int = 0) -> np.ndarray:
     return cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
+PICTURES = {"sea": painting(1500, 1000), "a b/ü": painting(300, 400, 1), "scroll": painting(4800, 300, 2)}
+
+
 @pytest.fixture
 def museum():
-    with Museum(
-        {"sea": painting(3000, 2000), "a b/ü": painting(300, 400, 1), "scroll": painting(8000, 500, 2)}
-    ) as open_:
-        yield open_
+    with Museum(PICTURES) as opened:
+        yield opened
 
 
 def listed(document: object, source: str, **more: Any) -> list:
@@ -356,6 +359,23 @@ def test_too_much_too_slow_and_nobody_there(museum):
     held.set()
     with pytest.raises(FetchError, match="cannot be reached"):
         fetch("http://127.0.0.1:9/", most_bytes=100, patience=QUICK)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl, which makes a certificate, is not installed")
+def test_a_certificate_must_be_trusted(tmp_path, monkeypatch):
+    both, made = tmp_path / "both.pem", tmp_path / "certificate.pem"
+    options = ["-nodes", "-days", "2", "-subj", "/CN=museum", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(both), "-out", str(made)]
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    subprocess.run([*new, *options, *files], check=True, capture_output=True)
+    both.write_text(both.read_text() + made.read_text())
+    with Museum(PICTURES, certificate=both) as museum:
+        museum.documents["/x"] = b"good"
+        with pytest.raises(FetchError, match="certificate is not trusted"):
+            fetch(f"{museum.url}/x", most_bytes=100, patience=QUICK)
+        monkeypatch.setenv("SSL_CERT_FILE", str(made))
+        assert fetch(f"{museum.url}/x", most_bytes=100, patience=QUICK) == b"good"
+        assert museum.asked == {"/x": 1}
 
 
 @pytest.mark.parametrize(
