@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2m_edge.collection.fetching import is_address
-from a2m_edge.collection.iiif import iiif_items, is_iiif, read_iiif
+from a2m_edge.collection.iiif import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.items import Ids, Item, image_name, readable
 from a2m_edge.collection.tables import Row, read_csv, read_jsonl, read_parquet
 from a2m_edge.errors import CollectionError
@@ -71,9 +71,10 @@ def open_source(source: str, defaults: Defaults, output: Path | None = None) -> 
         MissingExtraError: a Parquet table needs pyarrow.
     """
     path = Path(source)
-    passed_over = 0
+    title, passed_over = readable(path.name or path.resolve().name), 0
     if is_address(source) or path.suffix.lower() == ".json":
-        items = _iiif(source, defaults)
+        items, own_title = _iiif(source, defaults)
+        title = own_title or title
     elif path.is_dir():
         items, passed_over = _folder(path, defaults, output)
     elif path.suffix.lower() in _TABLES:
@@ -87,16 +88,18 @@ def open_source(source: str, defaults: Defaults, output: Path | None = None) -> 
         raise CollectionError(f"there is no {readable(source)}: check the name")
     if not items:
         raise CollectionError(f"{readable(source)} holds no works: nothing in it is a picture or a row")
-    return Source(readable(path.name or path.resolve().name), items, passed_over)
+    return Source(title, items, passed_over)
 
 
-def _iiif(source: str, defaults: Defaults) -> list[Item]:
+def _iiif(source: str, defaults: Defaults) -> tuple[list[Item], str]:
+    """Items of a IIIF document, and what it is called."""
     document = read_iiif(source)
     if not is_iiif(document):
         raise CollectionError(
             f"{readable(source)} is no IIIF manifest or collection; for a table of your own use CSV or JSON Lines"
         )
-    return list(iiif_items(document, source, seconds=defaults.seconds, seed=defaults.seed, comment=defaults.comment))
+    items = iiif_items(document, source, seconds=defaults.seconds, seed=defaults.seed, comment=defaults.comment)
+    return list(items), iiif_title(document)
 
 
 def _rows(rows: Iterable[Row], table: Path, defaults: Defaults) -> list[Item]:
