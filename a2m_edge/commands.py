@@ -1,4 +1,4 @@
-"""The commands of the runtime: ``render`` and ``bundle``."""
+"""The commands of the runtime: ``render``, ``render-collection`` and ``bundle``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from a2m_edge.collection.command import render_collection
 
 if TYPE_CHECKING:
     from a2m_edge.bundle import Bundle
@@ -28,6 +30,7 @@ Device = Annotated[
 def register(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.command("render")(render)
+    app.command("render-collection")(render_collection)
     bundle = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into a bundle and check it.")
     bundle.command("info")(bundle_info)
     bundle.command("verify")(bundle_verify)

@@ -115,8 +115,9 @@ def _decode(path: Path, header: PictureHeader) -> NDArray[np.uint8] | None:
     if not header.alpha:
         flags = _REDUCED[_reduction(header)]
         # From a file, OpenCV fills a JPEG's missing end with grey and turns a TIFF twice; from memory it does
-        # neither. The other formats are well read from a file, which needs half the memory.
-        if header.format in ("JPEG", "TIFF"):
+        # neither. The other formats are well read from a file, which needs half the memory; but OpenCV (5.0) ends the
+        # whole process where the file's name is not UTF-8.
+        if header.format in ("JPEG", "TIFF") or not _is_utf8(path):
             pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
         else:
             pixels = cv2.imread(str(path), flags)
@@ -135,6 +136,14 @@ def _decode(path: Path, header: PictureHeader) -> NDArray[np.uint8] | None:
         small = np.repeat(small[..., None], 3, axis=2)
     exif = next((bytes(blob) for kind, blob in zip(kinds, blobs, strict=True) if kind == cv2.IMAGE_METADATA_EXIF), b"")
     return np.ascontiguousarray(_upright(small[..., 2::-1], _orientation(exif)))
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _reduction(header: PictureHeader) -> int:

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "export": {"export", "training", "a2m_edge"},
     "kiosk": {"kiosk", "a2m_edge"},
 }
-RUNTIME = {"numpy", "cv2", "tokenizers", "soundfile", "typer", "rich", "onnxruntime", "tensorrt", "cuda"}
+RUNTIME = {"numpy", "cv2", "tokenizers", "soundfile", "typer", "rich", "onnxruntime", "tensorrt", "cuda", "pyarrow"}
 STOREYS = (
     {"errors"},
     {"output", "strict_json", "loudness", "resampling", "devices", "agreement"},
@@ -128,7 +128,15 @@ def test_the_cli_names_no_room():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["render", "--help"], ["train", "--help"], ["kiosk", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["render", "--help"],
+        ["render-collection", "--help"],
+        ["train", "--help"],
+        ["kiosk", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments):
     heavy = ("numpy", "cv2", "onnxruntime", "torch", "tokenizers", "soundfile", "rich")
@@ -151,7 +159,7 @@ def test_the_whole_runtime_imports_without_torch_and_the_other_rooms():
     )
     loaded = set(json.loads(_python(code)))
     assert "a2m_edge" in loaded
-    assert not loaded & {"torch", "training", "export", "kiosk", "onnx", "scipy", "PIL", "tensorrt", "cuda"}
+    assert not loaded & {"torch", "training", "export", "kiosk", "onnx", "scipy", "PIL", "tensorrt", "cuda", "pyarrow"}
 
 
 def test_the_runtime_depends_on_what_it_imports_and_onnxruntime_is_left_to_the_extras():

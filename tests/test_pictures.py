@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -280,3 +281,12 @@ def test_reading_works_without_a_standard_error(tmp_path):
         os.dup2(kept, 2)
         os.close(kept)
     assert_alike(pixels, Image.fromarray(painting()))
+
+
+@pytest.mark.parametrize("ending", [b".png", b".bmp", b".jpg", b".webp", b".tif"])
+def test_a_name_that_is_no_utf8_is_read_like_any_other(tmp_path, ending):
+    done, data = cv2.imencode(ending.decode(), np.full((20, 30, 3), 90, np.uint8))
+    assert done
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\xff" + ending))
+    path.write_bytes(data.tobytes())
+    assert read_picture(path).shape == (20, 30, 3)

@@ -24,6 +24,7 @@ from a2m_edge.collection.pool import render_all
 from a2m_edge.collection.publishing import publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sound_files import sound_format
 from a2m_edge.collection.worker import SOUNDS, RenderOptions, picture_hash, picture_stamp
+from a2m_edge.devices import DEVICES
 from a2m_edge.errors import OptionError, OutputError
 
 _LOCK = ".lock"
@@ -116,6 +117,8 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
     kind = sound_format(settings.sound_format)
     if settings.workers < 1:
         raise OptionError(f"--workers must be at least 1, not {settings.workers}")
+    if settings.device not in DEVICES:
+        raise OptionError(f"there is no device {settings.device!r}: choose {', '.join(DEVICES)}")
     if settings.iiif_annotations is not None:
         checked_base(settings.iiif_annotations)
     bundle = open_bundle(settings.bundle)
