@@ -284,7 +284,7 @@ def _clock(seconds: float) -> str:
 
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
-    if seconds < 90:
+    if seconds < 120:
         return f"{seconds:.0f} seconds"
     return f"{minutes} minutes" if minutes < 120 else f"{seconds / 3600:.1f} hours"
 
