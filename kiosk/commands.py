@@ -61,6 +61,7 @@ def run(
     from kiosk.preparation import prepare
 
     supervisor = prepare(settings)
+    typer.echo(f"open  {_own_address(settings)}  in a browser; Ctrl-C ends", err=True)
     sys.exit(supervisor.run())
 
 
@@ -75,9 +76,7 @@ def calibrate(
     from kiosk.preparation import prepare_calibration
 
     supervisor, pin = prepare_calibration(settings)
-    scheme = "http" if settings.web.certificate is None else "https"
-    address = f"{scheme}://127.0.0.1:{settings.web.port}/calibrate"
-    typer.echo(f"open  {address}  and give the PIN  {pin} ; Ctrl-C ends", err=True)
+    typer.echo(f"open  {_own_address(settings)}/calibrate  and give the PIN  {pin} ; Ctrl-C ends", err=True)
     sys.exit(supervisor.run())
 
 
@@ -145,6 +144,12 @@ def _settings(
         "web": {"host": host, "port": port},
     }
     return load_settings(config, given)
+
+
+def _own_address(settings: Settings) -> str:
+    """Where the pages are, for this computer itself."""
+    scheme = "http" if settings.web.certificate is None else "https"
+    return f"{scheme}://127.0.0.1:{settings.web.port}"
 
 
 def _check_extra() -> None:

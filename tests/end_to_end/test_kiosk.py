@@ -103,6 +103,7 @@ def test_processes_that_hang_are_replaced(start):
 def test_control_c_ends_it_and_an_exhibit_that_hangs_ends_too(start):
     exhibit: RunningExhibit = start()
     memory = exhibit.shared_memory()
+    assert exhibit.has_logged(f"open  http://127.0.0.1:{exhibit.port}  in a browser; Ctrl-C ends")
     os.kill(exhibit.parts()["engine"], signal.SIGSTOP)
     exhibit.end(signal.SIGINT)
     assert exhibit.status == 130
