@@ -17,7 +17,7 @@ from a2m_edge.collection.fetching import Patience
 from a2m_edge.collection.iiif import iiif_items, read_iiif
 from a2m_edge.collection.index import Record
 from a2m_edge.collection.items import Item
-from a2m_edge.collection.publishing import publish_annotations, publish_contact_sheet
+from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.pictures import read_picture
 from tests.iiif_server import Museum
@@ -116,3 +116,8 @@ def test_works_without_a_canvas_cannot_be_attached(tmp_path):
     item = Item("a", None, "calm", 10.0, 0, {"canvas": "file:///etc/passwd"})
     with pytest.raises(OptionError, match="IIIF manifest"):
         publish_annotations(tmp_path, [item], {"a": rendered(tmp_path, item)}, BASE)
+    with pytest.raises(OptionError, match="leave it out"):
+        check_annotations([item], BASE)
+    with pytest.raises(OptionError, match="must be the address"):
+        check_annotations([item], "museum.example")
+    check_annotations([dataclasses.replace(item, carried={"canvas": "https://museum.example/1"})], BASE)

@@ -25,6 +25,10 @@ FOLDER = "annotations"
 MEDIA_TYPES = {".flac": "audio/flac", ".wav": "audio/wav", ".opus": "audio/ogg", ".mp3": "audio/mpeg"}
 """By the ending of a sound file; Opus is kept in Ogg (RFC 7845, 9)."""
 
+NO_CANVAS = (
+    "--iiif-annotations needs works that come from a IIIF manifest, and none of these has a canvas; leave it out"
+)
+
 
 @dataclass(frozen=True)
 class CanvasSound:
@@ -138,7 +142,7 @@ def write_annotations(output: Path, base: str, sounds: Sequence[CanvasSound]) ->
     """
     base = checked_base(base)
     if not sounds:
-        raise OptionError("--iiif-annotations needs works that come from a IIIF manifest; none of these has a canvas")
+        raise OptionError(NO_CANVAS)
     folder = output / FOLDER
     try:
         folder.mkdir(exist_ok=True)

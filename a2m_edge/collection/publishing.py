@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from a2m_edge.collection.annotations import CanvasSound, write_annotations
+from a2m_edge.collection.annotations import NO_CANVAS, CanvasSound, checked_base, write_annotations
 from a2m_edge.collection.captions import caption
 from a2m_edge.collection.contact_sheet import Entry, Failure, thumbnail_path, write_contact_sheet, write_thumbnail
 from a2m_edge.collection.fetching import PATIENT, Patience
 from a2m_edge.collection.image_api import picture_file
 from a2m_edge.collection.index import Record
 from a2m_edge.collection.items import Item
-from a2m_edge.errors import OutputError, PictureError
+from a2m_edge.errors import OptionError, OutputError, PictureError
 from a2m_edge.pictures import read_picture
 
 
@@ -74,6 +74,17 @@ def publish_contact_sheet(
     return write_contact_sheet(output, entries, failures, title=title, made=made)
 
 
+def check_annotations(items: Iterable[Item], base: str) -> None:
+    """Refuses, before anything is rendered, annotations that could not be written when all is done.
+
+    Raises:
+        OptionError: ``base`` is no address to serve from, or no item carries a ``canvas``.
+    """
+    checked_base(base)
+    if not any(_canvas(item.carried) for item in items):
+        raise OptionError(NO_CANVAS)
+
+
 def publish_annotations(output: Path, items: Iterable[Item], records: Mapping[str, Record], base: str) -> Path:
     """Writes the IIIF annotations of a run: of each work that was rendered and carries its ``canvas``.
 
@@ -100,11 +111,13 @@ def publish_annotations(output: Path, items: Iterable[Item], records: Mapping[st
             title=caption(item.id, item.image, record.carried).title,
         )
         for item, record in _pairs(items, records)
-        if record.error is None
-        and record.sound is not None
-        and record.carried.get("canvas", "").startswith(("http://", "https://"))
+        if record.error is None and record.sound is not None and _canvas(record.carried)
     ]
     return write_annotations(output, base, sounds)
+
+
+def _canvas(carried: Mapping[str, str]) -> bool:
+    return carried.get("canvas", "").startswith(("http://", "https://"))
 
 
 def _pairs(items: Iterable[Item], records: Mapping[str, Record]) -> Iterator[tuple[Item, Record]]:

@@ -16,12 +16,11 @@ from typing import Protocol
 
 from a2m_edge import __version__
 from a2m_edge.bundle import open_bundle
-from a2m_edge.collection.annotations import checked_base
 from a2m_edge.collection.fetching import is_address
 from a2m_edge.collection.index import Index, Record, work_hash, write_table
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.pool import render_all
-from a2m_edge.collection.publishing import publish_annotations, publish_contact_sheet
+from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sound_files import sound_format
 from a2m_edge.collection.worker import SOUNDS, RenderOptions, picture_hash, picture_stamp
 from a2m_edge.devices import DEVICES
@@ -120,7 +119,7 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
     if settings.device not in DEVICES:
         raise OptionError(f"there is no device {settings.device!r}: choose {', '.join(DEVICES)}")
     if settings.iiif_annotations is not None:
-        checked_base(settings.iiif_annotations)
+        check_annotations(items, settings.iiif_annotations)
     bundle = open_bundle(settings.bundle)
     options = RenderOptions(
         str(settings.output.absolute()),
