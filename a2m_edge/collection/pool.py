@@ -11,6 +11,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -87,8 +88,8 @@ def render_all(
                             f"the process that rendered it ended ({_ending(worker.process.exitcode)}) each time; "
                             f"try a smaller copy of the picture, or fewer --workers"
                         )
-                    if waiting and fault is None:
-                        pool.add()
+            if waiting and len(pool.members) < workers and fault is None and not stopping():
+                pool.add()  # for one that died
         if fault is not None:
             raise fault
     finally:
@@ -200,6 +201,8 @@ def _ending(status: int | None) -> str:
 @contextlib.contextmanager
 def _sheltered() -> Iterator[None]:
     """What a process is born with: Ctrl-C held back until it ignores it, and one thread for libraries."""
+    # The tracker is started with the first process and would unblock the signal.
+    resource_tracker.ensure_running()
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
