@@ -12,6 +12,11 @@ from a2m_edge.bundle import Bundle, open_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes share the cores: threads of torch and numpy would only wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background so, and every command that the tests interrupt would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
