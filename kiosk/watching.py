@@ -48,6 +48,7 @@ LEAST_DETAIL = 0.12
 _LARGER = 1.5  # times the area of the held work
 _SAME_PLACE = 0.3  # overlap of two outlines
 _STEADY = 0.8  # overlap of an outline with that of the search before
+_MISSES = 2  # searches in a row that may miss an unmoved candidate which is likely: noise moves outlines now and then
 _BORDERS = (1.0, 0.96, 1.04, 0.92, 1.08, 0.88, 1.12, 0.84, 1.16)  # sizes of an outline with and without its frame
 _BLOCK = 8  # pixels of a motion block
 _VIEW = 480  # pixels: longest side of the frame in which motion is looked for
@@ -90,6 +91,7 @@ class _Candidate:
     anchor: NDArray[np.float32]
     quality: float
     again: bool
+    missed: int = 0  # searches in a row that found something else, or nothing
 
 
 class Watch:
@@ -123,7 +125,7 @@ class Watch:
         recognised = known >= RECOGNISED
         if now - self._searched >= (PATROL if recognised and self._candidate is None else SEARCH_PAUSE):
             self._searched = now
-            self._candidate = self._follow(self._propose(frame, now), frame, now)
+            self._candidate = self._follow(self._propose(frame, now), frame, now, known)
         candidate = self._candidate
         if candidate is None:
             return self._unmoved(known)
@@ -179,21 +181,21 @@ class Watch:
         return region or CENTRE, False, 0.5 if region else 0.25
 
     def _follow(
-        self, proposed: tuple[Outline, bool, float] | None, frame: NDArray[np.uint8], now: float
+        self, proposed: tuple[Outline, bool, float] | None, frame: NDArray[np.uint8], now: float, known: float
     ) -> _Candidate | None:
         """The candidate that a proposal continues, or begins."""
+        last = self._candidate
+        if last is not None and _is_unmoved(last, frame):
+            if proposed is not None and proposed[1] == last.framed and overlap(last.outline, proposed[0]) >= _STEADY:
+                return replace(last, quality=max(last.quality, proposed[2]), missed=0)
+            if last.missed < _MISSES and self._patience(last, known) == self._settings.stillness:
+                return replace(last, missed=last.missed + 1)
         if proposed is None:
             return None
         outline, framed, quality = proposed
         fingerprint = take_fingerprint(frame, outline)
         if fingerprint.detail < LEAST_DETAIL:
             return None
-        last = self._candidate
-        if last is not None and last.framed == framed and overlap(last.outline, outline) >= _STEADY:
-            view = _view(frame, last.outline)
-            same = likeness(last.fingerprint, take_fingerprint(frame, last.outline)) >= RECOGNISED
-            if same and not moved(last.anchor, view):
-                return replace(last, quality=max(last.quality, quality))
         again = self._held is not None and _is_again(self._held.fingerprint, frame, outline)
         return _Candidate(outline, framed, fingerprint, now, _view(frame, outline), quality, again)
 
@@ -215,6 +217,12 @@ class Watch:
         if max(known, likeness(held.fingerprint, candidate.fingerprint)) <= 1 - self._settings.difference:
             return usual
         return DOUBT if candidate.framed else 2 * ELSEWHERE
+
+
+def _is_unmoved(candidate: _Candidate, frame: NDArray[np.uint8]) -> bool:
+    """Whether a candidate and its surroundings still look as they did."""
+    same = likeness(candidate.fingerprint, take_fingerprint(frame, candidate.outline)) >= RECOGNISED
+    return same and not moved(candidate.anchor, _view(frame, candidate.outline))
 
 
 def _is_again(known: Fingerprint, frame: NDArray[np.uint8], outline: Outline) -> bool:
