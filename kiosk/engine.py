@@ -59,7 +59,8 @@ class _Engine:
         self._names = bundle.manifest.instruments
         self._soundscape = Soundscape(
             bundle,
-            seed=settings.seed,
+            # A new process would begin with the very piece that the one before it began with.
+            seed=settings.seed + links.progress.chunks_made.value,
             device=settings.device,
             threads=settings.threads,
             score_seconds=SCORE_SECONDS,
