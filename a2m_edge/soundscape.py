@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.agreement import cosines
 from a2m_edge.audio import CHUNK_FRAMES, AudioChunk
 from a2m_edge.bundle import Bundle
 from a2m_edge.comments import clean_comment
@@ -97,17 +98,20 @@ class Soundscape:
         text = None if comment is None else self._encoders.comment(clean_comment(comment))
         return self._perceive(self._image, text)
 
-    def distance(self, picture: NDArray[np.uint8]) -> float:
-        """How far an upright RGB picture, uint8 [H, W, 3], is from the one that was seen last.
+    def see_another(self, picture: NDArray[np.uint8], least_distance: float) -> Perception | None:
+        """Looks at an upright RGB picture, uint8 [H, W, 3], unless it shows about what the one that is seen shows.
+
+        Args:
+            picture: what may be another one.
+            least_distance: 1 - cosine of the embeddings, in [0, 2], below which two pictures show the same.
 
         Returns:
-            1 - cosine of their embeddings, in [0, 2]; infinity where no picture is seen.
+            what is felt now, or None where nothing has changed.
         """
-        if self._image is None:
-            return float("inf")
         image = self._encoders.image(picture)
-        lengths = float(np.linalg.norm(image) * np.linalg.norm(self._image))
-        return 1.0 - float(image.ravel() @ self._image.ravel()) / max(lengths, 1e-12)
+        if self._image is not None and 1.0 - float(cosines(image, self._image)) < least_distance:
+            return None
+        return self._perceive(image, self._text)
 
     @property
     def provider(self) -> str:

@@ -124,9 +124,8 @@ class _Engine:
     def _look(self, picture: np.ndarray) -> None:
         begun = time.monotonic()
         try:
-            if self._soundscape.distance(picture) < self._same_work:
+            if self._soundscape.see_another(picture, self._same_work) is None:
                 return
-            self._soundscape.see(picture)
         except ValueError:
             _log.warning("what was sent as a picture of the artwork is none: it is left out")
             return
