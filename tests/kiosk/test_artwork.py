@@ -12,20 +12,10 @@ from kiosk.artwork import CENTRE, CONVINCING, LONGEST_PICTURE, aspect_of, find_a
 from kiosk.fingerprint import likeness, take_fingerprint
 from kiosk.watching import LARGEST_GAP, LEAST_DETAIL
 from tests.kiosk.pinhole import Camera, corners
-from tests.kiosk.rooms import CONDITIONS, Examples, Paintings, View, hang_another, make_room, make_view
+from tests.kiosk.rooms import CONDITIONS, View, hang_another, make_room, make_view
 from tests.kiosk.rooms import overlap as overlap_in_pixels
 
 SMALL, FULL = (640, 360), (1280, 720)
-
-
-@pytest.fixture(scope="session")
-def paintings(shared):
-    return Paintings(shared / "data")
-
-
-@pytest.fixture(scope="session")
-def examples():
-    return Examples()
 
 
 def outline_of(view: View, corners_in_pixels):

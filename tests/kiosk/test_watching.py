@@ -10,7 +10,7 @@ import pytest
 from kiosk.artwork import straighten
 from kiosk.settings import CameraSettings
 from kiosk.watching import DOUBT, Watch, moved, sharpness
-from tests.kiosk.rooms import CONDITIONS, Examples, Paintings, View, hang_another, make_view
+from tests.kiosk.rooms import CONDITIONS, View, hang_another, make_view
 from tests.kiosk.rooms import overlap as overlap_in_pixels
 from tests.kiosk.test_artwork import outline_of
 from tests.kiosk.visitors import BEHAVIOURS, make_clip
@@ -18,16 +18,6 @@ from tests.kiosk.visitors import BEHAVIOURS, make_clip
 SIZE = (640, 360)
 RATE = 8.0
 """Frames a second."""
-
-
-@pytest.fixture(scope="session")
-def paintings(shared):
-    return Paintings(shared / "data")
-
-
-@pytest.fixture(scope="session")
-def examples():
-    return Examples()
 
 
 class Onlooker:
