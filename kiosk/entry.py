@@ -11,6 +11,7 @@ import sys
 
 from a2m_edge.errors import A2MError
 from kiosk.logs import log_to_stderr, where
+from kiosk.memory import give_back_freed_memory
 
 MENDABLE, MISTAKE = 2, 1
 """Exit statuses: after an error that somebody can mend, and after a mistake in the program."""
@@ -18,6 +19,10 @@ MENDABLE, MISTAKE = 2, 1
 _DIE_WITH_PARENT, _SET_NAME = 1, 15  # PR_SET_PDEATHSIG and PR_SET_NAME of prctl(2)
 _NICENESS = {"camera": 5, "web": 5}
 """Of the processes that sound does not wait for: whatever they do, it comes first."""
+
+_GIVING_BACK = ("camera", "web")
+"""Processes that handle a picture now and then. Not the engine, which takes and frees large blocks all the time: giving
+each of them back doubled its work (measured: 0.59 of a core instead of 0.33)."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +47,8 @@ def enter(name: str, parent: int, target: str, settings: object, links: object) 
     if os.getppid() != parent:  # it died before it could be told
         return
     os.nice(_NICENESS.get(name, 0))
+    if name in _GIVING_BACK:
+        give_back_freed_memory()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Libraries that write to standard error by themselves would pass by the limits of the log.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")

@@ -15,6 +15,7 @@ from kiosk.calibration import read_region
 from kiosk.config import Settings
 from kiosk.entry import MENDABLE
 from kiosk.links import CameraLinks, EngineLinks, SpeakerLinks, WebLinks
+from kiosk.memory import give_back_freed_memory
 from kiosk.messages import EngineState, Outline, PartName, PartState
 from kiosk.notify import Notifier
 from kiosk.progress import Controls, Progress
@@ -77,6 +78,7 @@ class Supervisor:
         """
         # What a crashed process held in memory, visitors' words too, must not reach the disk.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        give_back_freed_memory()
         with self._signals():
             try:
                 while self._signal is None and not self._refused:
