@@ -101,6 +101,7 @@ def render(
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
     models: Soundscape | None = None,
+    painting: NDArray[np.uint8] | None = None,
 ) -> Render:
     """Renders in memory; the same request and bundle give the same samples on the same machine.
 
@@ -111,6 +112,7 @@ def render(
         progress: is called with the share that is done, 0 to 1.
         models: a soundscape of the same bundle whose models are used again, for many renders; ``device`` and
             ``threads`` are then its own.
+        painting: what ``read_picture`` gave for the request's picture, where the caller has read it already.
 
     Raises:
         OptionError, PictureError, CommentError: the request cannot be rendered.
@@ -119,7 +121,8 @@ def render(
     request.check()
     comment = None if request.comment is None else clean_comment(request.comment)
     # Read before the models are loaded: a large picture needs its memory only for a moment.
-    painting = None if request.picture is None else read_picture(request.picture)
+    if painting is None and request.picture is not None:
+        painting = read_picture(request.picture)
     if models is None:
         soundscape = Soundscape(bundle, seed=request.seed, device=device, threads=threads)
     else:

@@ -20,7 +20,20 @@ MAY_IMPORT = {
     "export": {"export", "training", "a2m_edge"},
     "kiosk": {"kiosk", "a2m_edge"},
 }
-RUNTIME = {"numpy", "cv2", "tokenizers", "soundfile", "typer", "rich", "onnxruntime", "tensorrt", "cuda", "pyarrow"}
+RUNTIME = {
+    "numpy",
+    "cv2",
+    "tokenizers",
+    "soundfile",
+    "typer",
+    "rich",
+    "onnxruntime",
+    "tensorrt",
+    "cuda",
+    "pyarrow",
+    "fsspec",
+    "ray",
+}
 STOREYS = (
     {"errors"},
     {"output", "strict_json", "loudness", "resampling", "devices", "agreement"},
@@ -36,7 +49,7 @@ STOREYS = (
     {"mel_source"},
     {"synthesis"},
     {"soundscape"},
-    {"lettering", "canvas", "panel", "render", "bundle_tables", "engine_tables"},
+    {"lettering", "canvas", "panel", "render", "bundle_tables", "engine_tables", "jobs"},
     {"collection"},
     {"commands", "cli"},
 )
@@ -159,7 +172,20 @@ def test_the_whole_runtime_imports_without_torch_and_the_other_rooms():
     )
     loaded = set(json.loads(_python(code)))
     assert "a2m_edge" in loaded
-    assert not loaded & {"torch", "training", "export", "kiosk", "onnx", "scipy", "PIL", "tensorrt", "cuda", "pyarrow"}
+    assert not loaded & {
+        "torch",
+        "training",
+        "export",
+        "kiosk",
+        "onnx",
+        "scipy",
+        "PIL",
+        "tensorrt",
+        "cuda",
+        "pyarrow",
+        "fsspec",
+        "ray",
+    }
 
 
 def test_the_runtime_depends_on_what_it_imports_and_onnxruntime_is_left_to_the_extras():

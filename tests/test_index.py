@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from a2m_edge.collection.index import INDEX, TABLE, Index, Record, Stamp, work_hash, write_table
+from a2m_edge.collection.index import TABLE, Index, Record, Stamp, work_hash, write_table
 from a2m_edge.collection.items import Item
+from a2m_edge.collection.storage import INDEX, LocalStorage
 from a2m_edge.errors import OutputError
 
 RECORD = Record(
@@ -35,11 +36,11 @@ RECORD = Record(
 
 def test_what_was_added_is_read_again(tmp_path):
     other = dataclasses.replace(RECORD, id="storm", error="cut off")
-    with Index(tmp_path) as index:
+    with Index(LocalStorage(tmp_path)) as index:
         index.add(RECORD)
         index.add(other)
         index.add(dataclasses.replace(RECORD, seed=4))
-    with Index(tmp_path) as index:
+    with Index(LocalStorage(tmp_path)) as index:
         assert index.latest == {"sea": dataclasses.replace(RECORD, seed=4), "storm": other}
         assert index.unreadable == 0
 
@@ -50,7 +51,7 @@ def test_a_torn_last_line_is_cut_off_wherever_it_was_torn(tmp_path, data):
     line = RECORD.line()
     cut = data.draw(st.integers(0, len(line) - 1))
     (tmp_path / INDEX).write_bytes(line + dataclasses.replace(RECORD, id="storm").line()[:cut])
-    with Index(tmp_path) as index:
+    with Index(LocalStorage(tmp_path)) as index:
         assert list(index.latest) == ["sea"]
         index.add(dataclasses.replace(RECORD, id="field"))
     assert (tmp_path / INDEX).read_bytes() == line + dataclasses.replace(RECORD, id="field").line()
@@ -61,7 +62,7 @@ def test_a_torn_last_line_is_cut_off_wherever_it_was_torn(tmp_path, data):
 def test_damaged_lines_count_as_missing(tmp_path, damage):
     lines = [each.replace(b"\n", b"") + b"\n" for each in damage]
     (tmp_path / INDEX).write_bytes(b"".join(lines) + RECORD.line())
-    with Index(tmp_path) as index:
+    with Index(LocalStorage(tmp_path)) as index:
         assert index.latest == {"sea": RECORD}
         assert index.unreadable == len(lines)
 
@@ -70,7 +71,7 @@ def test_a_full_disk_leaves_the_index_whole(tmp_path):
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        with Index(tmp_path) as index:
+        with Index(LocalStorage(tmp_path)) as index:
             index.add(RECORD)
             resource.setrlimit(resource.RLIMIT_FSIZE, (len(RECORD.line()) + 20, limits[1]))
             with pytest.raises(OutputError, match="make room"):
@@ -80,23 +81,23 @@ def test_a_full_disk_leaves_the_index_whole(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
-    with Index(tmp_path) as index:
+    with Index(LocalStorage(tmp_path)) as index:
         assert list(index.latest) == ["sea", "field"]
 
 
 def test_names_that_are_no_utf8_can_be_listed(tmp_path):
     item = Item("caf", os.fsdecode(b"caf\xe9\n.jpg"), None, 1.0, 0, {"folder": os.fsdecode(b"\xff")})
-    with Index(tmp_path) as index:
+    with Index(LocalStorage(tmp_path)) as index:
         index.add(Record.begin(item).failed("cannot read " + os.fsdecode(b"caf\xe9\n.jpg")))
-    with Index(tmp_path) as index:
+    with Index(LocalStorage(tmp_path)) as index:
         assert index.latest["caf"].image == "caf\\xe9\\n.jpg"
         assert index.latest["caf"].error == "cannot read caf\\xe9\\n.jpg"
-    write_table(tmp_path, index.latest.values())
+    write_table(LocalStorage(tmp_path), index.latest.values())
     (tmp_path / TABLE).read_text(encoding="utf-8")
 
 
 def test_the_table_has_a_column_for_everything(tmp_path):
-    write_table(tmp_path, [RECORD, Record("storm", None, "rage", 1.0, 0).failed("cut off")])
+    write_table(LocalStorage(tmp_path), [RECORD, Record("storm", None, "rage", 1.0, 0).failed("cut off")])
     with (tmp_path / TABLE).open(newline="", encoding="utf-8") as stream:
         sea, storm = csv.DictReader(stream)
     assert (sea["feeling"], sea["emotion: awe"], sea["bass"], sea["artist"]) == ("awe", "0.75", "cello", "Turner")

@@ -13,8 +13,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from a2m_edge.collection.sound_files import SOUND_FORMATS, encode_sound, sound_format, write_sound
-from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.collection.sound_files import SOUND_FORMATS, encode_sound, sound_format
+from a2m_edge.errors import OptionError
 from a2m_edge.loudness import integrated_loudness, normalise_loudness, true_peak
 
 RATE = 22050
@@ -92,13 +92,6 @@ def test_another_process_at_another_time_writes_the_same_opus_file():
     other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
     own = encode_sound(np.zeros(9000, np.float32), RATE, sound_format("opus"))
     assert hashlib.sha256(own).hexdigest() == other
-
-
-def test_files_are_written_whole_and_known_by_their_hash(tmp_path):
-    assert write_sound(tmp_path / "a.flac", b"sound") == hashlib.sha256(b"sound").hexdigest()
-    assert [path.name for path in tmp_path.iterdir()] == ["a.flac"]
-    with pytest.raises(OutputError, match="no folder"):
-        write_sound(tmp_path / "no" / "a.flac", b"sound")
 
 
 def test_what_makes_no_sense_is_refused():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,13 +23,22 @@ def render_collection(
             "as a .json file or its address."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for sounds and index; made where missing.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="Folder for sounds and index, made where missing; or an address such as s3://…"
+        ),
+    ],
     sound_format: Annotated[str, typer.Option("--format", help="flac, wav, opus or mp3.")] = "flac",
     seconds: Annotated[float, typer.Option(help="How long a sound lasts where the table does not say.")] = 30.0,
     seed: Annotated[int, typer.Option(help="Another seed gives other pieces; where the table does not say.")] = 0,
     comment: Annotated[str | None, typer.Option(help="Words about every work; where the table does not say.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes, each on one core; as many as there are cores when left out.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Render on a Ray cluster: its address, or auto for the one on this host."),
     ] = None,
     contact_sheet: Annotated[
         bool, typer.Option("--contact-sheet", help="Write a page with all pictures and players too.")
@@ -52,14 +60,17 @@ def render_collection(
     from a2m_edge.collection.run import RunSettings
     from a2m_edge.collection.run import render_collection as render_all
     from a2m_edge.collection.sources import Defaults, open_source
+    from a2m_edge.collection.storage import is_remote, local_path
+    from a2m_edge.jobs.engines import choose_engine
     from a2m_edge.render import Request
 
     Request(None, "", seconds, seed).check()
-    works = open_source(source, Defaults(seconds, seed, comment), output)
+    engine = choose_engine(workers, ray)
+    works = open_source(source, Defaults(seconds, seed, comment), None if is_remote(output) else local_path(output))
     settings = RunSettings(
         output,
+        engine,
         sound_format,
-        len(os.sched_getaffinity(0)) if workers is None else workers,
         bundle,
         device,
         fail_fast,
@@ -74,14 +85,14 @@ def render_collection(
     _conclude(summary, output)
 
 
-def _conclude(summary: Summary, output: Path) -> None:
+def _conclude(summary: Summary, output: str) -> None:
     """Says what was done, and ends with the status that tells it."""
     from a2m_edge.collection.index import TABLE
 
     for record in summary.failed[:_SHOWN]:
         _say(f"failed: {record.image or record.id}: {record.error}")
     if len(summary.failed) > _SHOWN:
-        _say(f"... and {len(summary.failed) - _SHOWN:,} more: see the column error of {output / TABLE}")
+        _say(f"... and {len(summary.failed) - _SHOWN:,} more: see the column error of {output.rstrip('/')}/{TABLE}")
     parts = [f"{summary.rendered:,} rendered", f"{summary.kept:,} as before", f"{len(summary.failed):,} failed"]
     if summary.left:
         parts.append(f"{summary.left:,} left: the same command goes on from here")

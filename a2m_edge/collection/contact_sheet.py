@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.errors import OutputError
+from a2m_edge.collection.storage import LocalStorage
 from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from a2m_edge.output import written_aside
 from a2m_edge.picture_header import HeaderError, read_header
@@ -80,31 +80,36 @@ class Failure:
     reason: str
 
 
+def thumbnail_name(item: str) -> str:
+    """The thumbnail of an item, as a path below the place of the run."""
+    return f"{FOLDER}/{item}.jpg"
+
+
 def thumbnail_path(output: Path, item: str) -> Path:
     """Where the thumbnail of an item lies."""
-    return output / FOLDER / f"{item}.jpg"
+    return output / thumbnail_name(item)
 
 
-def write_thumbnail(output: Path, item: str, picture: NDArray[np.uint8]) -> Path:
-    """Writes the thumbnail of a picture, RGB uint8 [H, W, 3], whole or not at all; it is never enlarged.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+def encode_thumbnail(picture: NDArray[np.uint8]) -> bytes:
+    """The thumbnail of a picture, RGB uint8 [H, W, 3], as JPEG; it is never enlarged."""
     height, width = picture.shape[:2]
     scale = min(1.0, THUMBNAIL_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = picture if scale == 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     done, data = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    path = thumbnail_path(output, item)
     if not done:
-        raise OutputError(f"cannot write {path}: the picture could not be encoded as JPEG")
-    try:
-        path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {path.parent}: {error.strerror}") from error
-    with written_aside(path) as stream:
-        stream.write(data.tobytes())
+        raise ValueError(f"a picture of {width} x {height} pixels could not be encoded as JPEG")
+    return data.tobytes()
+
+
+def write_thumbnail(output: Path, item: str, picture: NDArray[np.uint8]) -> Path:
+    """Writes the thumbnail of a picture, RGB uint8 [H, W, 3], whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = thumbnail_path(output, item)
+    LocalStorage(output).write(thumbnail_name(item), encode_thumbnail(picture))
     return path
 
 

@@ -1,8 +1,7 @@
 """The index of a run: one line of JSON for each work that was tried, only ever added to.
 
-A line is handed to the system as soon as its sound is in place: a process killed at any moment loses none. The disk
-is waited for once in ``SYNC_SECONDS``: a power cut loses as much at most, and works without a line are rendered
-again. A last line that was torn by either is cut off before anything is added.
+A line is added as soon as its sound is in place; how safe it is then, the storage of the run says. Works without a line
+are rendered again.
 """
 
 from __future__ import annotations
@@ -12,23 +11,19 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from a2m_edge import __version__
 from a2m_edge.collection.items import Item, readable
+from a2m_edge.collection.storage import Storage
 from a2m_edge.errors import OutputError
-from a2m_edge.output import written_aside
 from a2m_edge.strict_json import StrictJsonError, decode, parse
 
-INDEX, TABLE = "index.jsonl", "index.csv"
-
-SYNC_SECONDS = 1.0
+TABLE = "index.csv"
+"""The index as a table, written when a run ends."""
 
 
 @dataclass(frozen=True)
@@ -126,34 +121,30 @@ def work_hash(item: Item, picture: str | None, bundle: str, sound_format: str) -
 
 
 class Index:
-    """The index of an output folder, open for more lines. One process at a time may hold it.
+    """The index of a run, open for more lines. One process at a time may hold it.
 
     Args:
-        folder: of the run.
+        storage: place of the run.
 
     Attributes:
         latest: the last readable record of each id.
-        unreadable: lines before the last that are damaged and count as missing.
+        unreadable: lines that are damaged and count as missing.
 
     Raises:
-        OutputError: the file cannot be read or written.
+        OutputError: it cannot be read or written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / INDEX
+    def __init__(self, storage: Storage) -> None:
         self.latest: dict[str, Record] = {}
         self.unreadable = 0
-        try:
-            self._stream = self.path.open("ab", buffering=0)
+        self._log = storage.log()
+        for line in self._log.lines():
             try:
-                self._end = self._read()
-                os.truncate(self._stream.fileno(), self._end)
-            except OSError:
-                self._stream.close()
-                raise
-        except OSError as error:
-            raise self._refused(error) from error
-        self._synced = time.monotonic()
+                record = decode(Record, parse(line))
+            except StrictJsonError:
+                self.unreadable += 1
+            else:
+                self.latest[record.id] = record
 
     def __enter__(self) -> Self:
         return self
@@ -162,12 +153,10 @@ class Index:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            os.fsync(self._stream.fileno())
-        except OSError as failure:
+            self._log.close()
+        except OutputError:
             if kind is None:
-                raise self._refused(failure) from failure
-        finally:
-            self._stream.close()
+                raise
 
     def add(self, record: Record) -> None:
         """Adds a line.
@@ -175,41 +164,11 @@ class Index:
         Raises:
             OutputError: it cannot be written, for example because the disk is full; the index ends as before.
         """
-        line = record.line()
-        try:
-            written = 0
-            while written < len(line):
-                written += self._stream.write(line[written:])
-            if time.monotonic() - self._synced > SYNC_SECONDS:
-                os.fsync(self._stream.fileno())
-                self._synced = time.monotonic()
-        except OSError as error:
-            os.truncate(self._stream.fileno(), self._end)
-            raise self._refused(error) from error
-        self._end += len(line)
+        self._log.add(record.line())
         self.latest[record.id] = record
 
-    def _read(self) -> int:
-        """Takes in every whole line; returns where the last one ends."""
-        end = 0
-        with self.path.open("rb") as stream:
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    break
-                end += len(line)
-                try:
-                    record = decode(Record, parse(line))
-                except StrictJsonError:
-                    self.unreadable += 1
-                else:
-                    self.latest[record.id] = record
-        return end
 
-    def _refused(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.path}: {error.strerror or error}; make room or choose another folder")
-
-
-def write_table(folder: Path, records: Iterable[Record]) -> None:
+def write_table(storage: Storage, records: Iterable[Record]) -> None:
     """Writes the records as ``index.csv``, in their order; carried columns come last, under their own names.
 
     Emotions are in one column each, named ``emotion: awe`` and so on; a carried column that is named like one of
@@ -238,8 +197,7 @@ def write_table(folder: Path, records: Iterable[Record]) -> None:
                 *(record.carried.get(name) for name in carried),
             ]
         )
-    with written_aside(folder / TABLE) as stream:
-        stream.write(text.getvalue().encode())
+    storage.write(TABLE, text.getvalue().encode())
 
 
 def _encodable(text: str) -> str:

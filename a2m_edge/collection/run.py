@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import re
 import signal
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -19,16 +17,13 @@ from a2m_edge.bundle import open_bundle
 from a2m_edge.collection.fetching import is_address
 from a2m_edge.collection.index import Index, Record, work_hash, write_table
 from a2m_edge.collection.items import Item, readable
-from a2m_edge.collection.pool import render_all
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sound_files import sound_format
-from a2m_edge.collection.worker import SOUNDS, RenderOptions, picture_hash, picture_stamp
+from a2m_edge.collection.storage import SOUNDS, Storage, is_remote, local_path, open_storage
+from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_hash, picture_stamp
 from a2m_edge.devices import DEVICES
 from a2m_edge.errors import OptionError, OutputError
-
-_LOCK = ".lock"
-_ASIDE = re.compile(r"\.[0-9a-f]{16}\.part")
-"""What ``a2m_edge.output.written_aside`` calls a file that is not finished."""
+from a2m_edge.jobs.work import Engine
 
 
 @dataclass(frozen=True)
@@ -36,9 +31,9 @@ class RunSettings:
     """How a collection is rendered.
 
     Attributes:
-        output: folder for all results; made where it is missing.
+        output: folder for all results, made where it is missing; or an address that fsspec knows.
+        engine: does the rendering.
         sound_format: name of a ``SoundFormat``.
-        workers: processes, at least 1.
         bundle: folder of the bundle, or None for the one that is installed.
         device: as in ``a2m_edge.sessions.open_session``.
         fail_fast: whether the first failure ends the run.
@@ -47,9 +42,9 @@ class RunSettings:
         title: of the page.
     """
 
-    output: Path
+    output: str
+    engine: Engine
     sound_format: str = "flac"
-    workers: int = 1
     bundle: Path | None = None
     device: str = "cpu"
     fail_fast: bool = False
@@ -114,42 +109,45 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
         KeyboardInterrupt: at the second Ctrl-C.
     """
     kind = sound_format(settings.sound_format)
-    if settings.workers < 1:
-        raise OptionError(f"--workers must be at least 1, not {settings.workers}")
     if settings.device not in DEVICES:
         raise OptionError(f"there is no device {settings.device!r}: choose {', '.join(DEVICES)}")
     if settings.iiif_annotations is not None:
         check_annotations(items, settings.iiif_annotations)
     bundle = open_bundle(settings.bundle)
+    place = settings.output if is_remote(settings.output) else str(local_path(settings.output).absolute())
+    storage = open_storage(place)
     options = RenderOptions(
-        str(settings.output.absolute()),
+        place,
         kind.name,
         None if settings.bundle is None else str(settings.bundle.absolute()),
         bundle.hash,
         settings.device,
-        thumbnails=settings.contact_sheet,
+        # Elsewhere than in a folder they are made at the end, when the page is.
+        thumbnails=settings.contact_sheet and storage.folder is not None,
     )
     summary = Summary(works=len(items))
     begun = time.monotonic()
-    with _held(settings.output), Index(settings.output) as index, _Stopping(watcher) as stopping:
-        todo = _plan(items, index, options, stopping)
+    with storage.held(), Index(storage) as index, _Stopping(watcher) as stopping:
+        todo = _plan(items, index, options, storage, stopping)
         if index.unreadable:
-            watcher.says(f"{index.unreadable:,} lines of {index.path} are damaged; their works are rendered again")
+            watcher.says(
+                f"{index.unreadable:,} lines of the index in {storage.place} are damaged; "
+                "their works are rendered again"
+            )
         summary.kept = len(items) - len(todo)
         watcher.planned(summary.kept, todo)
         try:
-            _render(todo, index, options, settings, stopping, summary, watcher)
+            _render(todo, index, options, storage, settings, stopping, summary, watcher)
         except OutputError as error:
             done = summary.kept + summary.rendered
             raise OutputError(f"{error}; {done:,} works are done: the same command goes on from there") from error
         summary.elapsed = time.monotonic() - begun
         summary.left = len(todo) - summary.rendered - len(summary.failed)
         summary.signal = stopping.number
-        write_table(settings.output, [index.latest[item.id] for item in items if item.id in index.latest])
+        write_table(storage, [index.latest[item.id] for item in items if item.id in index.latest])
         if stopping.number is None:
-            _publish(
-                items, index, settings, f"a2m-edge {__version__}, {bundle.manifest.name} {bundle.manifest.version}"
-            )
+            made = f"a2m-edge {__version__}, {bundle.manifest.name} {bundle.manifest.version}"
+            _publish(items, index, storage, settings, made)
     return summary
 
 
@@ -157,6 +155,7 @@ def _render(
     todo: Sequence[Item],
     index: Index,
     options: RenderOptions,
+    storage: Storage,
     settings: RunSettings,
     stopping: _Stopping,
     summary: Summary,
@@ -171,10 +170,12 @@ def _render(
 
     def records() -> Generator[Record, None, None]:
         yield from known
-        yield from render_all(unknown, options, settings.workers, enough)
+        yield from settings.engine.run(unknown, RenderWork(options), enough)
 
     with contextlib.closing(records()) as done:
         for record in done:
+            if record.sound is not None:
+                _check_seen(storage, record.sound)
             index.add(record)
             if record.error is None:
                 summary.rendered += 1
@@ -184,19 +185,33 @@ def _render(
             watcher.done(record)
 
 
-def _publish(items: Sequence[Item], index: Index, settings: RunSettings, made: str) -> None:
-    if settings.contact_sheet:
-        publish_contact_sheet(settings.output, items, index.latest, title=settings.title, made=made)
-    if settings.iiif_annotations is not None:
-        publish_annotations(settings.output, items, index.latest, settings.iiif_annotations)
+def _check_seen(storage: Storage, sound: str) -> None:
+    """Refuses a folder that the computer which rendered a work does not share with this one."""
+    if storage.folder is not None and not (storage.folder / sound).exists():
+        raise OutputError(
+            f"{storage.place} is not one folder for all computers: {sound} was written to another one; name a folder "
+            f"that all of them share, or storage such as s3://"
+        )
 
 
-def _plan(items: Sequence[Item], index: Index, options: RenderOptions, stopping: _Stopping) -> list[Item]:
+def _publish(items: Sequence[Item], index: Index, storage: Storage, settings: RunSettings, made: str) -> None:
+    if not settings.contact_sheet and settings.iiif_annotations is None:
+        return
+    with storage.made_folder() as folder:
+        if settings.contact_sheet:
+            publish_contact_sheet(folder, items, index.latest, title=settings.title, made=made)
+        if settings.iiif_annotations is not None:
+            publish_annotations(folder, items, index.latest, settings.iiif_annotations)
+
+
+def _plan(
+    items: Sequence[Item], index: Index, options: RenderOptions, storage: Storage, stopping: _Stopping
+) -> list[Item]:
     """The works that must be rendered; what else is told about the others is brought up to date in the index."""
     todo = []
     for item in items:
         previous = index.latest.get(item.id)
-        if stopping.number is not None or previous is None or not _stands(previous, item, options):
+        if stopping.number is not None or previous is None or not _stands(previous, item, options, storage):
             todo.append(item)
             continue
         fresh = Record.begin(item)
@@ -206,20 +221,19 @@ def _plan(items: Sequence[Item], index: Index, options: RenderOptions, stopping:
     return todo
 
 
-def _stands(previous: Record, item: Item, options: RenderOptions) -> bool:
+def _stands(previous: Record, item: Item, options: RenderOptions, storage: Storage) -> bool:
     """Whether the sound of an earlier run is whole, and is what this run would make."""
-    if item.problem is not None or previous.error is not None or previous.sound is None:
+    if item.problem is not None or previous.error is not None or previous.sound is None or previous.sha256 is None:
         return False
     try:
         picture = _input(previous, item)
         if previous.work != work_hash(item, picture, options.bundle_hash, options.sound_format):
             return False
-        sound = Path(options.output, previous.sound)
-        return previous.sound == f"{SOUNDS}/{item.id}.{options.sound_format}" and (
-            sound.stat().st_size == previous.size and picture_hash(sound) == previous.sha256
-        )
     except (OSError, ValueError):
         return False
+    return previous.sound == f"{SOUNDS}/{item.id}.{options.sound_format}" and storage.has(
+        previous.sound, previous.size, previous.sha256
+    )
 
 
 def _input(previous: Record, item: Item) -> str | None:
@@ -232,35 +246,6 @@ def _input(previous: Record, item: Item) -> str | None:
     if picture_stamp(path) == previous.stamp:
         return previous.input
     return picture_hash(path) if path.is_file() else ""
-
-
-@contextlib.contextmanager
-def _held(output: Path) -> Iterator[None]:
-    """The output folder, made where it is missing, for this process alone and without leftovers of killed ones."""
-    try:
-        (output / SOUNDS).mkdir(parents=True, exist_ok=True)
-        lock = (output / _LOCK).open("ab")
-    except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror}; choose another folder") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(f"another run writes to {output}: wait for it, or choose another folder") from None
-        _clear(output)
-        try:
-            yield
-        finally:
-            _clear(output)
-
-
-def _clear(output: Path) -> None:
-    """Removes files that a killed process was writing."""
-    with contextlib.suppress(OSError):
-        for folder in (output, *(entry for entry in output.iterdir() if entry.is_dir())):
-            for entry in folder.iterdir():
-                if _ASIDE.fullmatch(entry.name):
-                    entry.unlink(missing_ok=True)
 
 
 class _Stopping:

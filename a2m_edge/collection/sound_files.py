@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -14,7 +12,6 @@ from numpy.typing import NDArray
 
 from a2m_edge.audio import quantised, write_wav
 from a2m_edge.errors import OptionError, OutputError
-from a2m_edge.output import written_aside
 from a2m_edge.resampling import resample
 
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
@@ -113,20 +110,6 @@ def encode_sound(samples: NDArray[np.float32], sample_rate: int, kind: SoundForm
             f"choose another format"
         ) from error
     return _with_fixed_serial(file.getvalue()) if kind.container == "OGG" else file.getvalue()
-
-
-def write_sound(path: Path, content: bytes) -> str:
-    """Writes a file whole or not at all.
-
-    Returns:
-        its SHA-256 in hexadecimal.
-
-    Raises:
-        OutputError: the file cannot be written; its cause is the OSError.
-    """
-    with written_aside(path) as stream:
-        stream.write(content)
-    return hashlib.sha256(content).hexdigest()
 
 
 def _blocks(sound: NDArray[np.float32]) -> list[NDArray[np.float32]]:

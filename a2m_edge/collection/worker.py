@@ -1,4 +1,4 @@
-"""One work rendered: the function that every engine calls, in whatever process."""
+"""One work rendered: what every engine does with each item, in whatever process."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import functools
 import hashlib
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle, open_bundle
-from a2m_edge.collection.contact_sheet import write_thumbnail
+from a2m_edge.collection.contact_sheet import encode_thumbnail, thumbnail_name
 from a2m_edge.collection.fetching import is_address
 from a2m_edge.collection.image_api import picture_file
 from a2m_edge.collection.index import Record, Stamp, work_hash
 from a2m_edge.collection.items import Item
-from a2m_edge.collection.sound_files import encode_sound, sound_format, write_sound
+from a2m_edge.collection.sound_files import encode_sound, sound_format
+from a2m_edge.collection.storage import SOUNDS, open_storage
 from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError
-from a2m_edge.pictures import MAXIMUM_BYTES
+from a2m_edge.jobs.work import Work
+from a2m_edge.pictures import MAXIMUM_BYTES, read_picture
 from a2m_edge.render import Render, Request, render
 from a2m_edge.soundscape import Soundscape
-
-SOUNDS = "sounds"
-"""Where the sound files lie, below the folder of the run."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class RenderOptions:
     """What is the same for all works of a run; small, so that it can be sent to any process.
 
     Attributes:
-        output: folder of the run; it and its folder ``SOUNDS`` exist.
+        output: where the run is kept, as for ``a2m_edge.collection.storage.open_storage``; it is prepared already.
         sound_format: name of a ``SoundFormat``.
         bundle: folder of the bundle, or None for the one that is installed.
         bundle_hash: which that must have.
@@ -52,50 +54,129 @@ class RenderOptions:
     thumbnails: bool = False
 
 
-def render_item(item: Item, options: RenderOptions) -> Record:
-    """Renders a work and writes its sound; the models stay loaded in this process for the next one.
+@dataclass(frozen=True)
+class Prepared:
+    """An item with its picture at hand.
 
-    Returns:
-        what the index says about it. An item that cannot be rendered, for whatever reason that lies in it, comes
-        back with its ``error`` and without a sound.
-
-    Raises:
-        OutputError: the sound cannot be written: no other one could be, either.
-        BundleError, DeviceError, MissingExtraError: the models cannot be used here.
+    Attributes:
+        item, record: the item, and what is known of it.
+        picture: RGB uint8 [H, W, 3], or None.
+        stamp: of a picture file that stays where it is, or None.
+        seconds: that this took.
     """
-    record = Record.begin(item)
-    if item.problem is not None:
-        return record.failed(item.problem)
-    bundle, models = load_models(options)
-    begun = time.monotonic()
-    try:
-        with _picture(item) as (path, digest, stamp):
-            fetched = time.monotonic()
-            result = render(Request(path, item.comment, item.seconds, item.seed), bundle, models=models)
-        rendered = time.monotonic()
-        kind = sound_format(options.sound_format)
-        content = encode_sound(result.samples, result.sample_rate, kind)
-    except (PictureError, CommentError, OptionError) as error:
-        return record.failed(str(error))
-    except (MemoryError, OSError, cv2.error, ValueError, RuntimeError) as error:  # unforeseen, of this work alone
-        return record.failed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    output = Path(options.output)
-    sound = f"{SOUNDS}/{item.id}.{kind.name}"
-    sha256 = write_sound(output / sound, content)
-    if options.thumbnails and result.panel.painting is not None:
-        write_thumbnail(output, item.id, result.panel.painting)
-    timings = {"fetch": fetched - begun, "render": rendered - fetched, "write": time.monotonic() - rendered}
-    return dataclasses.replace(
-        _described(record, result),
-        work=work_hash(item, digest, options.bundle_hash, options.sound_format),
-        input=digest,
-        stamp=stamp,
-        sound=sound,
-        sha256=sha256,
-        size=len(content),
-        timings={name: round(seconds, 3) for name, seconds in timings.items()},
-        peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    )
+
+    item: Item
+    record: Record
+    picture: NDArray[np.uint8] | None
+    stamp: Stamp | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Performed:
+    """A work whose sound is made and not written yet.
+
+    Attributes:
+        prepared: what it was made from; without its picture where nobody needs that any more.
+        record: what is known of it.
+        samples, sample_rate: the sound, float32 [N], and Hz.
+        seconds: that this took.
+    """
+
+    prepared: Prepared
+    record: Record
+    samples: NDArray[np.float32]
+    sample_rate: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RenderWork(Work[Item, Record]):
+    """Renders a work and writes its sound; the models stay loaded in the process for the next one.
+
+    The answer is what the index says about it. An item that cannot be rendered, for whatever reason that lies in it,
+    comes back with its ``error`` and without a sound. The errors raised tell that no other one could be rendered,
+    either: ``OutputError``, ``BundleError``, ``DeviceError`` and ``MissingExtraError``.
+    """
+
+    options: RenderOptions
+
+    @property
+    def wants_gpu(self) -> bool:  # type: ignore[override]
+        """As the options say."""
+        return self.options.device != "cpu"
+
+    def start(self) -> None:
+        """Loads bundle and models."""
+        load_models(self.options)
+
+    def prepare(self, job: Item) -> Prepared | Record:
+        """Fetches and reads the picture."""
+        record = Record.begin(job)
+        if job.problem is not None:
+            return record.failed(job.problem)
+        begun = time.monotonic()
+
+        def read() -> Prepared:
+            _request(job).check()
+            with _picture(job) as (path, digest, stamp):
+                picture = None if path is None else read_picture(path)
+                known = dataclasses.replace(
+                    record,
+                    input=digest,
+                    work=work_hash(job, digest, self.options.bundle_hash, self.options.sound_format),
+                )
+            return Prepared(job, known, picture, stamp, time.monotonic() - begun)
+
+        return _or_failed(record, read)
+
+    def perform(self, prepared: Prepared | Record) -> Performed | Record:
+        """Makes the sound."""
+        if isinstance(prepared, Record):
+            return prepared
+        bundle, models = load_models(self.options)
+        begun = time.monotonic()
+
+        def make() -> Performed:
+            result = render(_request(prepared.item), bundle, models=models, painting=prepared.picture)
+            kept = prepared if self.options.thumbnails else dataclasses.replace(prepared, picture=None)
+            seconds = time.monotonic() - begun
+            return Performed(kept, _described(prepared.record, result), result.samples, result.sample_rate, seconds)
+
+        return _or_failed(prepared.record, make)
+
+    def finish(self, performed: Performed | Record) -> Record:
+        """Encodes the sound and writes it, whole or not at all."""
+        if isinstance(performed, Record):
+            return performed
+        prepared, record = performed.prepared, performed.record
+        kind = sound_format(self.options.sound_format)
+        begun = time.monotonic()
+        content = _or_failed(record, lambda: encode_sound(performed.samples, performed.sample_rate, kind))
+        if isinstance(content, Record):
+            return content
+        storage = open_storage(self.options.output)
+        name = f"{SOUNDS}/{prepared.item.id}.{kind.name}"
+        storage.write(name, content)
+        if prepared.picture is not None and self.options.thumbnails:
+            storage.write(thumbnail_name(prepared.item.id), encode_thumbnail(prepared.picture))
+        timings = {"fetch": prepared.seconds, "render": performed.seconds, "write": time.monotonic() - begun}
+        return dataclasses.replace(
+            record,
+            stamp=prepared.stamp,
+            sound=name,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            timings={step: round(seconds, 3) for step, seconds in timings.items()},
+            peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        )
+
+    def lost(self, job: Item, ending: str) -> Record:
+        """Lists the item as failed."""
+        return Record.begin(job).failed(
+            f"the process that rendered it ended ({ending}) each time; try a smaller copy of the picture, or fewer "
+            f"--workers"
+        )
 
 
 @functools.lru_cache(maxsize=1)
@@ -108,7 +189,10 @@ def load_models(options: RenderOptions) -> tuple[Bundle, Soundscape]:
     """
     bundle = open_bundle(None if options.bundle is None else Path(options.bundle))
     if bundle.hash != options.bundle_hash:
-        raise BundleError(f"the bundle {bundle.path} was changed while it was in use: start the run again")
+        raise BundleError(
+            f"the bundle {bundle.path} is not the one that the run began with: start the run again, and see that every "
+            f"computer has the same"
+        )
     return bundle, Soundscape(bundle, device=options.device, threads=options.threads)
 
 
@@ -146,6 +230,23 @@ def _picture(item: Item) -> Iterator[tuple[Path | None, str | None, Stamp | None
                 stamp = None if is_address(item.image) else picture_stamp(path)
                 digest = picture_hash(path)
         yield path, digest, stamp
+
+
+Made = TypeVar("Made")
+
+
+def _or_failed(record: Record, make: Callable[[], Made]) -> Made | Record:
+    """What ``make`` gives, or the record of an item that failed for a reason of its own."""
+    try:
+        return make()
+    except (PictureError, CommentError, OptionError) as error:
+        return record.failed(str(error))
+    except (MemoryError, OSError, cv2.error, ValueError, RuntimeError) as error:  # unforeseen, of this work alone
+        return record.failed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def _request(item: Item) -> Request:
+    return Request(None if item.image is None else Path(item.image), item.comment, item.seconds, item.seed)
 
 
 def _described(record: Record, result: Render) -> Record:

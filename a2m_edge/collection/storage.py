@@ -1,0 +1,269 @@
+"""Where the results of a run are kept: a folder, or storage that fsspec reaches (``s3://bucket/folder`` and so on).
+
+Whoever renders writes here, from any process and any computer; the index is held by one process alone. A name is a
+path below the place of the run, its parts joined by ``/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.output import written_aside
+
+SOUNDS = "sounds"
+"""Where the sound files lie, below the place of the run."""
+
+INDEX = "index.jsonl"
+
+SYNC_SECONDS = 1.0
+
+_LOCK = ".lock"
+_ASIDE = re.compile(r"\.[0-9a-f]{16}\.part")
+"""What ``a2m_edge.output.written_aside`` calls a file that is not finished."""
+
+
+class IndexLog(Protocol):
+    """The lines of the index, only ever added to."""
+
+    def lines(self) -> Iterator[bytes]:
+        """Every whole line, its end included, oldest first; to be read once, before anything is added."""
+
+    def add(self, line: bytes) -> None:
+        """Adds a line.
+
+        Raises:
+            OutputError: it cannot be written; the log ends as before.
+        """
+
+    def close(self) -> None:
+        """Makes sure that everything is kept.
+
+        Raises:
+            OutputError: it could not be.
+        """
+
+
+class Storage(Protocol):
+    """The place of a run."""
+
+    @property
+    def place(self) -> str:
+        """As people write it."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that this is, or None where it is none of this computer."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Prepares the place, and keeps it for this process as far as that can be done.
+
+        Raises:
+            OutputError: it cannot be used, or another run uses it.
+        """
+
+    def log(self) -> IndexLog:
+        """Opens the index.
+
+        Raises:
+            OutputError: it cannot be read or written.
+        """
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+
+    def has(self, name: str, size: int, sha256: str) -> bool:
+        """Whether there is such a file of that content, as far as the place can tell without sending it back."""
+
+    def made_folder(self) -> AbstractContextManager[Path]:
+        """A folder of this computer: what is written below it is at the place when the block ends well.
+
+        Raises:
+            OutputError: something cannot be written there.
+        """
+
+
+@functools.lru_cache(maxsize=4)
+def open_storage(place: str) -> Storage:
+    """The storage at a path, or at an address that begins with a scheme such as ``s3://``.
+
+    Raises:
+        OptionError: the scheme is unknown, or nothing can be written there.
+        MissingExtraError: fsspec is not installed.
+    """
+    if is_remote(place):
+        from a2m_edge.collection.remote_storage import RemoteStorage
+
+        return RemoteStorage(place)
+    return LocalStorage(local_path(place))
+
+
+def is_remote(place: str) -> bool:
+    """Whether a place is an address, and not a path of this computer."""
+    return "://" in place and not place.startswith("file://")
+
+
+def local_path(place: str) -> Path:
+    """The path that a place without a foreign scheme means.
+
+    Raises:
+        OptionError: it is a ``file://`` address of another computer.
+    """
+    if not place.startswith("file://"):
+        return Path(place)
+    parts = urlsplit(place)
+    if parts.netloc not in ("", "localhost"):
+        raise OptionError(f"{place} names another computer: write file:///path, or the path alone")
+    return Path(unquote(parts.path))
+
+
+class LocalStorage:
+    """A folder.
+
+    Args:
+        folder: made where it is missing, when it is held.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def place(self) -> str:
+        """See ``Storage``."""
+        return str(self.folder)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """The folder, for this process alone, and without leftovers of processes that were killed."""
+        try:
+            (self.folder / SOUNDS).mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / _LOCK).open("ab")
+        except OSError as error:
+            raise OutputError(f"cannot write {self.folder}: {error.strerror}; choose another folder") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise OutputError(
+                    f"another run writes to {self.folder}: wait for it, or choose another folder"
+                ) from None
+            self._clear()
+            try:
+                yield
+            finally:
+                self._clear()
+
+    def log(self) -> IndexLog:
+        """See ``Storage``."""
+        return _FileLog(self.folder / INDEX)
+
+    def write(self, name: str, content: bytes) -> None:
+        """See ``Storage``; the cause of an ``OutputError`` is the OSError."""
+        path = self.folder / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {path.parent}: {error.strerror}") from error
+        with written_aside(path) as stream:
+            stream.write(content)
+
+    def has(self, name: str, size: int, sha256: str) -> bool:
+        """See ``Storage``; the file is read where its size is right."""
+        try:
+            path = self.folder / name
+            if path.stat().st_size != size:
+                return False
+            with path.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+        except (OSError, ValueError):
+            return False
+
+    @contextlib.contextmanager
+    def made_folder(self) -> Iterator[Path]:
+        """See ``Storage``: the folder itself."""
+        yield self.folder
+
+    def _clear(self) -> None:
+        """Removes files that a killed process was writing."""
+        with contextlib.suppress(OSError):
+            for folder in (self.folder, *(entry for entry in self.folder.iterdir() if entry.is_dir())):
+                for entry in folder.iterdir():
+                    if _ASIDE.fullmatch(entry.name):
+                        entry.unlink(missing_ok=True)
+
+
+class _FileLog:
+    """An index in a file.
+
+    A line is handed to the system at once: a process killed at any moment loses none. The disk is waited for once in
+    ``SYNC_SECONDS``: a power cut loses as much at most. A last line that was torn by either is cut off first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._stream = path.open("ab", buffering=0)
+        except OSError as error:
+            raise self._refused(error) from error
+        self._end = 0
+        self._synced = time.monotonic()
+
+    def lines(self) -> Iterator[bytes]:
+        """See ``IndexLog``."""
+        try:
+            with self._path.open("rb") as stream:
+                for line in whole_lines(stream):
+                    self._end += len(line)
+                    yield line
+            os.truncate(self._stream.fileno(), self._end)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def add(self, line: bytes) -> None:
+        """See ``IndexLog``."""
+        try:
+            written = 0
+            while written < len(line):
+                written += self._stream.write(line[written:])
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                os.fsync(self._stream.fileno())
+                self._synced = time.monotonic()
+        except OSError as error:
+            os.truncate(self._stream.fileno(), self._end)
+            raise self._refused(error) from error
+        self._end += len(line)
+
+    def close(self) -> None:
+        """See ``IndexLog``."""
+        try:
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise self._refused(error) from error
+        finally:
+            self._stream.close()
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write {self._path}: {error.strerror or error}; make room or choose another folder")
+
+
+def whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines up to the first one that has no end."""
+    for line in lines:
+        if not line.endswith(b"\n"):
+            return
+        yield line

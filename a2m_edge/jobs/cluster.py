@@ -1,0 +1,314 @@
+"""Jobs on a Ray cluster, by Ray Data: the same work as in processes of one machine, and the same answers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from a2m_edge.errors import A2MError, DeviceError, MissingExtraError
+from a2m_edge.jobs.work import Answer, Job, Work, one_thread, portable
+
+if TYPE_CHECKING:
+    import ray.data
+
+ATTEMPTS = 3
+"""How often a job is begun that is not answered: a lost computer may cost one whose process was well."""
+
+MOST_BLOCKS = 5000
+"""Blocks of one round. With fewer jobs than that each job is a block of its own, and is answered as soon as it is
+done; beyond, Ray's bookkeeping for each block would cost more than waiting for the others of a block."""
+
+_TICK = 0.2
+_DONE, _FAULT, _LEFT = range(3)
+"""What a row holds: an answer, an error that ends the run, or nothing because the run was stopping."""
+
+_HANDLED = (signal.SIGINT, signal.SIGTERM)
+_log = logging.getLogger(__name__)
+
+
+def require_ray() -> None:
+    """Refuses to go on where Ray is missing.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import ray.data  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("Ray", "ray") from error
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """An ``Engine`` on a cluster whose computers all have a2m-edge installed.
+
+    The jobs go in rounds: what is not answered in one, because its process or its computer was lost, is tried in the
+    next one, then alone in its block. Where the cluster has GPUs and the work wants one, processes with a GPU each
+    perform, and others prepare and finish at the same time; else one process does all three steps of a job.
+
+    Attributes:
+        address: of the cluster; ``"auto"`` for the one that this machine belongs to.
+        workers: processes; None for one on each of the cluster's processors (or GPUs, where they perform).
+    """
+
+    address: str
+    workers: int | None = None
+
+    def run(
+        self, jobs: Iterable[Job], work: Work[Job, Answer], stopping: Callable[[], bool] = lambda: False
+    ) -> Iterator[Answer]:
+        """See ``Engine.run``; raises ``DeviceError`` also when the cluster cannot be used."""
+        waiting = dict(enumerate(jobs))
+        if not waiting:
+            return
+        with _connected(self.address):
+            for attempt in range(ATTEMPTS):
+                with _switch(stopping) as switch:
+                    fault: A2MError | None = None
+                    size = -(-len(waiting) // MOST_BLOCKS) if attempt == 0 else 1
+                    for number, kind, content in _rows(list(waiting.items()), size, work, switch, self.workers):
+                        if kind == _DONE:
+                            waiting.pop(number, None)
+                            yield pickle.loads(content)  # noqa: S301 - from our own processes
+                        elif kind == _FAULT:
+                            fault = fault or pickle.loads(content)  # noqa: S301
+                            switch.turn_off()
+                    if fault is not None:
+                        raise fault
+                    if switch.is_off or not waiting:
+                        return
+                    if switch.begun == 0:
+                        raise DeviceError(
+                            f"no process could begin on the Ray cluster at {self.address}: see that all its computers "
+                            f"have the same Python and the same a2m-edge"
+                        )
+                    _log.warning("%d jobs were lost with their processes and are tried again", len(waiting))
+            for job in waiting.values():
+                yield work.lost(job, "it was lost, or its computer was")
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[None]:
+    # What its core writes to standard error by itself is for those who develop it.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray
+
+    # Ray takes SIGTERM for itself when it connects; whoever runs us decides what that means.
+    before = {number: signal.getsignal(number) for number in _HANDLED}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise DeviceError(
+            f"no Ray cluster can be used at {address} ({_first_line(error)}): start one by  ray start --head  or check "
+            f"the address"
+        ) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    try:
+        if ray.cluster_resources().get("CPU", 0) < 1:
+            raise DeviceError(f"the Ray cluster at {address} has no processor: add computers by  ray start --address")
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _rows(
+    jobs: Sequence[tuple[int, Any]], size: int, work: Work[Any, Any], switch: _Switch, workers: int | None
+) -> Iterator[tuple[int, int, bytes]]:
+    """One round: number, kind and content of what came of each job that was not lost."""
+    import ray
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # what is lost with a process is missing in the result, and tried again
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    rows = [{"number": number, "content": pickle.dumps(job)} for number, job in jobs]
+    data = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // size))
+    found = ray.cluster_resources()
+    gpus = int(found.get("GPU", 0))
+    if work.wants_gpu and gpus:
+        actors = min(len(rows), workers or gpus)
+        data = _actors(
+            data.map_batches(_prepare, fn_args=(work, switch.actor), batch_size=None, batch_format="pyarrow"),
+            actors,
+            (work, switch.actor, _perform),
+            num_gpus=1,
+        ).map_batches(_finish, fn_args=(work, switch.actor), batch_size=None, batch_format="pyarrow")
+    else:
+        data = _actors(data, min(len(rows), workers or int(found["CPU"])), (work, switch.actor, _do), num_cpus=1)
+    try:
+        for batch in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            yield from zip(*(batch[name].to_pylist() for name in ("number", "kind", "content")), strict=True)
+    except ray.exceptions.RayError as error:
+        _log.warning("a round on the cluster ended early: %s", _first_line(error))
+
+
+def _actors(data: ray.data.Dataset, count: int, arguments: tuple[Any, ...], **resources: float) -> ray.data.Dataset:
+    from ray.data import ActorPoolStrategy
+    from ray.util.annotations import RayDeprecationWarning
+
+    with warnings.catch_warnings():
+        # Ray means to take away the choice of retries. Its own would wait without end for a process that was on a lost
+        # computer to begin again, though the others have time; and would try a deadly job for ever.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        return data.map_batches(
+            _Worker,
+            fn_constructor_args=arguments,
+            compute=ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
+            batch_size=None,
+            batch_format="pyarrow",
+            max_restarts=-1,
+            max_task_retries=0,
+            **resources,
+        )
+
+
+Step = Callable[[Work[Any, Any], Any], Any]
+
+
+class _Worker:
+    """A process of the cluster: it has loaded what the work needs, and does a step with each row that comes."""
+
+    def __init__(self, work: Work[Any, Any], switch: Any, step: Step) -> None:
+        one_thread()
+        self._work, self._switch, self._step = work, switch, step
+        self._fault: A2MError | None = None
+        try:
+            work.start()
+        except A2MError as error:
+            self._fault = portable(error)
+        switch.note_begun.remote()
+
+    def __call__(self, batch: Any) -> dict[str, Any]:
+        return _stepped(batch, self._work, self._switch, self._step, self._fault)
+
+
+def _prepare(batch: Any, work: Work[Any, Any], switch: Any) -> dict[str, Any]:
+    one_thread()
+    return _stepped(batch, work, switch, lambda work, job: work.prepare(job), None)
+
+
+def _finish(batch: Any, work: Work[Any, Any], switch: Any) -> dict[str, Any]:
+    one_thread()
+    return _stepped(batch, work, switch, lambda work, performed: work.finish(performed), None)
+
+
+def _perform(work: Work[Any, Any], prepared: Any) -> Any:
+    return work.perform(prepared)
+
+
+def _do(work: Work[Any, Any], job: Any) -> Any:
+    return work.do(job)
+
+
+def _stepped(batch: Any, work: Work[Any, Any], switch: Any, step: Step, fault: A2MError | None) -> dict[str, Any]:
+    """A step done with each row; rows that an earlier step could do nothing with go through as they are."""
+    numbers, kinds, contents = batch["number"].to_pylist(), [], []
+    before = batch["kind"].to_pylist() if "kind" in batch.column_names else [_DONE] * len(numbers)
+    for kind, content in zip(before, batch["content"].to_pylist(), strict=True):
+        if kind == _DONE and fault is not None:
+            kind, content = _FAULT, pickle.dumps(fault)
+        elif kind == _DONE and _is_off(switch):
+            kind, content = _LEFT, b""
+        elif kind == _DONE:
+            try:
+                content = pickle.dumps(step(work, pickle.loads(content)))  # noqa: S301
+            except A2MError as error:
+                kind, content = _FAULT, pickle.dumps(portable(error))
+        kinds.append(kind)
+        contents.append(content)
+    return {
+        "number": np.array(numbers, np.int64),
+        "kind": np.array(kinds, np.int64),
+        "content": np.array(contents, object),
+    }
+
+
+def _is_off(switch: Any) -> bool:
+    import ray
+
+    try:
+        off: bool = ray.get(switch.is_off.remote())
+    except ray.exceptions.RayError:  # whoever gave out the work is gone
+        return True
+    return off
+
+
+class _Switch:
+    """Tells every process of the cluster when nothing new is to be begun."""
+
+    def __init__(self) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # Where this process is: then it is lost with it alone.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        self.actor = ray.remote(_SwitchActor).options(num_cpus=0, scheduling_strategy=here).remote()
+        self.is_off = False
+
+    def turn_off(self) -> None:
+        """From now on nothing new is begun."""
+        self.is_off = True
+        self.actor.turn_off.remote()
+
+    @property
+    def begun(self) -> int:
+        """How many processes could load what the work needs, or at least tell why not."""
+        import ray
+
+        return int(ray.get(self.actor.count_begun.remote()))
+
+
+class _SwitchActor:
+    def __init__(self) -> None:
+        self._off = False
+        self._begun = 0
+
+    def turn_off(self) -> None:
+        self._off = True
+
+    def is_off(self) -> bool:
+        return self._off
+
+    def note_begun(self) -> None:
+        self._begun += 1
+
+    def count_begun(self) -> int:
+        return self._begun
+
+
+@contextlib.contextmanager
+def _switch(stopping: Callable[[], bool]) -> Iterator[_Switch]:
+    """A switch that is turned off within a moment of ``stopping``."""
+    switch, ended = _Switch(), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_TICK):
+            if stopping() and not switch.is_off:
+                switch.turn_off()
+
+    thread = threading.Thread(target=watch, name="stopping", daemon=True)
+    thread.start()
+    try:
+        yield switch
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
