@@ -92,8 +92,8 @@ def children_of(process):
     return found.stdout.split()
 
 
-def wait_for_lines(output, count):
-    end = time.monotonic() + 120
+def wait_for_lines(output, count, patience=120):
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         with contextlib.suppress(OSError):
             if (output / "index.jsonl").read_bytes().count(b"\n") >= count:

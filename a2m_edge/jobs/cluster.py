@@ -7,6 +7,8 @@ import logging
 import os
 import pickle
 import signal
+import socket
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +31,7 @@ MOST_BLOCKS = 5000
 done; beyond, Ray's bookkeeping for each block would cost more than waiting for the others of a block."""
 
 _TICK = 0.2
+_PATIENCE = 10.0  # seconds in which a cluster must take a connection
 _DONE, _FAULT, _LEFT = range(3)
 """What a row holds: an answer, an error that ends the run, or nothing because the run was stopping."""
 
@@ -99,15 +102,15 @@ class RayEngine:
 
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[None]:
-    # What its core writes to standard error by itself is for those who develop it.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
 
     # Ray takes SIGTERM for itself when it connects; whoever runs us decides what that means.
     before = {number: signal.getsignal(number) for number in _HANDLED}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        _require_listener(address)
+        with _quiet_core():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
+    except (OSError, RuntimeError, ValueError) as error:
         raise DeviceError(
             f"no Ray cluster can be used at {address} ({_first_line(error)}): start one by  ray start --head  or check "
             f"the address"
@@ -122,6 +125,32 @@ def _connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Looks whether anybody listens at ``host:port``; Ray itself would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+
+
+@contextlib.contextmanager
+def _quiet_core() -> Iterator[None]:
+    """Keeps from standard error what Ray's core writes there for those who develop it."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # and then it tells that, while it begins
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _rows(
@@ -142,11 +171,11 @@ def _rows(
     if work.wants_gpu and gpus:
         actors = min(len(rows), workers or gpus)
         data = _actors(
-            data.map_batches(_prepare, fn_args=(work, switch.actor), batch_size=None, batch_format="pyarrow"),
+            data.map_batches(_prepare, fn_args=(work, switch.actor), batch_size=1, batch_format="pyarrow"),
             actors,
             (work, switch.actor, _perform),
             num_gpus=1,
-        ).map_batches(_finish, fn_args=(work, switch.actor), batch_size=None, batch_format="pyarrow")
+        ).map_batches(_finish, fn_args=(work, switch.actor), batch_size=1, batch_format="pyarrow")
     else:
         data = _actors(data, min(len(rows), workers or int(found["CPU"])), (work, switch.actor, _do), num_cpus=1)
     try:
@@ -168,7 +197,7 @@ def _actors(data: ray.data.Dataset, count: int, arguments: tuple[Any, ...], **re
             _Worker,
             fn_constructor_args=arguments,
             compute=ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
-            batch_size=None,
+            batch_size=1,
             batch_format="pyarrow",
             max_restarts=-1,
             max_task_retries=0,
