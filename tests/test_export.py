@@ -195,7 +195,13 @@ def test_large_weights_leave_the_graph_for_a_file_beside_it(graphs: dict[str, Gr
     require(check_graph(decoder.plan, tmp_path / "mel_decoder.onnx"))
 
 
-@pytest.mark.parametrize("opset", range(OPSET, NEWEST_OPSET + 1))
+OPSETS = [
+    pytest.param(opset, marks=[] if opset in (OPSET, NEWEST_OPSET) else pytest.mark.slow)
+    for opset in range(OPSET, NEWEST_OPSET + 1)
+]
+
+
+@pytest.mark.parametrize("opset", OPSETS)
 def test_every_opset_that_can_be_chosen(opset: int, tiny: Models, tmp_path: Path) -> None:
     plan = mel_decoder_plan(tiny)
     model = export_graph(plan, opset)

@@ -466,6 +466,7 @@ def ten_thousand(shared: Path) -> list[str]:
     return texts + curly + [comments[index] for index in plain]
 
 
+@pytest.mark.slow
 def test_clip_tokens_are_equal_on_ten_thousand_strings(shared: Path, kind: Callable[[str], EncoderModel]) -> None:
     encoder = kind("classic")
     texts = ten_thousand(shared)
