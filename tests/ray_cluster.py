@@ -34,6 +34,7 @@ class RayCluster:
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         # Short, since the names of sockets lie below it.
         self._folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        self._hosts = 0
         self._nodes: list[subprocess.Popen[bytes]] = []
         port = self.address.partition(":")[2]
         self._start(
@@ -62,8 +63,15 @@ class RayCluster:
         self._kill(self._nodes.pop())
 
     def _start(self, *arguments: str, cpus: int, gpus: int = 0) -> None:
+        # Each is a computer with an address of its own: whoever gives out the work belongs to the first.
+        self._hosts += 1
         log = self._folder / f"node-{len(self._nodes)}.log"
-        options = [f"--num-cpus={cpus}", f"--num-gpus={gpus}", f"--object-store-memory={MEMORY}"]
+        options = [
+            f"--node-ip-address=127.0.0.{self._hosts}",
+            f"--num-cpus={cpus}",
+            f"--num-gpus={gpus}",
+            f"--object-store-memory={MEMORY}",
+        ]
         with log.open("wb") as stream:
             node = subprocess.Popen(
                 [str(RAY), "start", *arguments, *options, "--block", "--disable-usage-stats"],

@@ -68,7 +68,7 @@ def test_ctrl_c_finishes_what_is_in_hand(works, undisturbed, cluster, tmp_path):
         os.kill(process.pid, signal.SIGINT)
         _, message = process.communicate(timeout=120)
     assert process.returncode == 130, message
-    assert "Traceback" not in message
+    assert "Traceback" not in message, message
     done = sounds(tmp_path)
     assert 0 < len(done) < 12
     assert done.items() <= undisturbed.items()
@@ -86,7 +86,7 @@ def test_what_is_lost_with_a_computer_is_done_by_the_others_in_the_very_same_fil
         cluster.kill_node()
         _, message = process.communicate(timeout=240)
     assert process.returncode == 1, message  # for the file that is no picture
-    assert "Traceback" not in message
+    assert "Traceback" not in message, message
     assert_whole(tmp_path, 13)
     assert sounds(tmp_path) == undisturbed
 

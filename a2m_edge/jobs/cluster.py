@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from a2m_edge.errors import A2MError, DeviceError, MissingExtraError
+from a2m_edge.jobs.gate import Gate, closing_gate, may_begin
 from a2m_edge.jobs.work import Answer, Job, Work, one_thread, portable
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ MOST_BLOCKS = 5000
 """Blocks of one round. With fewer jobs than that each job is a block of its own, and is answered as soon as it is
 done; beyond, Ray's bookkeeping for each block would cost more than waiting for the others of a block."""
 
-_TICK = 0.2
 _PATIENCE = 10.0  # seconds in which a cluster must take a connection
 _DONE, _FAULT, _LEFT = range(3)
 """What a row holds: an answer, an error that ends the run, or nothing because the run was stopping."""
@@ -74,28 +74,31 @@ class RayEngine:
         waiting = dict(enumerate(jobs))
         if not waiting:
             return
-        with _connected(self.address):
+        with _connected(self.address), closing_gate(stopping) as gate:
+            fault: A2MError | None = None
+            answered = 0
             for attempt in range(ATTEMPTS):
-                with _switch(stopping) as switch:
-                    fault: A2MError | None = None
-                    size = -(-len(waiting) // MOST_BLOCKS) if attempt == 0 else 1
-                    for number, kind, content in _rows(list(waiting.items()), size, work, switch, self.workers):
-                        if kind == _DONE:
-                            waiting.pop(number, None)
-                            yield pickle.loads(content)  # noqa: S301 - from our own processes
-                        elif kind == _FAULT:
-                            fault = fault or pickle.loads(content)  # noqa: S301
-                            switch.turn_off()
-                    if fault is not None:
-                        raise fault
-                    if switch.is_off or not waiting:
-                        return
-                    if switch.begun == 0:
-                        raise DeviceError(
-                            f"no process could begin on the Ray cluster at {self.address}: see that all its computers "
-                            f"have the same Python and the same a2m-edge"
-                        )
-                    _log.warning("%d jobs were lost with their processes and are tried again", len(waiting))
+                size = -(-len(waiting) // MOST_BLOCKS) if attempt == 0 else 1
+                for number, kind, content in _rows(list(waiting.items()), size, work, gate, self.workers):
+                    answered += kind != _LEFT
+                    if kind == _DONE:
+                        waiting.pop(number, None)
+                        yield pickle.loads(content)  # noqa: S301 - from our own processes
+                    elif kind == _FAULT:
+                        fault = fault or pickle.loads(content)  # noqa: S301
+                        gate.close()
+                    if gate.closed and answered >= gate.begun:
+                        break  # what was in hand is done; no need to see the others go by
+                if fault is not None:
+                    raise fault
+                if gate.closed or not waiting:
+                    return
+                if gate.ready == 0:
+                    raise DeviceError(
+                        f"no process could begin on the Ray cluster at {self.address}: see that all its computers have "
+                        f"the same Python and the same a2m-edge"
+                    )
+                _log.warning("%d jobs were lost with their processes and are tried again", len(waiting))
             for job in waiting.values():
                 yield work.lost(job, "it was lost, or its computer was")
 
@@ -154,7 +157,7 @@ def _quiet_core() -> Iterator[None]:
 
 
 def _rows(
-    jobs: Sequence[tuple[int, Any]], size: int, work: Work[Any, Any], switch: _Switch, workers: int | None
+    jobs: Sequence[tuple[int, Any]], size: int, work: Work[Any, Any], gate: Gate, workers: int | None
 ) -> Iterator[tuple[int, int, bytes]]:
     """One round: number, kind and content of what came of each job that was not lost."""
     import ray
@@ -171,13 +174,13 @@ def _rows(
     if work.wants_gpu and gpus:
         actors = min(len(rows), workers or gpus)
         data = _actors(
-            data.map_batches(_prepare, fn_args=(work, switch.actor), batch_size=1, batch_format="pyarrow"),
+            data.map_batches(_prepare, fn_args=(work, gate.keeper), batch_size=1, batch_format="pyarrow"),
             actors,
-            (work, switch.actor, _perform),
+            (work, gate.keeper, _perform),
             num_gpus=1,
-        ).map_batches(_finish, fn_args=(work, switch.actor), batch_size=1, batch_format="pyarrow")
+        ).map_batches(_finish, fn_args=(work, gate.keeper), batch_size=1, batch_format="pyarrow")
     else:
-        data = _actors(data, min(len(rows), workers or int(found["CPU"])), (work, switch.actor, _do), num_cpus=1)
+        data = _actors(data, min(len(rows), workers or int(found["CPU"])), (work, gate.keeper, _do), num_cpus=1)
     try:
         for batch in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             yield from zip(*(batch[name].to_pylist() for name in ("number", "kind", "content")), strict=True)
@@ -211,28 +214,28 @@ Step = Callable[[Work[Any, Any], Any], Any]
 class _Worker:
     """A process of the cluster: it has loaded what the work needs, and does a step with each row that comes."""
 
-    def __init__(self, work: Work[Any, Any], switch: Any, step: Step) -> None:
+    def __init__(self, work: Work[Any, Any], keeper: Any, step: Step) -> None:
         one_thread()
-        self._work, self._switch, self._step = work, switch, step
+        self._work, self._keeper, self._step = work, keeper, step
         self._fault: A2MError | None = None
         try:
             work.start()
         except A2MError as error:
             self._fault = portable(error)
-        switch.note_begun.remote()
+        keeper.note_ready.remote()
 
     def __call__(self, batch: Any) -> dict[str, Any]:
-        return _stepped(batch, self._work, self._switch, self._step, self._fault)
+        return _stepped(batch, self._work, self._keeper, self._step, self._fault)
 
 
-def _prepare(batch: Any, work: Work[Any, Any], switch: Any) -> dict[str, Any]:
+def _prepare(batch: Any, work: Work[Any, Any], keeper: Any) -> dict[str, Any]:
     one_thread()
-    return _stepped(batch, work, switch, lambda work, job: work.prepare(job), None)
+    return _stepped(batch, work, keeper, lambda work, job: work.prepare(job), None)
 
 
-def _finish(batch: Any, work: Work[Any, Any], switch: Any) -> dict[str, Any]:
+def _finish(batch: Any, work: Work[Any, Any], keeper: Any) -> dict[str, Any]:
     one_thread()
-    return _stepped(batch, work, switch, lambda work, performed: work.finish(performed), None)
+    return _stepped(batch, work, keeper, lambda work, performed: work.finish(performed), None)
 
 
 def _perform(work: Work[Any, Any], prepared: Any) -> Any:
@@ -243,14 +246,15 @@ def _do(work: Work[Any, Any], job: Any) -> Any:
     return work.do(job)
 
 
-def _stepped(batch: Any, work: Work[Any, Any], switch: Any, step: Step, fault: A2MError | None) -> dict[str, Any]:
+def _stepped(batch: Any, work: Work[Any, Any], keeper: Any, step: Step, fault: A2MError | None) -> dict[str, Any]:
     """A step done with each row; rows that an earlier step could do nothing with go through as they are."""
     numbers, kinds, contents = batch["number"].to_pylist(), [], []
-    before = batch["kind"].to_pylist() if "kind" in batch.column_names else [_DONE] * len(numbers)
+    first = "kind" not in batch.column_names
+    before = [_DONE] * len(numbers) if first else batch["kind"].to_pylist()
     for kind, content in zip(before, batch["content"].to_pylist(), strict=True):
         if kind == _DONE and fault is not None:
             kind, content = _FAULT, pickle.dumps(fault)
-        elif kind == _DONE and _is_off(switch):
+        elif first and not may_begin(keeper):
             kind, content = _LEFT, b""
         elif kind == _DONE:
             try:
@@ -264,78 +268,6 @@ def _stepped(batch: Any, work: Work[Any, Any], switch: Any, step: Step, fault: A
         "kind": np.array(kinds, np.int64),
         "content": np.array(contents, object),
     }
-
-
-def _is_off(switch: Any) -> bool:
-    import ray
-
-    try:
-        off: bool = ray.get(switch.is_off.remote())
-    except ray.exceptions.RayError:  # whoever gave out the work is gone
-        return True
-    return off
-
-
-class _Switch:
-    """Tells every process of the cluster when nothing new is to be begun."""
-
-    def __init__(self) -> None:
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        # Where this process is: then it is lost with it alone.
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        self.actor = ray.remote(_SwitchActor).options(num_cpus=0, scheduling_strategy=here).remote()
-        self.is_off = False
-
-    def turn_off(self) -> None:
-        """From now on nothing new is begun."""
-        self.is_off = True
-        self.actor.turn_off.remote()
-
-    @property
-    def begun(self) -> int:
-        """How many processes could load what the work needs, or at least tell why not."""
-        import ray
-
-        return int(ray.get(self.actor.count_begun.remote()))
-
-
-class _SwitchActor:
-    def __init__(self) -> None:
-        self._off = False
-        self._begun = 0
-
-    def turn_off(self) -> None:
-        self._off = True
-
-    def is_off(self) -> bool:
-        return self._off
-
-    def note_begun(self) -> None:
-        self._begun += 1
-
-    def count_begun(self) -> int:
-        return self._begun
-
-
-@contextlib.contextmanager
-def _switch(stopping: Callable[[], bool]) -> Iterator[_Switch]:
-    """A switch that is turned off within a moment of ``stopping``."""
-    switch, ended = _Switch(), threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(_TICK):
-            if stopping() and not switch.is_off:
-                switch.turn_off()
-
-    thread = threading.Thread(target=watch, name="stopping", daemon=True)
-    thread.start()
-    try:
-        yield switch
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _first_line(error: BaseException) -> str:
