@@ -22,6 +22,7 @@ from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
+from a2m_edge.jobs.processes import ProcessEngine
 from a2m_edge.score import Note
 from training.data.articaps import build_articaps, match
 from training.data.fluidsynth import SOUNDFONT
@@ -39,6 +40,7 @@ from training.data.realised import read_realisation
 from training.data.recordings import import_recordings
 from training.data.score_tables import TableCounts
 from training.evaluation.transcription import Transcriber, note_f1
+from training.jobs import JobRunner
 
 TABLES = Path(__file__).parent.parent / "training" / "checkpoints" / "composer.json"
 AUDIO = AudioFormat()
@@ -48,6 +50,16 @@ needs_fluidsynth = pytest.mark.skipif(
     shutil.which("fluidsynth") is None or not SOUNDFONT.is_file(),
     reason="FluidSynth or its soundfont is missing: apt install fluidsynth fluid-soundfont-gm",
 )
+
+
+def here() -> JobRunner:
+    """One process of this machine."""
+    return JobRunner(ProcessEngine(1))
+
+
+def blocks_of_words(blocks: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+    """``words`` of each block."""
+    return [words(block) for block in blocks]
 
 
 def words(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -62,7 +74,7 @@ def words(texts: Sequence[str]) -> NDArray[np.float32]:
 def test_pairs_keep_to_their_split_and_no_caption_serves_too_many(shared: Path, tmp_path: Path) -> None:
     captions = read_captions(shared / "data" / "musiccaps.csv")[::3]
     most = 12
-    statistics = build_articaps(shared / "data", captions, tmp_path, words, most=most, pictured_only=True)
+    statistics = build_articaps(shared / "data", captions, tmp_path, blocks_of_words, most=most, pictured_only=True)
     with (tmp_path / "articaps.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == statistics["pairs"] and len(rows) > 5000
@@ -147,13 +159,15 @@ def test_recordings_are_resampled_and_kept_in_their_split(tmp_path: Path) -> Non
     for name, rate in (("one", 44_100), ("two", 16_000)):
         time = np.arange(2 * rate) / rate
         soundfile.write(tmp_path / "audio" / f"{name}.wav", 0.3 * np.sin(2 * np.pi * 440 * time), rate)
-    made = list(import_recordings(captions, tmp_path / "audio", tmp_path / "out", AUDIO))
+    made = sorted(
+        import_recordings(captions, tmp_path / "audio", tmp_path / "out", AUDIO, here()), key=lambda path: path.name
+    )
     assert [path.parent.name for path in made] == [split_of("one"), split_of("two")]
     mels = [read_realisation(path).mel.astype(np.float32) for path in made]
     assert all(abs(mel.shape[1] - AUDIO.frames(2.0)) <= 1 for mel in mels)
     assert np.abs(mels[0][:, 40:100].mean(1) - mels[1][:, 40:100].mean(1))[5:20].max() < 0.3
     with pytest.raises(DataError, match="ytid"):
-        list(import_recordings(captions, tmp_path, tmp_path / "none", AUDIO))
+        list(import_recordings(captions, tmp_path, tmp_path / "none", AUDIO, here()))
 
 
 @pytest.mark.parametrize("content", ["", "ytid,caption\n1,2\n", "ytid,aspect_list,caption\na,not a list,b\n"])

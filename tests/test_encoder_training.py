@@ -84,8 +84,14 @@ def tiny_encoder(seed: int = 0) -> EncoderModel:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like shared/data: dark pictures are sad, bright ones amuse."""
+    """See ``write_data``."""
     folder = tmp_path_factory.mktemp("data")
+    write_data(folder)
+    return folder
+
+
+def write_data(folder: Path) -> None:
+    """A folder like shared/data: dark pictures are sad, bright ones amuse."""
     random = np.random.default_rng(0)
     utterances = ["art_style,painting,emotion,utterance,source,image_file,split"]
     paintings = ["file,style,artist,title,year,artemis_key,split,kind,artist_dead_70,crop,crop_note,name"]
@@ -113,7 +119,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "goemotions.tsv").write_text("\n".join(goemotions) + "\n", encoding="utf-8")
     lexicon = "word,valence,arousal,dominance\nsad,2,3.5,3\ndance,7,6.5,6\n"
     (folder / "lexicon_warriner.csv").write_text(lexicon, encoding="utf-8")
-    return folder
 
 
 def fake_feelings(rows: int = 64, size: int = 8, seed: int = 0) -> FeelingSet:
@@ -125,7 +130,7 @@ def fake_feelings(rows: int = 64, size: int = 8, seed: int = 0) -> FeelingSet:
     text[:, 0], image[:, 0] = 3 * sign, 3 * sign[: rows // 2]
     emotion = np.where(sign > 0, EMOTIONS.index("amusement"), EMOTIONS.index("sadness"))
     return FeelingSet(
-        words=np.array([f"utterance {row}" for row in range(rows)]),
+        words=tuple(f"utterance {row}" for row in range(rows)),
         text=(text / np.linalg.norm(text, axis=1, keepdims=True)).astype(np.float32),
         emotion=emotion,
         feeling=np.stack([sign, 0.5 * sign], 1).astype(np.float32),

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from a2m_edge.errors import MissingExtraError, OptionError
+from a2m_edge.errors import OptionError
+from training.command_options import (
+    CHECKPOINTS,
+    CheckpointMinutes,
+    Device,
+    Minutes,
+    Out,
+    Resume,
+    Seed,
+    Shared,
+    Start,
+    Steps,
+    need_torch,
+)
+from training.data_commands import register_data
 
 if TYPE_CHECKING:
     from training.trainer import RunOptions
-
-CHECKPOINTS = Path(__file__).parent / "checkpoints"
-TABLES = CHECKPOINTS / "composer.json"
-
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
-Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps of the whole run.")]
-Minutes = Annotated[float | None, typer.Option(help="End after this long, the learning rate annealed.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of weights and order of the data.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-CheckpointMinutes = Annotated[float, typer.Option(min=0.1, help="Minutes between checkpoints.")]
-Start = Annotated[Path | None, typer.Option(help="Checkpoint or weights to begin with.")]
-Shared = Annotated[Path, typer.Option(envvar="A2M_SHARED", help="Folder with data/ and weights/.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds ``data`` and ``train`` to the command line."""
     data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Build what the models are trained on.")
-    data.command("build")(build)
-    data.command("tables")(tables)
-    data.command("orchestrate")(orchestrate)
-    data.command("condition")(condition)
-    data.command("decode")(decode)
+    register_data(data)
     train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train the models.")
     train.command("encoder")(encoder)
     train.command("fusion")(fusion)
@@ -43,18 +39,6 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate)
     app.add_typer(data, name="data")
     app.add_typer(train, name="train")
-
-
-def need_torch() -> None:
-    """Refuses to go on where the training extra is not installed.
-
-    Raises:
-        MissingExtraError: torch cannot be imported.
-    """
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("torch", "train") from error
 
 
 def options(
@@ -72,131 +56,6 @@ def options(
     from training.trainer import RunOptions
 
     return RunOptions(out, steps, resume, seed, device, checkpoint_minutes, minutes, validate_every)
-
-
-def build(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
-    shared: Shared = Path("../shared"),
-    captions: Annotated[int | None, typer.Option(min=1, help="Use only so many captions, chosen by the seed.")] = None,
-    takes: Annotated[int, typer.Option(min=1, help="Realisations of each caption.")] = 1,
-    seconds: Annotated[float, typer.Option(min=2.0, help="Length of a realisation.")] = 30.0,
-    most: Annotated[int, typer.Option(min=1, help="Utterances that one caption may serve.")] = 40,
-    pictured_only: Annotated[bool, typer.Option(help="Leave out utterances without a picture.")] = False,
-    audio: Annotated[Path | None, typer.Option(help="Folder with <ytid>.wav: also keep MusicCaps' recordings.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
-    seed: Seed = 0,
-) -> None:
-    """Build ArtiCaps pairs and the realisations that the decoder learns from.
-
-    Writes articaps.csv, realisations/ and, with --audio, recordings/. What exists already is not made again.
-    """
-    need_torch()
-    import numpy as np
-    from rich.console import Console
-    from rich.progress import track
-
-    from a2m_edge.audio import AudioFormat
-    from training.data.articaps import build_articaps
-    from training.data.embeddings import embed_texts
-    from training.data.realisation import build_realisations, read_captions
-    from training.data.recordings import import_recordings
-    from training.models.encoders import load_encoder
-
-    console = Console(stderr=True)
-    every = read_captions(shared / "data" / "musiccaps.csv")
-    order = np.random.default_rng(seed).permutation(len(every))
-    chosen = [every[index] for index in order[:captions]]
-    if not (out / "articaps.csv").exists():
-        with console.status("matching utterances with captions"):
-            sentences = load_encoder("a2m-s")
-            statistics = build_articaps(
-                shared / "data",
-                chosen,
-                out,
-                lambda texts: embed_texts(sentences, list(texts)),
-                most=most,
-                pictured_only=pictured_only,
-            )
-        console.print(f"{statistics['pairs']} pairs, {statistics['dropped']} utterances found no caption")
-    made = build_realisations(
-        chosen,
-        out / "realisations",
-        tables=TABLES,
-        takes=takes,
-        seconds=seconds,
-        seed=seed,
-        workers=workers or os.cpu_count() or 1,
-    )
-    for _ in track(made, "realisations", total=takes * len(chosen), console=console):
-        pass
-    if audio is not None:
-        for _ in track(import_recordings(chosen, audio, out / "recordings", AudioFormat()), "recordings", len(chosen)):
-            pass
-
-
-def tables(
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = TABLES,
-    shared: Shared = Path("../shared"),
-) -> None:
-    """Estimate the composer's tables from the CC0 OpenScore corpora."""
-    need_torch()
-    from training.data.score_tables import build_score_tables
-
-    scores = shared / "data" / "scores"
-    result = build_score_tables([scores / "lieder.zip", scores / "quartets.zip"], out)
-    typer.echo(f"{out}: tables from {result['scores']} scores")
-
-
-def orchestrate(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
-    shared: Shared = Path("../shared"),
-    train_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to train on.")] = 110.0,
-    held_out_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to measure on.")] = 6.0,
-    seed: Seed = 0,
-) -> None:
-    """Render the CC0 scores, re-orchestrated over the palette: what the vocoder learns from."""
-    need_torch()
-    from training.data.orchestration import build_orchestrations
-
-    build_orchestrations(
-        shared / "data" / "scores", out, train_minutes=train_minutes, held_out_minutes=held_out_minutes, seed=seed
-    )
-    typer.echo(f"{out}: recordings in train/ and held_out/")
-
-
-def condition(
-    pairs: Annotated[Path, typer.Option(help="articaps.csv of a data folder.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.npz).")],
-    shared: Shared = Path("../shared"),
-    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
-    / "encoder",
-    fusion_checkpoint: Annotated[Path, typer.Option("--fusion", help="Fusion checkpoint.")] = CHECKPOINTS / "fusion",
-) -> None:
-    """Compute the fused embeddings of all pairs, for training the decoder on them."""
-    need_torch()
-    from training.data.conditions import build_conditions
-    from training.models.encoders import load_encoder
-    from training.models.fusion import load_fusion
-
-    count = build_conditions(
-        pairs, shared / "data", load_encoder(encoder_checkpoint), load_fusion(fusion_checkpoint), out
-    )
-    typer.echo(f"{out}: {count} fused embeddings")
-
-
-def decode(
-    data: Annotated[Path, typer.Option(help="Folder of  a2m-edge data build.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
-    decoder_checkpoint: Annotated[Path, typer.Option("--decoder", help="Decoder checkpoint.")] = CHECKPOINTS
-    / "decoder",
-    every: Annotated[int, typer.Option(min=1, help="Take one realisation of so many.")] = 8,
-) -> None:
-    """Decode realisations with a trained decoder, for the vocoder to learn from what it will be fed."""
-    need_torch()
-    from training.data.decoded import write_decoded
-
-    count = write_decoded(decoder_checkpoint, data / "realisations" / "train", out, every)
-    typer.echo(f"{out}: {count} decoded recordings")
 
 
 def encoder(
@@ -235,6 +94,7 @@ def fusion(
     encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
     / "encoder",
     pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
     batch: Annotated[int, typer.Option(min=2, help="Utterances in a step.")] = 256,
     minutes: Minutes = None,
@@ -248,7 +108,15 @@ def fusion(
     run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every)
     from training.trainers.fusion import train_fusion
 
-    train_fusion(run, data=shared / "data", encoder=encoder_checkpoint, articaps=pairs, most=most, batch=batch)
+    train_fusion(
+        run,
+        data=shared / "data",
+        encoder=encoder_checkpoint,
+        articaps=pairs,
+        embeddings=embeddings,
+        most=most,
+        batch=batch,
+    )
 
 
 def decoder(

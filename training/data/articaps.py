@@ -6,9 +6,11 @@ that no painting and no clip is in two splits.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +18,19 @@ from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import EMOTIONS
+from a2m_edge.output import written_aside
 from training.data.caption_palette import caption_feeling
 from training.data.feelings import EMOTION_SIGNS, ArousalLexicon, Utterance, read_utterances, utterance_arousal
 from training.data.realisation import Caption
+from training.jobs import make_folder
 
 COLUMNS = ("painting", "picture", "emotion", "utterance", "valence", "arousal", "clip", "similarity", "split")
+SPLITS = ("train", "val", "test")
 FEELING_WEIGHT = 0.25
 BLOCK = 2048
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts to sentence embeddings, float32 [N, D], each of length 1."""
+Embed = Callable[[Sequence[Sequence[str]]], Iterable[NDArray[np.float32]]]
+"""Blocks of texts to the sentence embeddings of each block in order, float32 [N, D], each of length 1."""
 
 
 def match(
@@ -77,7 +82,7 @@ def build_articaps(
         data: folder with ``artemis.csv`` and ``lexicon_warriner.csv``.
         captions: from ``training.data.realisation.read_captions``.
         out: folder to write.
-        embed: sentence embeddings.
+        embed: sentence embeddings; called once, with all texts in blocks of at most ``BLOCK``.
         most: utterances that one caption may serve.
         pictured_only: leave out utterances whose painting has no picture.
 
@@ -86,22 +91,29 @@ def build_articaps(
 
     Raises:
         DataError: a table is missing or nothing can be matched.
+        OutputError: the files cannot be written.
     """
     utterances = [one for one in read_utterances(data) if one.picture or not pictured_only]
     felt = utterance_feelings(utterances, data)
     caption_feelings = np.array([caption_feeling(caption.aspects, caption.text) for caption in captions], np.float32)
-    caption_embeddings = embed([caption.text for caption in captions])
+    clips_of, blocks_of = {}, {}
+    for split in SPLITS:
+        here = [index for index, one in enumerate(utterances) if one.split == split]
+        clips_of[split] = np.array([index for index, caption in enumerate(captions) if caption.split == split])
+        if not here or not len(clips_of[split]):
+            raise DataError(f"The split {split} has no utterances or no captions: the tables are incomplete.")
+        blocks_of[split] = [here[begin : begin + BLOCK] for begin in range(0, len(here), BLOCK)]
+    caption_texts = [caption.text for caption in captions]
+    caption_blocks = [caption_texts[begin : begin + BLOCK] for begin in range(0, len(captions), BLOCK)]
+    blocks = [[utterances[index].text for index in block] for split in SPLITS for block in blocks_of[split]]
+    embedded = iter(embed([*caption_blocks, *blocks]))
+    caption_embeddings = np.concatenate(list(islice(embedded, len(caption_blocks))))
     rows: list[tuple[object, ...]] = []
     dropped = 0
-    for split in ("train", "val", "test"):
-        here = [index for index, one in enumerate(utterances) if one.split == split]
-        clips = np.array([index for index, caption in enumerate(captions) if caption.split == split])
-        if not here or not len(clips):
-            raise DataError(f"The split {split} has no utterances or no captions: the tables are incomplete.")
+    for split, clips in clips_of.items():
         used = np.zeros(len(clips), np.int64)
-        for begin in range(0, len(here), BLOCK):
-            block = here[begin : begin + BLOCK]
-            similarity = embed([utterances[index].text for index in block]) @ caption_embeddings[clips].T
+        for block in blocks_of[split]:
+            similarity = next(embedded) @ caption_embeddings[clips].T
             distance = np.linalg.norm(felt[block][:, None] - caption_feelings[clips][None], axis=2)
             for row, (index, choice) in enumerate(zip(block, match(similarity, distance, used, most), strict=True)):
                 if choice < 0:
@@ -122,22 +134,22 @@ def build_articaps(
                         split,
                     )
                 )
-    out.mkdir(parents=True, exist_ok=True)
-    unfinished = out / "articaps.csv.part"
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-    unfinished.rename(out / "articaps.csv")
+    make_folder(out)
     statistics: dict[str, object] = {
         "pairs": len(rows),
         "dropped": dropped,
         "paintings": len({row[0] for row in rows}),
         "clips": len({row[6] for row in rows}),
         "mean_similarity": round(float(np.mean([float(str(row[7])) for row in rows])), 4),
-        "splits": {split: sum(row[8] == split for row in rows) for split in ("train", "val", "test")},
+        "splits": {split: sum(row[8] == split for row in rows) for split in SPLITS},
         "most_utterances_per_caption": most,
         "feeling_weight": FEELING_WEIGHT,
     }
-    (out / "articaps.json").write_text(json.dumps(statistics, indent=1) + "\n", encoding="utf-8")
+    with written_aside(out / "articaps.json") as stream:
+        stream.write((json.dumps(statistics, indent=1) + "\n").encode())
+    # The pairs come last: where they are, everything is.
+    with written_aside(out / "articaps.csv") as stream:
+        writer = csv.writer(codecs.getwriter("utf-8")(stream))
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
     return statistics

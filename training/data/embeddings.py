@@ -30,7 +30,6 @@ def embed_texts(
     return found
 
 
-@torch.inference_mode()
 def embed_pictures(
     encoder: EncoderModel,
     archive: PictureArchive,
@@ -39,14 +38,26 @@ def embed_pictures(
     batch: int = 32,
 ) -> NDArray[np.float32]:
     """float32 [len(pictures), D]."""
-    tower = encoder.image.to(device)
-    facts = encoder.image_preprocessing
-    mean, std = np.array(facts.mean, np.float32), np.array(facts.std, np.float32)
     found = [np.zeros((0, encoder.embedding_size), np.float32)]
     for first in range(0, len(pictures), batch):
         squares = np.stack([archive.square(picture) for picture in pictures[first : first + batch]])
-        pixels = torch.from_numpy((squares.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
+        found.append(embed_squares(encoder, squares, device, batch))
+    return np.concatenate(found)
+
+
+@torch.inference_mode()
+def embed_squares(
+    encoder: EncoderModel, squares: NDArray[np.uint8], device: torch.device = CPU, batch: int = 32
+) -> NDArray[np.float32]:
+    """Pictures as ``PictureArchive.square`` gives them, uint8 [n, size, size, 3], as float32 [n, D]."""
+    tower = encoder.image.to(device)
+    facts = encoder.image_preprocessing
+    mean, std = np.array(facts.mean, np.float32), np.array(facts.std, np.float32)
+    found = np.zeros((len(squares), encoder.embedding_size), np.float32)
+    for first in range(0, len(squares), batch):
+        some = squares[first : first + batch]
+        pixels = torch.from_numpy((some.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
         with torch.autocast(device.type, torch.bfloat16):
             embeddings = tower(pixels.to(device, memory_format=torch.channels_last))
-        found.append(embeddings.float().cpu().numpy())
-    return np.concatenate(found)
+        found[first : first + len(some)] = embeddings.float().cpu().numpy()
+    return found

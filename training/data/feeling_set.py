@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
+from a2m_edge.output import written_aside
 from training.data.embeddings import embed_pictures, embed_texts
 from training.data.feelings import (
     EMOTION_SIGNS,
     ArousalLexicon,
+    Picture,
     PictureArchive,
     read_oasis,
     read_paintings,
     read_utterances,
     utterance_arousal,
 )
+from training.jobs import make_folder
 from training.models.encoder_model import EncoderModel
+from training.models.fingerprint import fingerprint
+
+PAINTINGS = "paintings.zip"
+PHOTOGRAPHS = "oasis.zip"
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class FeelingSet:
     """Rows are utterances; a row may point to a picture.
 
     Attributes:
-        words: the utterances, strings [rows].
+        words: the utterances, [rows].
         text: float32 [rows, D], their embeddings.
         emotion: int64 [rows], index into ``EMOTIONS``.
         feeling: float32 [rows, 2], valence and arousal in [-1, 1].
@@ -40,7 +48,7 @@ class FeelingSet:
         norms: float32 [photographs, 2], valence and arousal in [-1, 1].
     """
 
-    words: NDArray[np.str_]
+    words: tuple[str, ...]
     text: NDArray[np.float32]
     emotion: NDArray[np.int64]
     feeling: NDArray[np.float32]
@@ -56,6 +64,73 @@ class FeelingSet:
         return seen, np.array([float(signs[self.picture == row].mean()) for row in seen])
 
 
+@dataclass(frozen=True)
+class FeelingTable:
+    """The rows of a ``FeelingSet`` before anything is embedded.
+
+    Attributes:
+        words, emotion, feeling, picture, norms: as there.
+        paintings, photographs: the pictures whose embeddings are ``image`` and ``photograph`` there.
+    """
+
+    words: tuple[str, ...]
+    emotion: NDArray[np.int64]
+    feeling: NDArray[np.float32]
+    picture: NDArray[np.int64]
+    paintings: tuple[Picture, ...]
+    photographs: tuple[Picture, ...]
+    norms: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, data: Path, split: str, most: int | None = None) -> FeelingTable:
+        """What ArtEmis (and for training OASIS) holds for a split; see ``embed_feelings``.
+
+        Raises:
+            DataError: a table is missing or damaged, or holds nothing of the split.
+        """
+        utterances = [utterance for utterance in read_utterances(data) if utterance.split == split]
+        if not utterances:
+            raise DataError(f"{data / 'artemis.csv'} holds no utterance of the split {split!r}")
+        utterances = sorted(utterances, key=lambda utterance: not utterance.picture)[:most]
+        words = tuple(utterance.text for utterance in utterances)
+        shown = {utterance.picture for utterance in utterances}
+        paintings = tuple(painting for painting in read_paintings(data) if painting.file in shown)
+        row = {painting.file: index for index, painting in enumerate(paintings)}
+        emotion = np.array([utterance.emotion for utterance in utterances])
+        lexical = ArousalLexicon(data)(words)
+        photographs, norms = read_oasis(data)
+        if split != "train":
+            photographs, norms = [], norms[:0]
+        return cls(
+            words=words,
+            emotion=emotion,
+            feeling=np.stack([EMOTION_SIGNS[emotion], utterance_arousal(emotion, lexical)], 1),
+            picture=np.array([row.get(utterance.picture, -1) for utterance in utterances]),
+            paintings=paintings,
+            photographs=tuple(photographs),
+            norms=norms,
+        )
+
+    def embedded(
+        self,
+        text: NDArray[np.float32],
+        image: NDArray[np.float32],
+        photograph: NDArray[np.float32],
+        picture: NDArray[np.int64] | None = None,
+    ) -> FeelingSet:
+        """The rows with their embeddings; ``picture`` where ``image`` has other rows than ``paintings``."""
+        return FeelingSet(
+            words=self.words,
+            text=text,
+            emotion=self.emotion,
+            feeling=self.feeling,
+            picture=self.picture if picture is None else picture,
+            image=image,
+            photograph=photograph,
+            norms=self.norms,
+        )
+
+
 def embed_feelings(
     encoder: EncoderModel,
     data: Path,
@@ -64,6 +139,7 @@ def embed_feelings(
     most: int | None = None,
     device: torch.device | None = None,
     cache: Path | None = None,
+    embeddings: Path | None = None,
 ) -> dict[str, FeelingSet]:
     """Embeds what ArtEmis (and for training OASIS) holds for each of ``splits``.
 
@@ -73,47 +149,103 @@ def embed_feelings(
         splits: of train, val, test.
         most: utterances to take of each split at most; those of paintings with a picture come first.
         device: where to compute.
-        cache: folder that keeps the embeddings for the next call; it must serve one encoder alone.
+        cache: folder that keeps the embeddings for the next call.
+        embeddings: folder that ``a2m-edge data embed`` wrote; nothing is computed then.
 
     Raises:
-        DataError: a table or an archive is missing or damaged.
+        DataError: a table or an archive is missing or damaged; or kept embeddings are, or are not those of this encoder
+            and these data.
+        OutputError: ``cache`` cannot be written.
     """
+    known = fingerprint(encoder).whole if cache or embeddings else ""
     found = {}
     for split in splits:
-        file = cache / f"feelings-{split}.npz" if cache else None
-        if file is not None and file.exists():
-            with np.load(file, allow_pickle=False) as kept:
-                found[split] = FeelingSet(**dict(kept))
+        table = FeelingTable.read(data, split, most)
+        if embeddings is not None:
+            found[split] = read_feelings(feelings_file(embeddings, split), table, known)
             continue
-        found[split] = _embed_split(encoder, data, split, most, device or torch.device("cpu"))
+        file = feelings_file(cache, split) if cache else None
+        if file is not None and file.exists():
+            found[split] = read_feelings(file, table, known)
+            continue
+        found[split] = _embed_table(encoder, data, table, device or torch.device("cpu"))
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            arrays: Mapping[str, Any] = vars(found[split])
-            np.savez(file, **arrays)
+            make_folder(file.parent)
+            write_feelings(file, found[split], known)
     return found
 
 
-def _embed_split(encoder: EncoderModel, data: Path, split: str, most: int | None, device: torch.device) -> FeelingSet:
-    utterances = [utterance for utterance in read_utterances(data) if utterance.split == split]
-    if not utterances:
-        raise DataError(f"{data / 'artemis.csv'} holds no utterance of the split {split!r}")
-    utterances = sorted(utterances, key=lambda utterance: not utterance.picture)[:most]
-    shown = {utterance.picture for utterance in utterances}
+def feelings_file(folder: Path, split: str) -> Path:
+    """Where the embeddings of a split are kept in a folder."""
+    return folder / f"feelings-{split}.npz"
+
+
+def write_feelings(file: Path, feelings: FeelingSet, encoder: str) -> None:
+    """Keeps embeddings, whole or not at all.
+
+    Args:
+        file: to write.
+        feelings: whose embeddings are kept, and a hash of each utterance: the rest is in the tables.
+        encoder: ``Fingerprint.whole`` of what made them.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with written_aside(file) as stream:
+        np.savez(
+            stream,
+            encoder=np.array(encoder),
+            words=_hashes(feelings.words),
+            text=feelings.text,
+            picture=feelings.picture,
+            image=feelings.image,
+            photograph=feelings.photograph,
+        )
+
+
+def read_feelings(file: Path, table: FeelingTable, encoder: str) -> FeelingSet:
+    """The embeddings of a table from a file, which may have further rows behind it.
+
+    Args:
+        file: that ``write_feelings`` wrote.
+        table: of the same split.
+        encoder: ``Fingerprint.whole`` that the file must have.
+
+    Raises:
+        DataError: the file is missing or damaged, or has been made by another encoder or from other data.
+    """
+    again = "delete it, and let it be made again (a2m-edge data embed)"
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+            if "encoder" not in kept:
+                raise DataError(f"{file} does not say whose embeddings it holds: {again}")
+            if str(kept["encoder"]) != encoder:
+                raise DataError(
+                    f"{file} holds the embeddings of another encoder: give the one that made them, or {again}"
+                )
+            rows = len(table.words)
+            if not np.array_equal(kept["words"][:rows], _hashes(table.words)):
+                raise DataError(f"{file} holds embeddings of other utterances than the tables: {again}")
+            photograph = kept["photograph"]
+            if len(photograph) != len(table.photographs):
+                raise DataError(f"{file} holds embeddings of other photographs than the tables: {again}")
+            return table.embedded(kept["text"][:rows], kept["image"], photograph, kept["picture"][:rows])
+    except FileNotFoundError as error:
+        raise DataError(f"there are no embeddings {file}: run  a2m-edge data embed -o {file.parent}") from error
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, NotImplementedError) as error:
+        raise DataError(f"{file} is damaged ({error}): {again}") from error
+
+
+def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """A number for each text that no other one is likely to have, uint64 [n]."""
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def _embed_table(encoder: EncoderModel, data: Path, table: FeelingTable, device: torch.device) -> FeelingSet:
     size = encoder.image_preprocessing.size
-    paintings = [painting for painting in read_paintings(data) if painting.file in shown]
-    row = {painting.file: index for index, painting in enumerate(paintings)}
-    emotion = np.array([utterance.emotion for utterance in utterances])
-    lexical = ArousalLexicon(data)([utterance.text for utterance in utterances])
-    photographs, norms = read_oasis(data)
-    if split != "train":
-        photographs, norms = [], norms[:0]
-    return FeelingSet(
-        words=np.array([utterance.text for utterance in utterances]),
-        text=embed_texts(encoder, [utterance.text for utterance in utterances], device),
-        emotion=emotion,
-        feeling=np.stack([EMOTION_SIGNS[emotion], utterance_arousal(emotion, lexical)], 1),
-        picture=np.array([row.get(utterance.picture, -1) for utterance in utterances]),
-        image=embed_pictures(encoder, PictureArchive(data / "paintings.zip", size), paintings, device),
-        photograph=embed_pictures(encoder, PictureArchive(data / "oasis.zip", size), photographs, device),
-        norms=norms,
+    return table.embedded(
+        embed_texts(encoder, table.words, device),
+        embed_pictures(encoder, PictureArchive(data / PAINTINGS, size), table.paintings, device),
+        embed_pictures(encoder, PictureArchive(data / PHOTOGRAPHS, size), table.photographs, device),
     )

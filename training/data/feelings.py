@@ -160,6 +160,13 @@ class PictureArchive:
         except (OSError, zipfile.BadZipFile) as error:
             raise DataError(f"the pictures {self._path} cannot be read: {error}") from error
 
+    def checksum(self, picture: Picture) -> int:
+        """CRC-32 of the picture's file as the archive states it, without reading the file; DataError if it has none."""
+        try:
+            return self._zip.getinfo(picture.file).CRC
+        except KeyError as error:
+            raise DataError(f"{self._path} holds no {picture.file}: fetch the archive and its table again") from error
+
     def whole(self, picture: Picture) -> Image.Image:
         """The picture as it is, RGB."""
         try:

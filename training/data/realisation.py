@@ -10,10 +10,8 @@ import ast
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import mido
@@ -25,10 +23,13 @@ from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting, Feeling, Palette
+from a2m_edge.jobs.work import Work
+from a2m_edge.output import written_aside
 from a2m_edge.score import Note, Score
 from training.data.caption_palette import caption_feeling, caption_palette
 from training.data.fluidsynth import SOUNDFONT, as_midi_file, render
 from training.data.realised import write_realisation
+from training.jobs import JobRunner, Lost, make_folder
 
 GAIN = 2.5
 """From FluidSynth's level to ours. One factor for all clips: the decoder learns loudness from velocity alone."""
@@ -192,9 +193,14 @@ def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioForma
     """Composes, plays and records one recipe as ``out/<split>/<clip>_<seed>.npz`` and ``.flac``.
 
     The archive holds ``mel`` float16 [bands, T], ``notes`` float32 [N, 5] (start, seconds, pitch, velocity, role),
-    ``casting`` float32 [P] and ``feeling`` float32 [2] (valence, arousal).
+    ``casting`` float32 [P] and ``feeling`` float32 [2] (valence, arousal). It is written last: where it is, both are,
+    and nothing is made again.
+
+    Raises:
+        DataError: FluidSynth or its soundfont is missing.
+        OutputError: a file cannot be written.
     """
-    place = out / recipe.split / f"{recipe.clip}_{recipe.seed}.npz"
+    place = realisation_file(recipe, out)
     if place.exists():
         return place
     notes = compose(recipe, tables).notes
@@ -202,8 +208,9 @@ def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioForma
     samples = perform(notes, recipe.casting, audio.seconds(frames), audio.sample_rate, soundfont)
     samples = brightness(samples, audio.sample_rate, recipe.feeling[0][1])
     samples = np.tanh(samples) if np.abs(samples).max() > 0.95 else samples
-    place.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(place.with_suffix(".flac"), samples, audio.sample_rate, subtype="PCM_16")
+    make_folder(place.parent)
+    with written_aside(place.with_suffix(".flac")) as stream:
+        soundfile.write(stream, samples, audio.sample_rate, format="FLAC", subtype="PCM_16")
     write_realisation(
         place,
         mel=log_mel(samples, audio),
@@ -214,27 +221,55 @@ def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioForma
     return place
 
 
+def realisation_file(recipe: Recipe, out: Path) -> Path:
+    """Where the archive of a recipe is written below ``out``."""
+    return out / recipe.split / f"{recipe.clip}_{recipe.seed}.npz"
+
+
+@dataclass(frozen=True)
+class RealisationWork(Work[Recipe, Path | Lost]):
+    """Realises a recipe; the arguments are those of ``realise``, ``out`` an absolute path."""
+
+    out: Path
+    tables: ComposerTables
+    audio: AudioFormat
+    soundfont: Path
+
+    def perform(self, prepared: Recipe) -> Path:
+        """See ``realise``."""
+        return realise(prepared, self.out, self.tables, self.audio, self.soundfont)
+
+    def lost(self, job: Recipe, ending: str) -> Lost:
+        """Names the clip."""
+        return Lost(f"clip {job.clip}", ending)
+
+
 def build_realisations(
-    captions: list[Caption],
+    captions: Sequence[Caption],
     out: Path,
     *,
     tables: Path,
+    runner: JobRunner,
     takes: int = 1,
     seconds: float = 30.0,
     seed: int = 0,
-    workers: int = 2,
     soundfont: Path = SOUNDFONT,
 ) -> Iterator[Path]:
-    """Realises every caption ``takes`` times; yields each file as it is done and passes over those that exist.
+    """Realises every caption ``takes`` times and yields each file that is made; those that exist are passed over.
 
     Raises:
-        DataError: FluidSynth or the soundfont is missing.
+        DataError: FluidSynth or the soundfont is missing; or clips were lost, and all others are done.
         BundleError: ``tables`` cannot be read.
+        OutputError: a file cannot be written.
+        SystemExit, KeyboardInterrupt: stopped by a signal; see ``JobRunner.run``.
     """
-    audio = AudioFormat()
-    recipes = [recipe_for(caption, take, seconds, seed) for take in range(takes) for caption in captions]
-    work = partial(realise, out=out, tables=ComposerTables.read(tables), audio=audio, soundfont=soundfont)
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(work, recipes, chunksize=4)
+    place = out.absolute()
+    recipes = (recipe_for(caption, take, seconds, seed) for take in range(takes) for caption in captions)
+    jobs = [recipe for recipe in recipes if not realisation_file(recipe, place).exists()]
+    work = RealisationWork(place, ComposerTables.read(tables), AudioFormat(), soundfont)
+    if jobs:
+        yield from runner.run(jobs, work, "realisations")
     facts = {"takes": takes, "seconds": seconds, "seed": seed, "captions": len(captions), "soundfont": soundfont.name}
-    (out / "realisations.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    make_folder(place)
+    with written_aside(place / "realisations.json") as stream:
+        stream.write((json.dumps(facts, indent=1) + "\n").encode())

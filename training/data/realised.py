@@ -14,6 +14,7 @@ from torch import Tensor
 
 from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import DataError
+from a2m_edge.output import written_aside
 from a2m_edge.score import Note, ScoreLayout
 
 Clip = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -102,10 +103,9 @@ def write_realisation(
     casting: NDArray[np.float32],
     feeling: tuple[float, float],
 ) -> None:
-    """Writes one realisation aside and then under its name, which appears whole or not at all."""
+    """Writes one realisation, whole or not at all; raises ``OutputError`` where that cannot be done."""
     rows = [(note.start, note.seconds, note.pitch, note.velocity, note.role) for note in notes]
-    unfinished = place.with_suffix(".part")
-    with unfinished.open("wb") as stream:
+    with written_aside(place) as stream:
         np.savez(
             stream,
             mel=mel.astype(np.float16),
@@ -113,7 +113,6 @@ def write_realisation(
             casting=casting,
             feeling=np.array(feeling, np.float32),
         )
-    unfinished.rename(place)
 
 
 def read_realisation(path: Path) -> Realisation:

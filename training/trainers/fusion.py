@@ -199,6 +199,7 @@ def train_fusion(
     data: Path,
     encoder: str | Path,
     articaps: Path | None = None,
+    embeddings: Path | None = None,
     most: int | None = None,
     batch: int = 256,
 ) -> None:
@@ -209,6 +210,8 @@ def train_fusion(
         data: folder of ``artemis.csv``, ``paintings.zip``, ``oasis.zip``, ``musiccaps.csv`` and their tables.
         encoder: what ``load_encoder`` takes.
         articaps: ``articaps.csv`` that ``a2m-edge data build`` wrote.
+        embeddings: folder that ``a2m-edge data embed`` wrote with this encoder; without it the embeddings are
+            computed, and kept in ``options.out``.
         most: utterances to learn from at most.
         batch: utterances in a step.
 
@@ -219,7 +222,9 @@ def train_fusion(
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     model = load_encoder(encoder)
-    sets = embed_feelings(model, data, ["train", "val"], most=most, device=device, cache=options.out)
+    sets = embed_feelings(
+        model, data, ["train", "val"], most=most, device=device, cache=options.out, embeddings=embeddings
+    )
     matched = read_matches(articaps, data / "musiccaps.csv") if articaps else None
     palettes, rooms = palette_targets(sets["train"], matched)
     fusion = Fusion(FusionConfig(embedding_size=model.embedding_size))

@@ -1,0 +1,35 @@
+"""What the researcher's commands share: their options, and what they need to be installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from a2m_edge.errors import MissingExtraError
+
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+TABLES = CHECKPOINTS / "composer.json"
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
+Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps of the whole run.")]
+Minutes = Annotated[float | None, typer.Option(help="End after this long, the learning rate annealed.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights and order of the data.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+CheckpointMinutes = Annotated[float, typer.Option(min=0.1, help="Minutes between checkpoints.")]
+Start = Annotated[Path | None, typer.Option(help="Checkpoint or weights to begin with.")]
+Shared = Annotated[Path, typer.Option(envvar="A2M_SHARED", help="Folder with data/ and weights/.")]
+
+
+def need_torch() -> None:
+    """Refuses to go on where the training extra is not installed.
+
+    Raises:
+        MissingExtraError: torch cannot be imported.
+    """
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("torch", "train") from error

@@ -1,0 +1,169 @@
+"""Jobs whose answers are files: done by any engine, shown, stopped after those in hand, and gone on with later."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+from a2m_edge.errors import DataError, OutputError
+from a2m_edge.jobs.work import Engine, Work
+
+Job = TypeVar("Job")
+
+Show = Callable[[Iterable[Path], str, int], Iterable[Path]]
+"""Passes answers on, and shows how many of so many there are under a title."""
+
+_LOCK = ".lock"
+_ASIDE = re.compile(r"\.[0-9a-f]{16}\.part")
+"""What ``a2m_edge.output.written_aside`` calls a file that is not finished."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Stands for the file of a job that ended its process each time it was tried.
+
+    Attributes:
+        name: of the job, in a few words.
+        ending: how the process ended, in a few words.
+    """
+
+    name: str
+    ending: str
+
+
+def _unshown(answers: Iterable[Path], title: str, total: int) -> Iterable[Path]:
+    return answers
+
+
+def _unsaid(message: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class JobRunner:
+    """What does the jobs of a command.
+
+    Attributes:
+        engine: where they are done.
+        show: shows how they go on.
+        say: tells the user a sentence.
+    """
+
+    engine: Engine
+    show: Show = _unshown
+    say: Callable[[str], None] = _unsaid
+
+    def run(self, jobs: Sequence[Job], work: Work[Job, Path | Lost], title: str) -> Iterator[Path]:
+        """Does jobs and yields the file that each made, as they come.
+
+        The first Ctrl-C, or SIGTERM, ends it after the jobs in hand, the second at once.
+
+        Args:
+            jobs: independent of each other.
+            work: makes one file of each, whole or not at all.
+            title: what is made, in a word or two.
+
+        Raises:
+            DataError: jobs were lost; the others are done.
+            OutputError: the files lie on another computer.
+            A2MError: no further job can be done; see ``Engine.run``.
+            SystemExit: stopped by a signal.
+            KeyboardInterrupt: at the second Ctrl-C.
+        """
+        lost: list[Lost] = []
+        done = 0
+        with _Stopping(self.say) as stopping:
+
+            def answers() -> Generator[Path, None, None]:
+                for answer in self.engine.run(jobs, work, lambda: stopping.number is not None):
+                    if isinstance(answer, Lost):
+                        lost.append(answer)
+                    elif not answer.exists():
+                        raise OutputError(
+                            f"{answer.parent} is not one folder for all computers: {answer.name} was written to "
+                            f"another one; name a folder that all of them share"
+                        )
+                    else:
+                        yield answer
+
+            with contextlib.closing(answers()) as found:
+                for path in self.show(found, title, len(jobs)):
+                    done += 1
+                    yield path
+        if stopping.number is not None:
+            self.say(f"{title}: {len(jobs) - done:,} left: the same command goes on from here")
+            raise SystemExit(128 + stopping.number)
+        if lost:
+            names = ", ".join(each.name for each in lost[:3]) + (", ..." if len(lost) > 3 else "")
+            raise DataError(
+                f"{len(lost):,} of {len(jobs):,} {title} ended their process each time they were tried ({names}: "
+                f"{lost[0].ending}), the others are done: run the same command again with fewer --workers, or take "
+                f"these out of the data"
+            )
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it, where it is missing; raises ``OutputError`` where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """A folder for this run alone, made where it is missing, without leftovers of processes that were killed.
+
+    Raises:
+        OutputError: it cannot be written, or another run uses it.
+    """
+    make_folder(folder)
+    try:
+        lock = (folder / _LOCK).open("ab")
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"another run writes to {folder}: wait for it, or choose another folder") from None
+        for leftover in folder.rglob(".*.part"):
+            if _ASIDE.fullmatch(leftover.name):
+                leftover.unlink(missing_ok=True)
+        yield
+
+
+class _Stopping:
+    """Ctrl-C and SIGTERM, heard while jobs are done.
+
+    Attributes:
+        number: of the signal that came first, or None.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.number: int | None = None
+        self._say = say
+
+    def __enter__(self) -> _Stopping:
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():  # no other may hear signals
+            self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self.number is not None:
+            raise KeyboardInterrupt
+        self.number = number
+        self._say("stopping after the jobs in hand; press Ctrl-C again to stop at once")
