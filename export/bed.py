@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from a2m_edge.audio import AudioFormat, write_wav
 from a2m_edge.bundle import Bundle
-from a2m_edge.errors import ExportError
 from a2m_edge.loudness import normalise_loudness
 
 SECONDS, OVERLAP, LEAD_IN = 18.0, 2.0, 1.0
@@ -33,29 +31,6 @@ def render_bed(bundle: Bundle, path: Path) -> None:
     samples = samples[audio.frames(LEAD_IN) * audio.hop :]
     looped = loop(samples, audio.frames(OVERLAP) * audio.hop)
     write_wav(path, normalise_loudness(looped, audio.sample_rate, LOUDNESS), audio.sample_rate)
-
-
-def require_bed(path: Path, audio: AudioFormat) -> None:
-    """Refuses a file that is no safe loop: when it is needed nothing else plays.
-
-    Args:
-        path: a WAV file.
-        audio: the format of the bundle's sound.
-
-    Raises:
-        ExportError: it cannot be read, has another sample rate or several channels, or is silent.
-    """
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise ExportError(f"the bed {path} cannot be read ({error}): name a WAV file") from error
-    if (rate, samples.shape[1]) != (audio.sample_rate, 1):
-        raise ExportError(
-            f"the bed {path} has {rate} Hz and {samples.shape[1]} channels, the bundle's sound {audio.sample_rate} Hz "
-            f"and one: convert it"
-        )
-    if not np.isfinite(samples).all() or not samples.any():
-        raise ExportError(f"the bed {path} is silent or holds what is no number: name another WAV file")
 
 
 def write_silence(path: Path, audio: AudioFormat) -> None:

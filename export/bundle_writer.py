@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import a2m_edge
+from a2m_edge.bed import read_bed
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import ExportError
 from a2m_edge.manifest import BED, COMPOSER, SCHEMA, Graph, Manifest, VocoderContext
-from export.bed import render_bed, require_bed, write_silence
+from export.bed import render_bed, write_silence
 from export.graph_files import FP32, GraphFile, Precisions, export_graphs, place
 from export.graphs import OPSET
 from export.models import Models
@@ -57,7 +58,8 @@ class Companions:
         """Refuses files with which a bundle of these models could not play.
 
         Raises:
-            ExportError: the models need tables of a composer and none are named, or the bed cannot be played.
+            ExportError: the models need tables of a composer and none are named.
+            BundleError: the bed cannot be played.
             BundleError: the tables of the composer cannot be used.
         """
         if models.score is not None:
@@ -65,7 +67,7 @@ class Companions:
                 raise ExportError("the decoder plays a score, and no composer's tables are named: name a composer.json")
             ComposerTables.read(self.composer)
         if self.bed is not None:
-            require_bed(self.bed, models.audio)
+            read_bed(self.bed, models.audio.sample_rate)
 
 
 def export_bundle(

@@ -12,9 +12,10 @@ from types import FrameType
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.bed import read_bed
 from a2m_edge.errors import A2MError
 from kiosk.audio_device import Output
-from kiosk.bed import open_bed
+from kiosk.bed import Bed
 from kiosk.links import SpeakerLinks
 from kiosk.messages import Sounding, SpeakerState
 from kiosk.mixer import Mixer
@@ -57,7 +58,7 @@ class _Speaker:
     """Watches who plays: the sound device, or, while there is none, the clock."""
 
     def __init__(self, settings: SpeakerSettings, links: SpeakerLinks) -> None:
-        bed = open_bed(links.bed, links.sample_rate)
+        bed = Bed(read_bed(links.bed, links.sample_rate))
         self._links = links
         self._rings = AudioRing.attach(links.engine_ring), AudioRing.attach(links.played_ring)
         live, played = self._rings

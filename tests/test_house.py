@@ -36,7 +36,7 @@ RUNTIME = {
 }
 STOREYS = (
     {"errors"},
-    {"output", "strict_json", "loudness", "resampling", "devices", "agreement"},
+    {"output", "strict_json", "bed", "loudness", "resampling", "devices", "agreement"},
     {"audio"},
     {"manifest"},
     {"bundle"},

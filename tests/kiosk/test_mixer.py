@@ -12,9 +12,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from a2m_edge.bed import read_bed
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import BundleError
-from kiosk.bed import Bed, open_bed
+from kiosk.bed import Bed
 from kiosk.mixer import FADE_SECONDS, PATIENCE_SECONDS, SMOOTHING_SECONDS, Mixer
 from kiosk.progress import Controls, Progress
 from kiosk.ring import AudioRing
@@ -285,9 +286,9 @@ def test_the_bed_goes_round_without_a_seam():
 
 def test_the_beds_of_the_bundles_can_be_played(tiny_bundle: Bundle):
     audio = tiny_bundle.manifest.audio
-    assert open_bed(tiny_bundle.file("bed.wav"), audio.sample_rate).play(100).any()
+    assert Bed(read_bed(tiny_bundle.file("bed.wav"), audio.sample_rate)).play(100).any()
     with pytest.raises(BundleError, match="Hz"):
-        open_bed(tiny_bundle.file("bed.wav"), 8000)
+        read_bed(tiny_bundle.file("bed.wav"), 8000)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"no sound at all" * 100])
@@ -295,16 +296,16 @@ def test_a_bed_that_is_no_sound_is_refused_in_one_sentence(tmp_path: Path, conte
     path = tmp_path / "bed.wav"
     path.write_bytes(content)
     with pytest.raises(BundleError, match=r"bed.*cannot be read"):
-        open_bed(path, RATE)
+        read_bed(path, RATE)
     with pytest.raises(BundleError, match=r"bed.*cannot be read"):
-        open_bed(tmp_path / "none.wav", RATE)
+        read_bed(tmp_path / "none.wav", RATE)
 
 
 @pytest.mark.parametrize("samples", [np.zeros((100, 1)), np.zeros((0, 1)), np.full((100, 1), np.nan)])
 def test_a_silent_bed_is_refused(tmp_path: Path, samples: np.ndarray):
     soundfile.write(tmp_path / "bed.wav", samples, RATE, "FLOAT")
     with pytest.raises(BundleError, match="silent"):
-        open_bed(tmp_path / "bed.wav", RATE)
+        read_bed(tmp_path / "bed.wav", RATE)
     soundfile.write(tmp_path / "bed.wav", np.ones((100, 2)), RATE)
     with pytest.raises(BundleError, match="2 channels"):
-        open_bed(tmp_path / "bed.wav", RATE)
+        read_bed(tmp_path / "bed.wav", RATE)
