@@ -160,7 +160,7 @@ def test_an_error_that_concerns_all_jobs_ends_the_run_after_what_is_in_hand(engi
 
 
 def test_nothing_new_is_begun_once_it_is_to_stop(engine):
-    answers = []
+    answers: list[str] = []
 
     def stopping():
         return len(answers) >= 3

@@ -108,7 +108,7 @@ def test_a_run_that_is_killed_goes_on_from_what_was_stored(works, s3, bucket):
 def test_lines_of_the_index_are_stored_in_parts_and_joined_at_the_end(bucket, monkeypatch):
     monkeypatch.setattr("a2m_edge.collection.remote_storage.PART_SECONDS", 0.0)
     place = f"{BUCKET}/winter"
-    storage = open_storage(f"s3://{place}")
+    storage = RemoteStorage(f"s3://{place}")
     with Index(storage) as index:
         for number in range(3):
             index.add(Record(f"work-{number}", None, "so calm", 1.0, 0))
