@@ -16,7 +16,7 @@ from kiosk.web.hub import Hub
 from kiosk.web.sessions import StaffSessions
 from kiosk.web.visitors import gives, picture_or_missing
 
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
 class Pin(BaseModel):

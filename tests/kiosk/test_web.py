@@ -172,7 +172,8 @@ def test_the_staff_sets_and_sees(pages):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"volume": 1.1}, {"volume": "loud"}, {"muted": 1}, {"muted": "yes"}, {"other": True}, []]
+    "wrong",
+    [{"volume": 1.1}, {"volume": False}, {"volume": "loud"}, {"muted": 1}, {"muted": "yes"}, {"other": True}, []],
 )
 def test_the_staff_cannot_set_nonsense(pages, wrong):
     sign_in(pages)
