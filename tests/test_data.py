@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import mido
@@ -22,7 +22,7 @@ from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
-from a2m_edge.jobs.processes import ProcessEngine
+from a2m_edge.jobs.work import Answer, Job, Work
 from a2m_edge.score import Note
 from training.data.articaps import build_articaps, match
 from training.data.fluidsynth import SOUNDFONT
@@ -52,9 +52,18 @@ needs_fluidsynth = pytest.mark.skipif(
 )
 
 
-def here() -> JobRunner:
-    """One process of this machine."""
-    return JobRunner(ProcessEngine(1))
+class Here:
+    """An engine in this process."""
+
+    def run(
+        self, jobs: Iterable[Job], work: Work[Job, Answer], stopping: Callable[[], bool] = lambda: False
+    ) -> Iterator[Answer]:
+        """See ``Engine.run``; nothing stops it."""
+        work.start()
+        yield from map(work.do, jobs)
+
+
+HERE = JobRunner(Here())
 
 
 def blocks_of_words(blocks: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
@@ -160,14 +169,14 @@ def test_recordings_are_resampled_and_kept_in_their_split(tmp_path: Path) -> Non
         time = np.arange(2 * rate) / rate
         soundfile.write(tmp_path / "audio" / f"{name}.wav", 0.3 * np.sin(2 * np.pi * 440 * time), rate)
     made = sorted(
-        import_recordings(captions, tmp_path / "audio", tmp_path / "out", AUDIO, here()), key=lambda path: path.name
+        import_recordings(captions, tmp_path / "audio", tmp_path / "out", AUDIO, HERE), key=lambda path: path.name
     )
     assert [path.parent.name for path in made] == [split_of("one"), split_of("two")]
     mels = [read_realisation(path).mel.astype(np.float32) for path in made]
     assert all(abs(mel.shape[1] - AUDIO.frames(2.0)) <= 1 for mel in mels)
     assert np.abs(mels[0][:, 40:100].mean(1) - mels[1][:, 40:100].mean(1))[5:20].max() < 0.3
     with pytest.raises(DataError, match="ytid"):
-        list(import_recordings(captions, tmp_path, tmp_path / "none", AUDIO, here()))
+        list(import_recordings(captions, tmp_path, tmp_path / "none", AUDIO, HERE))
 
 
 @pytest.mark.parametrize("content", ["", "ytid,caption\n1,2\n", "ytid,aspect_list,caption\na,not a list,b\n"])

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from a2m_edge.audio import AudioFormat
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import CheckpointError, DataError, OutputError
 from a2m_edge.jobs.processes import ProcessEngine
-from a2m_edge.jobs.work import Answer, Job, Work
+from a2m_edge.jobs.work import Work
 from tests.ray_cluster import RayCluster
-from tests.test_data import TABLES, needs_fluidsynth
+from tests.test_data import HERE, TABLES, needs_fluidsynth
 from tests.test_encoder_training import tiny_encoder, write_data
 from training.data.articaps import build_articaps
 from training.data.embedding_shards import EmbeddingShards, TextBlock, text_blocks
@@ -50,19 +50,6 @@ from training.trainers.fusion import train_fusion
 PROGRAM = Path(sys.executable).with_name("a2m-edge")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 SPLITS = ("train", "val", "test")
-
-
-class Here:
-    """An engine in this process."""
-
-    def run(
-        self, jobs: Iterable[Job], work: Work[Job, Answer], stopping: Callable[[], bool] = lambda: False
-    ) -> Iterator[Answer]:
-        work.start()
-        yield from map(work.do, jobs)
-
-
-HERE = JobRunner(Here())
 
 
 @dataclass(frozen=True)
@@ -126,11 +113,13 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Waits for what a process is about to do."""
     end = time.monotonic() + 300
     while not true():
+        assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
-        time.sleep(0.005)
+        time.sleep(0.01)
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -223,7 +212,7 @@ def test_only_what_is_missing_or_damaged_is_made_again(embedding: Embedding, tmp
 
 def test_ctrl_c_finishes_what_is_in_hand_and_the_next_run_goes_on(embedding: Embedding, tmp_path: Path) -> None:
     with started(embedding.command(tmp_path)) as process:
-        wait_until(lambda: bool(shards(tmp_path)))
+        wait_until(lambda: bool(shards(tmp_path)), process)
         os.killpg(process.pid, signal.SIGINT)
         _, message = process.communicate(timeout=300)
     assert process.returncode == 130, message
@@ -371,7 +360,7 @@ def test_data_build_is_gone_on_with_after_a_kill_and_gives_the_files_of_one_proc
     given = ("-o", out, "--shared", tmp_path / "shared", "--seconds", 2, "--workers", 1)
     command = [str(PROGRAM), "data", "build", *map(str, given)]
     with started(command) as process:
-        wait_until(lambda: any(out.rglob("*.flac")))
+        wait_until(lambda: any(out.rglob("*.flac")), process)
         os.killpg(process.pid, signal.SIGKILL)
     finished(command)
     captions = read_captions(data / "musiccaps.csv")
