@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import secrets
 import signal
 import stat
@@ -12,6 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from a2m_edge.errors import OutputError
+
+_LOCK, _ASIDE = ".lock", ".part"
+_ASIDE_NAME = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(_ASIDE)}")
 
 
 @contextlib.contextmanager
@@ -35,7 +40,7 @@ def written_aside(path: Path) -> Iterator[BinaryIO]:
             return
         if not target.parent.is_dir():
             raise OutputError(f"cannot write {path}: there is no folder {path.parent}; create it first")
-        aside = target.parent / f".{secrets.token_hex(8)}.part"
+        aside = target.parent / f".{secrets.token_hex(8)}{_ASIDE}"
         try:
             with aside.open("xb") as stream:
                 yield stream
@@ -46,6 +51,43 @@ def written_aside(path: Path) -> Iterator[BinaryIO]:
             aside.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """A folder for this process alone, made where it is missing, and rid of what killed processes were writing.
+
+    Raises:
+        OutputError: it cannot be written, or another process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("ab")
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"another run writes to {folder}: wait for it, or choose another folder") from None
+        _clear(folder)
+        try:
+            yield
+        finally:
+            _clear(folder)
+
+
+def require_seen(path: Path, folder: Path) -> None:
+    """Refuses a folder that the computer which wrote a file to it does not share with this one.
+
+    Raises:
+        OutputError: the file is not there.
+    """
+    if not path.exists():
+        raise OutputError(
+            f"{folder} is not one folder for all computers: {path.name} was written to another one; name a folder "
+            f"that all of them share"
+        )
 
 
 @contextlib.contextmanager
@@ -60,3 +102,11 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _clear(folder: Path) -> None:
+    """Removes files that a killed process was writing."""
+    for entry in folder.rglob(f".*{_ASIDE}"):
+        if _ASIDE_NAME.fullmatch(entry.name):
+            with contextlib.suppress(OSError):
+                entry.unlink()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import signal
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 from a2m_edge import __version__
@@ -23,7 +21,9 @@ from a2m_edge.collection.storage import SOUNDS, Storage, is_remote, local_path, 
 from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_hash, picture_stamp
 from a2m_edge.devices import DEVICES
 from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.jobs.stopping import Stopping
 from a2m_edge.jobs.work import Engine
+from a2m_edge.output import require_seen
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
     )
     summary = Summary(works=len(items))
     begun = time.monotonic()
-    with storage.held(), Index(storage) as index, _Stopping(watcher) as stopping:
+    with storage.held(), Index(storage) as index, Stopping(watcher.says) as stopping:
         todo = _plan(items, index, options, storage, stopping)
         if index.unreadable:
             watcher.says(
@@ -157,7 +157,7 @@ def _render(
     options: RenderOptions,
     storage: Storage,
     settings: RunSettings,
-    stopping: _Stopping,
+    stopping: Stopping,
     summary: Summary,
     watcher: Watcher,
 ) -> None:
@@ -174,8 +174,8 @@ def _render(
 
     with contextlib.closing(records()) as done:
         for record in done:
-            if record.sound is not None:
-                _check_seen(storage, record.sound)
+            if record.sound is not None and storage.folder is not None:
+                require_seen(storage.folder / record.sound, storage.folder)
             index.add(record)
             if record.error is None:
                 summary.rendered += 1
@@ -183,15 +183,6 @@ def _render(
             else:
                 summary.failed.append(record)
             watcher.done(record)
-
-
-def _check_seen(storage: Storage, sound: str) -> None:
-    """Refuses a folder that the computer which rendered a work does not share with this one."""
-    if storage.folder is not None and not (storage.folder / sound).exists():
-        raise OutputError(
-            f"{storage.place} is not one folder for all computers: {sound} was written to another one; name a folder "
-            f"that all of them share, or storage such as s3://"
-        )
 
 
 def _publish(items: Sequence[Item], index: Index, storage: Storage, settings: RunSettings, made: str) -> None:
@@ -205,7 +196,7 @@ def _publish(items: Sequence[Item], index: Index, storage: Storage, settings: Ru
 
 
 def _plan(
-    items: Sequence[Item], index: Index, options: RenderOptions, storage: Storage, stopping: _Stopping
+    items: Sequence[Item], index: Index, options: RenderOptions, storage: Storage, stopping: Stopping
 ) -> list[Item]:
     """The works that must be rendered; what else is told about the others is brought up to date in the index."""
     todo = []
@@ -246,29 +237,3 @@ def _input(previous: Record, item: Item) -> str | None:
     if picture_stamp(path) == previous.stamp:
         return previous.input
     return picture_hash(path) if path.is_file() else ""
-
-
-class _Stopping:
-    """Ctrl-C and SIGTERM, heard for as long as a run lasts.
-
-    Attributes:
-        number: of the signal that came first, or None.
-    """
-
-    def __init__(self, watcher: Watcher) -> None:
-        self.number: int | None = None
-        self._watcher = watcher
-
-    def __enter__(self) -> _Stopping:
-        self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.number is not None:
-            raise KeyboardInterrupt
-        self.number = number
-        self._watcher.says("stopping after the works in hand; press Ctrl-C again to stop at once")

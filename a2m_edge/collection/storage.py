@@ -7,11 +7,9 @@ path below the place of the run, its parts joined by ``/``.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -20,7 +18,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from a2m_edge.errors import OptionError, OutputError
-from a2m_edge.output import written_aside
+from a2m_edge.output import held, written_aside
 
 SOUNDS = "sounds"
 """Where the sound files lie, below the place of the run."""
@@ -28,10 +26,6 @@ SOUNDS = "sounds"
 INDEX = "index.jsonl"
 
 SYNC_SECONDS = 1.0
-
-_LOCK = ".lock"
-_ASIDE = re.compile(r"\.[0-9a-f]{16}\.part")
-"""What ``a2m_edge.output.written_aside`` calls a file that is not finished."""
 
 
 class IndexLog(Protocol):
@@ -149,24 +143,10 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """The folder, for this process alone, and without leftovers of processes that were killed."""
-        try:
-            (self.folder / SOUNDS).mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / _LOCK).open("ab")
-        except OSError as error:
-            raise OutputError(f"cannot write {self.folder}: {error.strerror}; choose another folder") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise OutputError(
-                    f"another run writes to {self.folder}: wait for it, or choose another folder"
-                ) from None
-            self._clear()
-            try:
-                yield
-            finally:
-                self._clear()
+        """See ``Storage``: the folder, for this process alone."""
+        with held(self.folder):
+            self._make(self.folder / SOUNDS)
+            yield
 
     def log(self) -> IndexLog:
         """See ``Storage``."""
@@ -175,10 +155,7 @@ class LocalStorage:
     def write(self, name: str, content: bytes) -> None:
         """See ``Storage``; the cause of an ``OutputError`` is the OSError."""
         path = self.folder / name
-        try:
-            path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot write {path.parent}: {error.strerror}") from error
+        self._make(path.parent)
         with written_aside(path) as stream:
             stream.write(content)
 
@@ -198,13 +175,12 @@ class LocalStorage:
         """See ``Storage``: the folder itself."""
         yield self.folder
 
-    def _clear(self) -> None:
-        """Removes files that a killed process was writing."""
-        with contextlib.suppress(OSError):
-            for folder in (self.folder, *(entry for entry in self.folder.iterdir() if entry.is_dir())):
-                for entry in folder.iterdir():
-                    if _ASIDE.fullmatch(entry.name):
-                        entry.unlink(missing_ok=True)
+    @staticmethod
+    def _make(folder: Path) -> None:
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {folder}: {error.strerror}") from error
 
 
 class _FileLog:
