@@ -25,6 +25,7 @@ from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import CheckpointError, DataError, OutputError
 from a2m_edge.jobs.processes import ProcessEngine
 from a2m_edge.jobs.work import Work
+from a2m_edge.output import held
 from tests.ray_cluster import RayCluster
 from tests.test_data import HERE, TABLES, needs_fluidsynth
 from tests.test_encoder_training import tiny_encoder, write_data
@@ -42,7 +43,7 @@ from training.data.realisation import (
     recipe_for,
     split_of,
 )
-from training.jobs import JobRunner, Lost, held
+from training.jobs import JobRunner, Lost
 from training.models.fingerprint import fingerprint
 from training.trainer import RunOptions
 from training.trainers.fusion import train_fusion

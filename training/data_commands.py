@@ -56,11 +56,11 @@ def build(
     import numpy as np
 
     from a2m_edge.audio import AudioFormat
+    from a2m_edge.output import held
     from training.data.articaps import build_articaps
     from training.data.embedding_shards import EmbeddingShards, TextBlock
     from training.data.realisation import build_realisations, read_captions
     from training.data.recordings import import_recordings
-    from training.jobs import held
 
     runner = _runner(workers, ray)
     every = read_captions(shared / "data" / "musiccaps.csv")
@@ -104,8 +104,8 @@ def embed(
     made again, unless the encoder or the data have changed.
     """
     need_torch()
+    from a2m_edge.output import held
     from training.data.feeling_embeddings import extract_feelings
-    from training.jobs import held
 
     runner = _runner(workers, ray)
     with held(out):

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import re
-import signal
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TypeVar
 
 from a2m_edge.errors import DataError, OutputError
+from a2m_edge.jobs.stopping import Stopping
 from a2m_edge.jobs.work import Engine, Work
+from a2m_edge.output import require_seen
 
 Job = TypeVar("Job")
 
 Show = Callable[[Iterable[Path], str, int], Iterable[Path]]
 """Passes answers on, and shows how many of so many there are under a title."""
-
-_LOCK = ".lock"
-_ASIDE = re.compile(r"\.[0-9a-f]{16}\.part")
-"""What ``a2m_edge.output.written_aside`` calls a file that is not finished."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +73,14 @@ class JobRunner:
         """
         lost: list[Lost] = []
         done = 0
-        with _Stopping(self.say) as stopping:
+        with Stopping(self.say) as stopping:
 
             def answers() -> Generator[Path, None, None]:
                 for answer in self.engine.run(jobs, work, lambda: stopping.number is not None):
                     if isinstance(answer, Lost):
                         lost.append(answer)
-                    elif not answer.exists():
-                        raise OutputError(
-                            f"{answer.parent} is not one folder for all computers: {answer.name} was written to "
-                            f"another one; name a folder that all of them share"
-                        )
                     else:
+                        require_seen(answer, answer.parent)
                         yield answer
 
             with contextlib.closing(answers()) as found:
@@ -116,54 +105,3 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """A folder for this run alone, made where it is missing, without leftovers of processes that were killed.
-
-    Raises:
-        OutputError: it cannot be written, or another run uses it.
-    """
-    make_folder(folder)
-    try:
-        lock = (folder / _LOCK).open("ab")
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(f"another run writes to {folder}: wait for it, or choose another folder") from None
-        for leftover in folder.rglob(".*.part"):
-            if _ASIDE.fullmatch(leftover.name):
-                leftover.unlink(missing_ok=True)
-        yield
-
-
-class _Stopping:
-    """Ctrl-C and SIGTERM, heard while jobs are done.
-
-    Attributes:
-        number: of the signal that came first, or None.
-    """
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.number: int | None = None
-        self._say = say
-
-    def __enter__(self) -> _Stopping:
-        self._before = {}
-        if threading.current_thread() is threading.main_thread():  # no other may hear signals
-            self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.number is not None:
-            raise KeyboardInterrupt
-        self.number = number
-        self._say("stopping after the jobs in hand; press Ctrl-C again to stop at once")
