@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -376,4 +377,6 @@ def test_data_build_is_gone_on_with_after_a_kill_and_gives_the_files_of_one_proc
     build_articaps(data, captions, undisturbed, embed)
     assert realised(undisturbed / "realisations", HERE, captions) == 3
     assert files(out) == files(undisturbed)
-    assert len((out / "articaps.csv").read_text().splitlines()) == 97
+    statistics = json.loads((out / "articaps.json").read_text())
+    assert statistics["pairs"] + statistics["dropped"] == 96
+    assert len((out / "articaps.csv").read_text().splitlines()) == statistics["pairs"] + 1
