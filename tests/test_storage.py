@@ -12,8 +12,9 @@ import time
 import pytest
 
 from a2m_edge.collection.index import Index, Record
+from a2m_edge.collection.places import local_path, open_storage
 from a2m_edge.collection.remote_storage import PARTS, RemoteStorage
-from a2m_edge.collection.storage import LocalStorage, local_path, open_storage
+from a2m_edge.collection.storage import LocalStorage
 from a2m_edge.errors import OptionError, OutputError
 from tests.test_collection import ENVIRONMENT, command, paint
 

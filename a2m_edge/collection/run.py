@@ -15,9 +15,10 @@ from a2m_edge.bundle import open_bundle
 from a2m_edge.collection.fetching import is_address
 from a2m_edge.collection.index import Index, Record, work_hash, write_table
 from a2m_edge.collection.items import Item, readable
+from a2m_edge.collection.places import is_remote, local_path, open_storage
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sound_files import sound_format
-from a2m_edge.collection.storage import SOUNDS, Storage, is_remote, local_path, open_storage
+from a2m_edge.collection.storage import SOUNDS, Storage
 from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_hash, picture_stamp
 from a2m_edge.devices import DEVICES
 from a2m_edge.errors import OptionError, OutputError

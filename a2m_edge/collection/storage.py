@@ -7,7 +7,6 @@ path below the place of the run, its parts joined by ``/``.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
 import time
@@ -15,9 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
-from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.errors import OutputError
 from a2m_edge.output import held, written_aside
 
 SOUNDS = "sounds"
@@ -90,40 +88,6 @@ class Storage(Protocol):
         Raises:
             OutputError: something cannot be written there.
         """
-
-
-@functools.lru_cache(maxsize=4)
-def open_storage(place: str) -> Storage:
-    """The storage at a path, or at an address that begins with a scheme such as ``s3://``.
-
-    Raises:
-        OptionError: the scheme is unknown, or nothing can be written there.
-        MissingExtraError: fsspec is not installed.
-    """
-    if is_remote(place):
-        from a2m_edge.collection.remote_storage import RemoteStorage
-
-        return RemoteStorage(place)
-    return LocalStorage(local_path(place))
-
-
-def is_remote(place: str) -> bool:
-    """Whether a place is an address, and not a path of this computer."""
-    return "://" in place and not place.startswith("file://")
-
-
-def local_path(place: str) -> Path:
-    """The path that a place without a foreign scheme means.
-
-    Raises:
-        OptionError: it is a ``file://`` address of another computer.
-    """
-    if not place.startswith("file://"):
-        return Path(place)
-    parts = urlsplit(place)
-    if parts.netloc not in ("", "localhost"):
-        raise OptionError(f"{place} names another computer: write file:///path, or the path alone")
-    return Path(unquote(parts.path))
 
 
 class LocalStorage:

@@ -23,8 +23,9 @@ from a2m_edge.collection.fetching import is_address
 from a2m_edge.collection.image_api import picture_file
 from a2m_edge.collection.index import Record, Stamp, work_hash
 from a2m_edge.collection.items import Item
+from a2m_edge.collection.places import open_storage
 from a2m_edge.collection.sound_files import encode_sound, sound_format
-from a2m_edge.collection.storage import SOUNDS, open_storage
+from a2m_edge.collection.storage import SOUNDS
 from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError
 from a2m_edge.jobs.work import Work
 from a2m_edge.pictures import MAXIMUM_BYTES, read_picture
@@ -37,7 +38,7 @@ class RenderOptions:
     """What is the same for all works of a run; small, so that it can be sent to any process.
 
     Attributes:
-        output: where the run is kept, as for ``a2m_edge.collection.storage.open_storage``; it is prepared already.
+        output: where the run is kept, as for ``a2m_edge.collection.places.open_storage``; it is prepared already.
         sound_format: name of a ``SoundFormat``.
         bundle: folder of the bundle, or None for the one that is installed.
         bundle_hash: which that must have.
