@@ -56,8 +56,8 @@ class RayEngine:
     """An ``Engine`` on a cluster whose computers all have a2m-edge installed.
 
     The jobs go in rounds: what is not answered in one, because its process or its computer was lost, is tried in the
-    next one, then alone in its block. Where the cluster has GPUs and the work wants one, processes with a GPU each
-    perform, and others prepare and finish at the same time; else one process does all three steps of a job.
+    next one. Where the cluster has GPUs and the work wants one, processes with a GPU each perform, and others prepare and
+    finish at the same time; else one process does all three steps of a job.
 
     Attributes:
         address: of the cluster; ``"auto"`` for the one that this machine belongs to.
@@ -77,9 +77,8 @@ class RayEngine:
         with _connected(self.address), closing_gate(stopping) as gate:
             fault: A2MError | None = None
             answered = 0
-            for attempt in range(ATTEMPTS):
-                size = -(-len(waiting) // MOST_BLOCKS) if attempt == 0 else 1
-                for number, kind, content in _rows(list(waiting.items()), size, work, gate, self.workers):
+            for _ in range(ATTEMPTS):
+                for number, kind, content in _rows(list(waiting.items()), work, gate, self.workers):
                     answered += kind != _LEFT
                     if kind == _DONE:
                         waiting.pop(number, None)
@@ -157,7 +156,7 @@ def _quiet_core() -> Iterator[None]:
 
 
 def _rows(
-    jobs: Sequence[tuple[int, Any]], size: int, work: Work[Any, Any], gate: Gate, workers: int | None
+    jobs: Sequence[tuple[int, Any]], work: Work[Any, Any], gate: Gate, workers: int | None
 ) -> Iterator[tuple[int, int, bytes]]:
     """One round: number, kind and content of what came of each job that was not lost."""
     import ray
@@ -168,7 +167,7 @@ def _rows(
     context.max_errored_blocks = -1  # what is lost with a process is missing in the result, and tried again
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     rows = [{"number": number, "content": pickle.dumps(job)} for number, job in jobs]
-    data = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // size))
+    data = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
     found = ray.cluster_resources()
     gpus = int(found.get("GPU", 0))
     if work.wants_gpu and gpus:
