@@ -28,8 +28,10 @@ class Gate:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         # Where this process is: then it is lost with it alone.
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        self.keeper = ray.remote(_Keeper).options(num_cpus=0, scheduling_strategy=here).remote()
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        # A connection that breaks for a moment, as some do when a computer is lost, is no reason to give up.
+        lasting = {"max_restarts": -1, "max_task_retries": -1}
+        self.keeper = ray.remote(_Keeper).options(num_cpus=0, scheduling_strategy=here, **lasting).remote()
         self.closed = False
 
     def close(self) -> None:
@@ -94,8 +96,8 @@ def closing_gate(stopping: Callable[[], bool]) -> Iterator[Gate]:
 
     def watch() -> None:
         while not ended.wait(_TICK):
-            if stopping() and not gate.closed:
-                gate.close()
+            if gate.closed or stopping():
+                gate.close()  # again and again: a keeper that began anew would not know
 
     thread = threading.Thread(target=watch, name="stopping", daemon=True)
     thread.start()

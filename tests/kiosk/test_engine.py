@@ -106,7 +106,8 @@ def test_a_picture_takes_the_place_of_the_opening_and_a_comment_joins_it(room, t
         room.until(lambda count=count: len(room.felt) > count and room.felt[-1].cause != "start", playing=True)
         assert room.felt[-1].valence == pytest.approx(perception.feeling.valence, abs=1e-5)
         assert room.felt[-1].arousal == pytest.approx(perception.feeling.arousal, abs=1e-5)
-    assert [felt.cause for felt in room.felt] == ["start", "picture", "comment", "picture"]
+    # There is no opening where the picture came before the music had begun.
+    assert [felt.cause for felt in room.felt if felt.cause != "start"] == ["picture", "comment", "picture"]
 
 
 def test_another_view_of_the_same_work_changes_nothing(room):
@@ -114,7 +115,7 @@ def test_another_view_of_the_same_work_changes_nothing(room):
     room.until(lambda: room.progress.pictures_felt.value == 1, playing=True)
     room.inbox.put(See(np.clip(PICTURE[2:, 1:] * 0.9, 0, 255).astype(np.uint8)))  # in another light, cut elsewhere
     room.inbox.put(say(COMMENT))
-    room.until(lambda: room.felt[-1].cause == "comment", playing=True)
+    room.until(lambda: any(felt.cause == "comment" for felt in room.felt), playing=True)
     room.inbox.put(See(np.zeros((90, 120, 3), np.uint8)))
     room.until(lambda: room.progress.pictures_felt.value == 2, playing=True)
     assert [felt.cause for felt in room.felt if felt.cause != "start"][:2] == ["picture", "comment"]
