@@ -212,6 +212,7 @@ def test_only_what_is_missing_or_damaged_is_made_again(embedding: Embedding, tmp
     assert {path for path in before if before[path] == after[path]} == set(kept)
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_what_is_in_hand_and_the_next_run_goes_on(embedding: Embedding, tmp_path: Path) -> None:
     with started(embedding.command(tmp_path)) as process:
         wait_until(lambda: bool(shards(tmp_path)), process)

@@ -42,6 +42,7 @@ def test_a_page_that_is_not_there(tmp_path: Path) -> None:
         replace_table(tmp_path / "page.md", "")
 
 
+@pytest.mark.slow
 def test_a_row_for_each_precision_that_suits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "_SHORTEST_RUN", 0.0)
     found = list(measure([Subject("tiny", tiny_models(), ("mel_decoder", "vocoder"))], threads=1))
