@@ -7,6 +7,11 @@ status 2; no traceback is shown. Programming mistakes stay ordinary Python excep
 from __future__ import annotations
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error of some library says, or its type where it says nothing; 300 letters at most."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 class A2MError(Exception):
     """Base of all errors that a user can cause and mend; ``str(error)`` is the whole message."""
 

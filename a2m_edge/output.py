@@ -53,6 +53,18 @@ def written_aside(path: Path) -> Iterator[BinaryIO]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it, where it is missing.
+
+    Raises:
+        OutputError: that cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+
+
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """A folder for this process alone, made where it is missing, and rid of what killed processes were writing.
@@ -60,8 +72,8 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: it cannot be written, or another process holds it.
     """
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / _LOCK).open("ab")
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error

@@ -19,7 +19,7 @@ from a2m_edge.devices import DEVICES
 from a2m_edge.engine_build import Progress
 from a2m_edge.engine_cache import EngineRecord
 from a2m_edge.engines import ENGINE_GRAPHS, find_tensorrt, open_engine
-from a2m_edge.errors import A2MError, BundleError, DeviceError, MissingExtraError, OptionError
+from a2m_edge.errors import A2MError, BundleError, DeviceError, MissingExtraError, OptionError, first_line
 from a2m_edge.executors import BoundExecutor, Executor, PlainExecutor
 from a2m_edge.manifest import Tensor
 from a2m_edge.profiles import Sizes, input_shapes, usual_sizes
@@ -75,7 +75,7 @@ class Session:
             if self.device == "cpu" or isinstance(error, (A2MError, TypeError, ValueError)):
                 raise
             raise DeviceError(
-                f"{self.graph} failed on {self.provider} ({_first_line(error)}): close other programs that use the "
+                f"{self.graph} failed on {self.provider} ({first_line(error)}): close other programs that use the "
                 f"GPU, or use --device cpu"
             ) from error
 
@@ -284,7 +284,7 @@ class _Opening:
             # Without the fallback: it would go on with the CPU after any fault, and print to standard output.
             session = self.runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
         except Exception as error:  # the runtime raises many types without a common base
-            message = f"{self.description.file} of the bundle cannot be loaded: {_first_line(error)}"
+            message = f"{self.description.file} of the bundle cannot be loaded: {first_line(error)}"
             raise BundleError(message) from error
         _compare(self.graph, "inputs", self.description.inputs, session.get_inputs())
         _compare(self.graph, "outputs", self.description.outputs, session.get_outputs())
@@ -315,7 +315,3 @@ def _compare(graph: str, side: str, stated: tuple[Tensor, ...], real: list[Any])
                 f"{name} of {graph} is {found[name].type} {list(shape)}, but the manifest states "
                 f"{tensor.dtype} {list(tensor.shape)}"
             )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -23,10 +23,10 @@ import pytest
 import soundfile
 
 from a2m_edge.loudness import integrated_loudness
+from tests.programs import finished, running
 
 PROGRAM = Path(sys.executable).with_name("a2m-edge")
 TINY = Path(__file__).parent / "tiny_bundle" / "bundle"
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
 def command(*arguments, bundle=TINY):
@@ -34,11 +34,7 @@ def command(*arguments, bundle=TINY):
 
 
 def run(*arguments, expected=0, **options):
-    done = subprocess.run(
-        command(*arguments), check=False, capture_output=True, timeout=300, env=ENVIRONMENT, text=True, **options
-    )
-    assert done.returncode == expected, done.stderr
-    assert "Traceback" not in done.stderr
+    done = finished(command(*arguments), expected, **options)
     assert done.stdout == ""
     return done.stderr
 
@@ -70,18 +66,9 @@ def assert_whole(output, works):
     assert not [path for path in output.rglob("*") if path.name.endswith(".part")]
 
 
-@contextlib.contextmanager
 def started(*arguments, **options):
-    """A run in a group of processes of its own, as a terminal makes it; nothing of it is left at the end."""
-    process = subprocess.Popen(
-        command(*arguments), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True, **options
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    """A run in a group of processes of its own."""
+    return running(command(*arguments), **options)
 
 
 def children_of(process):

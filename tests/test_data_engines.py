@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ from a2m_edge.errors import CheckpointError, DataError, OutputError
 from a2m_edge.jobs.processes import ProcessEngine
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import held
+from tests.programs import finished, running
 from tests.ray_cluster import RayCluster
 from tests.test_data import HERE, TABLES, needs_fluidsynth
 from tests.test_encoder_training import tiny_encoder, write_data
@@ -50,7 +50,6 @@ from training.trainer import RunOptions
 from training.trainers.fusion import train_fusion
 
 PROGRAM = Path(sys.executable).with_name("a2m-edge")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 SPLITS = ("train", "val", "test")
 
 
@@ -91,28 +90,6 @@ def cluster() -> Iterator[RayCluster]:
     with RayCluster() as cluster:
         cluster.add_node()
         yield cluster
-
-
-def finished(command: list[str], expected: int = 0) -> str:
-    """What a command said on standard error."""
-    done = subprocess.run(command, check=False, capture_output=True, timeout=600, env=ENVIRONMENT, text=True)
-    assert done.returncode == expected, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-@contextlib.contextmanager
-def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A command in a group of processes of its own, as a terminal makes it; nothing of it is left at the end."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -214,7 +191,7 @@ def test_only_what_is_missing_or_damaged_is_made_again(embedding: Embedding, tmp
 
 @pytest.mark.slow
 def test_ctrl_c_finishes_what_is_in_hand_and_the_next_run_goes_on(embedding: Embedding, tmp_path: Path) -> None:
-    with started(embedding.command(tmp_path)) as process:
+    with running(embedding.command(tmp_path)) as process:
         wait_until(lambda: bool(shards(tmp_path)), process)
         os.killpg(process.pid, signal.SIGINT)
         _, message = process.communicate(timeout=300)
@@ -365,10 +342,10 @@ def test_data_build_is_gone_on_with_after_a_kill_and_gives_the_files_of_one_proc
     out, undisturbed = tmp_path / "out", tmp_path / "undisturbed"
     given = ("-o", out, "--shared", tmp_path / "shared", "--seconds", 2, "--workers", 1)
     command = [str(PROGRAM), "data", "build", *map(str, given)]
-    with started(command) as process:
+    with running(command) as process:
         wait_until(lambda: any(out.rglob("*.flac")), process)
         os.killpg(process.pid, signal.SIGKILL)
-    finished(command)
+    finished(command, patience=600)
     captions = read_captions(data / "musiccaps.csv")
     captions = [captions[index] for index in np.random.default_rng(0).permutation(len(captions))]
     sentences = EmbeddingShards("a2m-s", undisturbed / "embeddings", HERE)

@@ -19,7 +19,8 @@ from a2m_edge.collection.places import local_path, open_storage
 from a2m_edge.collection.remote_storage import PARTS, RemoteStorage
 from a2m_edge.collection.storage import LocalStorage
 from a2m_edge.errors import OptionError, OutputError
-from tests.test_collection import ENVIRONMENT, command, paint
+from tests.programs import ENVIRONMENT, finished
+from tests.test_collection import command, paint
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,7 @@ def works(tmp_path_factory):
 
 
 def run(shelf, *arguments, expected=0):
-    done = subprocess.run(
-        command(*arguments), check=False, capture_output=True, timeout=300, env=ENVIRONMENT | shelf.told, text=True
-    )
-    assert done.returncode == expected, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    return finished(command(*arguments), expected, shelf.told).stderr
 
 
 def test_what_is_stored_elsewhere_are_the_very_files_of_a_folder(works, shelf, tmp_path):

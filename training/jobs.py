@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from a2m_edge.errors import DataError, OutputError
+from a2m_edge.errors import DataError
 from a2m_edge.jobs.stopping import Stopping
 from a2m_edge.jobs.work import Engine, Work
 from a2m_edge.output import require_seen
@@ -97,11 +97,3 @@ class JobRunner:
                 f"{lost[0].ending}), the others are done: run the same command again with fewer --workers, or take "
                 f"these out of the data"
             )
-
-
-def make_folder(folder: Path) -> None:
-    """Makes a folder, and those above it, where it is missing; raises ``OutputError`` where that cannot be done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error

@@ -18,8 +18,8 @@ from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.places import is_remote, local_path, open_storage
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sound_files import sound_format
-from a2m_edge.collection.storage import SOUNDS, Storage
-from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_hash, picture_stamp
+from a2m_edge.collection.storage import SOUNDS, Storage, file_hash
+from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_stamp
 from a2m_edge.devices import DEVICES
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.jobs.stopping import Stopping
@@ -237,4 +237,4 @@ def _input(previous: Record, item: Item) -> str | None:
     path = Path(item.image)
     if picture_stamp(path) == previous.stamp:
         return previous.input
-    return picture_hash(path) if path.is_file() else ""
+    return file_hash(path) if path.is_file() else ""

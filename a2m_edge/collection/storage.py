@@ -129,8 +129,7 @@ class LocalStorage:
             path = self.folder / name
             if path.stat().st_size != size:
                 return False
-            with path.open("rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+            return file_hash(path) == sha256
         except (OSError, ValueError):
             return False
 
@@ -199,6 +198,16 @@ class _FileLog:
 
     def _refused(self, error: OSError) -> OutputError:
         return OutputError(f"cannot write {self._path}: {error.strerror or error}; make room or choose another folder")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ from a2m_edge.collection.index import Record, Stamp, work_hash
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.places import open_storage
 from a2m_edge.collection.sound_files import encode_sound, sound_format
-from a2m_edge.collection.storage import SOUNDS
+from a2m_edge.collection.storage import SOUNDS, file_hash
 from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError
 from a2m_edge.jobs.work import Work
 from a2m_edge.pictures import MAXIMUM_BYTES, read_picture
@@ -207,16 +207,6 @@ def picture_stamp(path: Path) -> Stamp:
     return Stamp(status.st_size, status.st_mtime_ns)
 
 
-def picture_hash(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal.
-
-    Raises:
-        OSError, ValueError: it cannot be read.
-    """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 @contextlib.contextmanager
 def _picture(item: Item) -> Iterator[tuple[Path | None, str | None, Stamp | None]]:
     """The picture as a local file, its hash, and the stamp of a file that stays."""
@@ -229,7 +219,7 @@ def _picture(item: Item) -> Iterator[tuple[Path | None, str | None, Stamp | None
         with contextlib.suppress(OSError, ValueError):
             if path.is_file() and path.stat().st_size <= MAXIMUM_BYTES:
                 stamp = None if is_address(item.image) else picture_stamp(path)
-                digest = picture_hash(path)
+                digest = file_hash(path)
         yield path, digest, stamp
 
 

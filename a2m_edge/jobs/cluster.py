@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2m_edge.errors import A2MError, DeviceError, MissingExtraError
+from a2m_edge.errors import A2MError, DeviceError, MissingExtraError, first_line
 from a2m_edge.jobs.gate import Gate, closing_gate, may_begin
 from a2m_edge.jobs.work import Answer, Job, Work, one_thread, portable
 
@@ -116,8 +116,8 @@ def _connected(address: str) -> Iterator[None]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise DeviceError(
-            f"no Ray cluster can be used at {address} ({_first_line(error)}): start one by  ray start --head  or check "
-            f"the address"
+            f"no Ray cluster can be used at {address} ({first_line(error).rstrip('.')}): start one "
+            f"by  ray start --head  or check the address"
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -191,7 +191,7 @@ def _rows(
         for batch in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             yield from zip(*(batch[name].to_pylist() for name in ("number", "kind", "content")), strict=True)
     except ray.exceptions.RayError as error:
-        _log.warning("a round on the cluster ended early: %s", _first_line(error))
+        _log.warning("a round on the cluster ended early: %s", first_line(error))
 
 
 def _actors(data: ray.data.Dataset, count: int, arguments: tuple[Any, ...], **resources: float) -> ray.data.Dataset:
@@ -258,10 +258,11 @@ def _stepped(batch: Any, work: Work[Any, Any], keeper: Any, step: Step, fault: A
     first = "kind" not in batch.column_names
     before = [_DONE] * len(numbers) if first else batch["kind"].to_pylist()
     for kind, content in zip(before, batch["content"].to_pylist(), strict=True):
-        if kind == _DONE and fault is not None:
-            kind, content = _FAULT, pickle.dumps(fault)
-        elif first and not may_begin(keeper):
+        # Every job asks first, that of a process which could load nothing too: what begins is what is answered.
+        if first and not may_begin(keeper):
             kind, content = _LEFT, b""
+        elif kind == _DONE and fault is not None:
+            kind, content = _FAULT, pickle.dumps(fault)
         elif kind == _DONE:
             try:
                 content = pickle.dumps(step(work, pickle.loads(content)))  # noqa: S301
@@ -274,8 +275,3 @@ def _stepped(batch: Any, work: Work[Any, Any], keeper: Any, step: Step, fault: A
         "kind": np.array(kinds, np.int64),
         "content": np.array(contents, object),
     }
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import EMOTIONS
-from a2m_edge.output import written_aside
+from a2m_edge.output import make_folder, written_aside
 from training.data.caption_palette import caption_feeling
 from training.data.feelings import EMOTION_SIGNS, ArousalLexicon, Utterance, read_utterances, utterance_arousal
 from training.data.realisation import Caption
-from training.jobs import make_folder
 
 COLUMNS = ("painting", "picture", "emotion", "utterance", "valence", "arousal", "clip", "similarity", "split")
 SPLITS = ("train", "val", "test")

@@ -15,16 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.jobs.work import Work
-from a2m_edge.output import written_aside
+from a2m_edge.output import make_folder, written_aside
 from training.data.feelings import Picture, PictureArchive
-from training.jobs import JobRunner, Lost, make_folder
+from training.data.stored_arrays import stored_arrays
+from training.jobs import JobRunner, Lost
 
 if TYPE_CHECKING:
     from training.models.encoder_model import EncoderModel
@@ -244,11 +244,8 @@ class EmbeddingShards:
 
     def _read(self, name: str, block: Block) -> NDArray[np.float32]:
         path = self._folder / name
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-                found: NDArray[np.float32] = kept["embeddings"]  # its CRC-32 is checked
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile, NotImplementedError) as error:
-            raise DataError(f"{path} is damaged ({error}): run the same command again") from error
+        with stored_arrays(path, "run the same command again") as kept:
+            found: NDArray[np.float32] = kept["embeddings"]
         if found.shape != (len(block), self.embedding_size) or found.dtype != np.float32:
             raise DataError(f"{path} does not hold what its name says: run the same command again")
         return found

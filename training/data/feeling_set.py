@@ -6,14 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
-from a2m_edge.output import written_aside
+from a2m_edge.output import make_folder, written_aside
 from training.data.embeddings import embed_pictures, embed_texts
 from training.data.feelings import (
     EMOTION_SIGNS,
@@ -25,7 +24,7 @@ from training.data.feelings import (
     read_utterances,
     utterance_arousal,
 )
-from training.jobs import make_folder
+from training.data.stored_arrays import stored_arrays
 from training.models.encoder_model import EncoderModel
 from training.models.fingerprint import fingerprint
 
@@ -215,25 +214,20 @@ def read_feelings(file: Path, table: FeelingTable, encoder: str) -> FeelingSet:
         DataError: the file is missing or damaged, or has been made by another encoder or from other data.
     """
     again = "delete it, and let it be made again (a2m-edge data embed)"
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-            if "encoder" not in kept:
-                raise DataError(f"{file} does not say whose embeddings it holds: {again}")
-            if str(kept["encoder"]) != encoder:
-                raise DataError(
-                    f"{file} holds the embeddings of another encoder: give the one that made them, or {again}"
-                )
-            rows = len(table.words)
-            if not np.array_equal(kept["words"][:rows], _hashes(table.words)):
-                raise DataError(f"{file} holds embeddings of other utterances than the tables: {again}")
-            photograph = kept["photograph"]
-            if len(photograph) != len(table.photographs):
-                raise DataError(f"{file} holds embeddings of other photographs than the tables: {again}")
-            return table.embedded(kept["text"][:rows], kept["image"], photograph, kept["picture"][:rows])
-    except FileNotFoundError as error:
-        raise DataError(f"there are no embeddings {file}: run  a2m-edge data embed -o {file.parent}") from error
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{file} is damaged ({error}): {again}") from error
+    if not file.exists():
+        raise DataError(f"there are no embeddings {file}: run  a2m-edge data embed -o {file.parent}")
+    with stored_arrays(file, again) as kept:
+        if "encoder" not in kept:
+            raise DataError(f"{file} does not say whose embeddings it holds: {again}")
+        if str(kept["encoder"]) != encoder:
+            raise DataError(f"{file} holds the embeddings of another encoder: give the one that made them, or {again}")
+        rows = len(table.words)
+        if not np.array_equal(kept["words"][:rows], _hashes(table.words)):
+            raise DataError(f"{file} holds embeddings of other utterances than the tables: {again}")
+        photograph = kept["photograph"]
+        if len(photograph) != len(table.photographs):
+            raise DataError(f"{file} holds embeddings of other photographs than the tables: {again}")
+        return table.embedded(kept["text"][:rows], kept["image"], photograph, kept["picture"][:rows])
 
 
 def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:

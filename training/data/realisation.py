@@ -24,12 +24,12 @@ from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting, Feeling, Palette
 from a2m_edge.jobs.work import Work
-from a2m_edge.output import written_aside
+from a2m_edge.output import make_folder, written_aside
 from a2m_edge.score import Note, Score
 from training.data.caption_palette import caption_feeling, caption_palette
 from training.data.fluidsynth import SOUNDFONT, as_midi_file, render
 from training.data.realised import write_realisation
-from training.jobs import JobRunner, Lost, make_folder
+from training.jobs import JobRunner, Lost
 
 GAIN = 2.5
 """From FluidSynth's level to ours. One factor for all clips: the decoder learns loudness from velocity alone."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import DataError
 from a2m_edge.output import written_aside
 from a2m_edge.score import Note, ScoreLayout
+from training.data.stored_arrays import stored_arrays
 
 Clip = tuple[Tensor, Tensor, Tensor, Tensor]
 """fused (T, H), palette (T, P), score (T, F), mel (bands, T)."""
@@ -121,9 +121,6 @@ def read_realisation(path: Path) -> Realisation:
     Raises:
         DataError: the file is damaged.
     """
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            clip = path.stem.rsplit("_", 1)[0]
-            return Realisation(clip, stored["mel"], notes_of(stored["notes"]), stored["casting"])
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise DataError(f"{path} is damaged ({error}): delete it and run  a2m-edge data build  again") from error
+    with stored_arrays(path, "delete it and run  a2m-edge data build  again") as stored:
+        clip = path.stem.rsplit("_", 1)[0]
+        return Realisation(clip, stored["mel"], notes_of(stored["notes"]), stored["casting"])

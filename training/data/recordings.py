@@ -14,9 +14,10 @@ from scipy.signal import resample_poly
 from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.errors import DataError
 from a2m_edge.jobs.work import Work
+from a2m_edge.output import make_folder
 from training.data.realisation import Caption, split_of
 from training.data.realised import write_realisation
-from training.jobs import JobRunner, Lost, make_folder
+from training.jobs import JobRunner, Lost
 
 
 @dataclass(frozen=True)
