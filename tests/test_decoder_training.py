@@ -13,6 +13,7 @@ from torch import Tensor
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
 from a2m_edge.manifest import DecoderContext
+from training.__main__ import main
 from training.data.realised import Realisations, read_realisation
 from training.evaluation.decoder import choose_context, relative_error
 from training.models.mel_decoder import (
@@ -33,8 +34,14 @@ FRAMES = 120
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips in which every sounding key lights one band of the mel."""
+    """See ``write_clips``."""
     folder = tmp_path_factory.mktemp("realisations")
+    write_clips(folder)
+    return folder
+
+
+def write_clips(folder: Path) -> None:
+    """Clips in which every sounding key lights one band of the mel."""
     generator = np.random.default_rng(0)
     for split, count in (("train", 6), ("val", 2)):
         (folder / split).mkdir()
@@ -52,7 +59,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 casting=Casting((0, 5, 9, 14), 0.3).vector(len(INSTRUMENTS)),
                 feeling=np.zeros(2, np.float32),
             )
-    return folder
+
+
+def write_pairs(file: Path) -> None:
+    """Fused embeddings of the training clips."""
+    vectors = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
+    np.savez(file, clips=np.array([f"clip{number % 6}" for number in range(8)]), fused=vectors)
 
 
 def train(clips: Path, out: Path, steps: int, resume: bool = False) -> None:
@@ -139,14 +151,32 @@ def _formats():
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_published_decoder_trains_on_the_same_clips(clips: Path, tmp_path: Path) -> None:
-    vectors = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
-    np.savez(tmp_path / "fused.npz", clips=np.array([f"clip{number % 6}" for number in range(8)]), fused=vectors)
+    write_pairs(tmp_path / "fused.npz")
     config = PaperDecoderConfig(frames=40, hidden=8, layers=1)
     options = RunOptions(tmp_path / "run", 5, device="cpu", validate_every=1000)
     train_paper_decoder(options, data=clips, fused=tmp_path / "fused.npz", config=config, batch=4)
     model = load_mel_decoder(tmp_path / "run")
     assert isinstance(model, PaperDecoder)
     assert model(torch.zeros(2, 6)).shape == (2, 80, 40)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_smaller_one_of_the_published_kind_is_trained_by_a_command(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pairs(tmp_path / "fused.npz")
+    command = ["decoder", "--data", str(clips), "--fused", str(tmp_path / "fused.npz"), "-o", str(tmp_path / "run")]
+    sizes = ["--layers", "1", "--hidden", "8", "--frames", "20", "--batch", "4", "--steps", "2", "--device", "cpu"]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, *sizes])
+    assert ended.value.code == 2
+    assert "--architecture paper" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*command, *sizes, "--architecture", "paper"])
+    assert ended.value.code == 0
+    model = load_mel_decoder(tmp_path / "run")
+    assert (model.config.layers, model.config.hidden) == (1, 8)
+    assert model(torch.zeros(1, 6)).shape == (1, 80, 20)
 
 
 def test_the_published_sizes() -> None:

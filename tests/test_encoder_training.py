@@ -20,9 +20,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from a2m_edge.errors import CheckpointError, DataError
+from a2m_edge.errors import CheckpointError, DataError, OptionError
 from a2m_edge.feeling import EMOTIONS, INSTRUMENTS, ROLES
 from training.data.caption_palette import PLAYABLE, caption_feeling, caption_palette, palette_prior
+from training.data.embeddings import embed_pictures, embed_texts
 from training.data.encoder_data import EncoderData
 from training.data.feeling_set import FeelingSet, embed_feelings
 from training.data.feelings import (
@@ -341,7 +342,7 @@ def test_an_encoder_learns_emotions_and_keeps_its_frozen_parts(data: Path, tmp_p
     training = EncoderTraining(
         encoder, EncoderData.read(data, 32), batch=16, pictures=8, features=tmp_path / "features.npy"
     )
-    training.centre_pictures()
+    training.align_pictures()
     losses = [training.step(number) for number in range(60)]
     for name in ("emotion", "picture_emotion"):
         assert np.mean([loss[name] for loss in losses[-10:]]) < 0.9 * np.mean([loss[name] for loss in losses[:10]])
@@ -358,9 +359,35 @@ def test_an_encoder_learns_emotions_and_keeps_its_frozen_parts(data: Path, tmp_p
 def test_a_step_depends_on_its_number_alone(data: Path) -> None:
     told = []
     for _ in range(2):
-        training = EncoderTraining(tiny_encoder(), EncoderData.read(data, 32), batch=8, pictures=0)
-        told.append(training.step(5)["emotion"])
-    assert told[0] != EncoderTraining(tiny_encoder(), EncoderData.read(data, 32), batch=8, pictures=0).step(6)["loss"]
+        training = EncoderTraining(tiny_encoder(), EncoderData.read(data, 32), batch=8, pictures=0, dropout=False)
+        told += [training.step(5)["emotion"], training.step(6)["emotion"]]
+    assert told[:2] == told[2:]
+    assert told[0] != told[1]
+
+
+def test_pictures_are_aligned_with_what_was_said_of_them(data: Path) -> None:
+    encoder, read = tiny_encoder(), EncoderData.read(data, 32)
+    training = EncoderTraining(encoder, read, batch=8, pictures=8)
+    training.align_pictures()
+    shown = [picture for picture in read.paintings if picture.file in read.painting_emotions]
+    pictures = embed_pictures(encoder, read.painting_archive, shown)
+    words = np.stack([embed_texts(encoder, read.painting_utterances[picture.file]).mean(0) for picture in shown])
+    sad = np.array([read.painting_emotions[picture.file][EMOTIONS.index("sadness")] for picture in shown]) > 0.5
+    # Held-out pictures too lie on the side of what was said of those like them.
+    side = (words[sad].mean(0) - words[~sad].mean(0)) @ pictures.T
+    assert (side[sad] > 0).all()
+    assert (side[~sad] < 0).all()
+
+
+def test_pictures_alone_can_be_tuned_and_nothing_is_refused(data: Path) -> None:
+    encoder = tiny_encoder()
+    before = {name: tensor.clone() for name, tensor in encoder.clip.state_dict().items()}
+    EncoderTraining(encoder, EncoderData.read(data, 32), batch=8, pictures=8, texts=False).step(0)
+    changed = {name for name, tensor in encoder.clip.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed
+    assert all("visual.head" in name for name in changed)
+    with pytest.raises(OptionError, match="neither texts nor pictures"):
+        EncoderTraining(encoder, EncoderData.read(data, 32), pictures=0, texts=False)
 
 
 def test_similarities_that_are_only_turned_are_kept() -> None:

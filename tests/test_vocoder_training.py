@@ -1,4 +1,4 @@
-"""The vocoder's room of training: public checkpoints, losses, the shared loop, and copy synthesis."""
+"""The vocoder's room of training: public checkpoints, losses, and copy synthesis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from a2m_edge.audio import AudioFormat, log_mel
-from a2m_edge.errors import CheckpointError, DataError, DeviceError, OptionError
+from a2m_edge.errors import CheckpointError, DataError, OptionError
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.clips import Clips, clip_files
 from training.data.orchestration import build_orchestrations, read_notes
@@ -42,7 +42,7 @@ from training.models.hifigan import (
     receptive_field_frames,
     with_excitation,
 )
-from training.trainer import RunOptions, choose_device, run_training, warm_cosine
+from training.trainer import RunOptions
 from training.trainers.vocoder import train_vocoder
 
 AUDIO = AudioFormat()
@@ -292,85 +292,6 @@ def test_published_discriminators_have_the_published_size() -> None:
     kernels = sum(value.numel() for name, value in period.state_dict().items() if "original1" in name)
     assert kernels == 5 * (32 * 5 + 128 * 32 * 5 + 512 * 128 * 5 + 1024 * 512 * 5 + 1024 * 1024 * 5 + 1024 * 3)
     assert len(list(scale.discriminators)) == 3
-
-
-# --- the shared loop
-
-
-class Toy:
-    """A small model whose data come from torch's generator and whose dropout needs its state."""
-
-    def __init__(self) -> None:
-        torch.manual_seed(11)
-        self.model = nn.Sequential(nn.Linear(3, 16), nn.Dropout(0.3), nn.Linear(16, 1))
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), 0.01)
-        self.rates: list[float] = []
-        self.stop_at: int | None = None
-
-    def step(self, number: int) -> dict[str, float]:
-        if number == self.stop_at:
-            raise KeyboardInterrupt
-        inputs = torch.randn(8, 3)
-        loss = (self.model(inputs) - inputs.sum(1, keepdim=True)).square().mean()
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        self.rates.append(self.optimiser.param_groups[0]["lr"])
-        return {"loss": loss.item()}
-
-    def train(self, options: RunOptions) -> None:
-        run_training(
-            options,
-            models={"toy": self.model},
-            optimisers={"toy": self.optimiser},
-            schedule=warm_cosine(0.1),
-            step=self.step,
-            validate=lambda: {"weight": next(self.model.parameters()).mean().item()},
-            save=lambda folder: save_checkpoint(folder, self.model, {"kind": "fusion"}),
-        )
-
-
-def test_a_stopped_and_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path: Path) -> None:
-    unbroken = Toy()
-    unbroken.train(RunOptions(tmp_path / "one", 40, validate_every=7))
-    stopped = Toy()
-    stopped.stop_at = 23
-    with pytest.raises(KeyboardInterrupt):
-        stopped.train(RunOptions(tmp_path / "two", 40, validate_every=7))
-    resumed = Toy()
-    torch.manual_seed(999)
-    resumed.train(RunOptions(tmp_path / "two", 40, validate_every=7, resume=True))
-    assert len(resumed.rates) == 17
-    assert stopped.rates + resumed.rates == unbroken.rates
-    for name, value in unbroken.model.state_dict().items():
-        assert torch.equal(value, resumed.model.state_dict()[name])
-    assert (tmp_path / "two/model.safetensors").is_file()
-    assert list((tmp_path / "two/log").iterdir())
-
-
-def test_a_run_ends_when_its_minutes_are_spent_with_the_rate_annealed(tmp_path: Path) -> None:
-    toy = Toy()
-    toy.train(RunOptions(tmp_path / "run", 10**9, minutes=0.02))
-    assert 0 < len(toy.rates) < 10**6
-    assert toy.rates[-1] < 0.1 * max(toy.rates)
-
-
-def test_runs_that_cannot_begin_say_why(tmp_path: Path) -> None:
-    toy = Toy()
-    with pytest.raises(CheckpointError, match="leave --resume out"):
-        toy.train(RunOptions(tmp_path / "none", 5, resume=True))
-    toy.train(RunOptions(tmp_path / "run", 5))
-    with pytest.raises(OptionError, match="--resume"):
-        toy.train(RunOptions(tmp_path / "run", 5))
-    (tmp_path / "run/state.pt").write_bytes(b"nothing")
-    with pytest.raises(CheckpointError, match="cannot be resumed"):
-        toy.train(RunOptions(tmp_path / "run", 5, resume=True))
-    for steps, minutes in ((0, None), (5, 0.0), (5, float("nan"))):
-        with pytest.raises(OptionError):
-            RunOptions(tmp_path, steps, minutes=minutes)
-    for name in ("cuda:99", "potato"):
-        with pytest.raises(DeviceError, match="cpu"):
-            choose_device(name)
 
 
 # --- recordings and the whole training

@@ -18,6 +18,14 @@ Minutes = Annotated[float | None, typer.Option(help="End after this long, the le
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of weights and order of the data.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Average = Annotated[float, typer.Option(help="Decay of the averaged weights that are kept, such as 0.999; 0: none.")]
+Clip = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest norm of a step's gradients; 0: any.",
+        show_default="1; 5 for a vocoder's reconstruction; any where the published recipe has none",
+    ),
+]
 CheckpointMinutes = Annotated[float, typer.Option(min=0.1, help="Minutes between checkpoints.")]
 Start = Annotated[Path | None, typer.Option(help="Checkpoint or weights to begin with.")]
 Shared = Annotated[Path, typer.Option(envvar="A2M_SHARED", help="Folder with data/ and weights/.")]

@@ -10,13 +10,9 @@ from numpy.typing import NDArray
 
 from training.data.feelings import Picture, PictureArchive
 from training.models.encoder_model import EncoderModel
+from training.precision import half_precision
 
 CPU = torch.device("cpu")
-
-
-def half_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 on a GPU alone: a processor that must imitate it takes seven times as long as for float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu")
 
 
 @torch.inference_mode()

@@ -16,9 +16,9 @@ from a2m_edge.errors import CheckpointError, MissingExtraError
 from a2m_edge.preprocessing import fit_tokenizer
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors
 from training.models.encoder_model import EncoderModel
+from training.models.image_trunk import IMAGE_TRUNK
 from training.models.openclip import (
     HUB_KEYS,
-    IMAGE_TRUNK,
     building,
     for_embeddings,
     open_clip_module,
@@ -37,7 +37,8 @@ _ARCHITECTURE: dict[str, Any] = {
         "timm_pool": "avg",
         "timm_proj": "linear",
         "timm_proj_bias": True,
-        "timm_drop": 0.5,
+        # Few pictures have feelings to learn from, and many features: most are left out of each step.
+        "timm_drop": 0.9,
         "image_size": 224,
     },
     "text_cfg": {
@@ -159,7 +160,7 @@ def _a2m_s(image_weights: Path | None) -> EncoderModel:
     # The sentence embedding is the mean over the tokens: BERT's pooler and ImageNet's classes have no use here.
     _start(clip.text.transformer, folder / "model.safetensors", without=("pooler.", "embeddings.position_ids"))
     if image_weights is not None:
-        _start(clip.visual.trunk, image_weights, without=("classifier.",))
+        _start(clip.visual.trunk.network, image_weights, without=("classifier.",))
     return model
 
 

@@ -16,10 +16,8 @@ from torch.utils import serialization
 
 from a2m_edge.errors import CheckpointError
 from a2m_edge.manifest import ImagePreprocessing
+from training.models.image_trunk import register_image_trunk
 from training.torchvision_guard import import_open_clip
-
-IMAGE_TRUNK = "mobilenetv2_100_same"
-"""The image trunk of ``a2m-s``, which timm does not know by itself."""
 
 HUB_KEYS = ("hf_model_name", "hf_tokenizer_name")
 """Where a configuration of open_clip names what lies on the Hugging Face hub."""
@@ -36,15 +34,7 @@ def open_clip_module() -> ModuleType:
         MissingExtraError: open_clip is not installed.
     """
     open_clip = import_open_clip()
-    from timm.models import register_model
-    from timm.models.efficientnet import mobilenetv2_100
-
-    def mobilenetv2_100_same(pretrained: bool = False, **options: Any) -> nn.Module:
-        """MobileNetV2 with TensorFlow's padding, for which its ImageNet weights were trained."""
-        model: nn.Module = mobilenetv2_100(pretrained=False, pad_type="same", **options)
-        return model
-
-    register_model(mobilenetv2_100_same)
+    register_image_trunk()
     return open_clip
 
 

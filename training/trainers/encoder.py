@@ -3,7 +3,8 @@
 The text tower learns the emotions of ArtEmis and GoEmotions while a frozen copy of its start holds the
 similarities between sentences in place. The projection of the image tower learns to put a picture beside its
 utterances and captions (contrastive, as CLIP: Radford et al. 2021) and to tell its emotions with the same heads as
-the texts; the trunk below it stays as it is, so its features are computed once.
+the texts; the trunk below it stays as it is, so its features are computed once. The projection can be aligned first, by
+regression onto what people said.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from torch.optim import AdamW
 
 from a2m_edge.errors import OptionError
 from a2m_edge.feeling import EMOTIONS
+from a2m_edge.output import make_folder, written_aside
+from training import parallel
 from training.data.encoder_data import EncoderData
 from training.data.feelings import (
     EMOTION_AROUSAL,
@@ -30,10 +33,22 @@ from training.data.feelings import (
 )
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
-from training.trainer import RunOptions, choose_device, run_training, warm_cosine
+from training.precision import half_precision
+from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
 
 POOL = 8
 """Batches that are drawn together and sorted by length, so that little of a batch is padding."""
+
+LARGEST_GRADIENT = 1.0
+
+THINNED = 0.1
+"""Share of a text's words that a step leaves out."""
+
+RIDGE = 30_000.0
+"""Of the regression that aligns pictures with their utterances: the best of 1e4, 3e4 and 1e5 on held-out pictures."""
+
+PICTURE_RATE = 1e-4
+"""Learning rate of the projection of the pictures."""
 
 
 class EmotionHeads(nn.Module):
@@ -57,8 +72,10 @@ class EmotionHeads(nn.Module):
 class EncoderTraining:
     """The step and the validation of a tuning.
 
-    Towers are in eval mode throughout, but for the projection of the pictures: a run is too short for the texts
-    to need dropout, and a batch too small for statistics of its own.
+    Of several processes each embeds its share of the texts; what follows is cheap, and all of them compute it.
+
+    The image trunk is in eval mode throughout: a batch is too small for statistics of its own. The texts lose some of
+    their words in each step, and their tower drops some of its values: there are few utterances, and many weights.
 
     Args:
         model: the encoder that is tuned, in place; its image tower is a trunk and a head (timm).
@@ -66,12 +83,16 @@ class EncoderTraining:
         seed: of the order of the data; every step draws from ``(seed, step)`` alone.
         batch: texts in a step.
         pictures: pictures in a step whose emotions are learned; 0 tunes the text tower alone.
+        texts: tune the text tower; without, only the projection of the pictures.
+        dropout: let the text tower drop values.
         anchor: weight of keeping the similarities between sentences.
         features: file that keeps the features of the pictures between runs; None computes them each time.
         device: where to compute.
+        clip: largest norm of a step's gradients, 0 for any.
 
     Raises:
-        OptionError: pictures are asked for and the image tower has no head of its own.
+        OptionError: the batch is smaller than the number of processes, nothing is to be tuned, or pictures are asked
+            for and the image tower has no head of its own.
     """
 
     def __init__(
@@ -82,32 +103,41 @@ class EncoderTraining:
         seed: int = 0,
         batch: int = 64,
         pictures: int = 48,
+        texts: bool = True,
+        dropout: bool = True,
         anchor: float = 20.0,
         features: Path | None = None,
         device: torch.device | None = None,
+        clip: float = LARGEST_GRADIENT,
     ) -> None:
+        parallel.need_rows(batch)
+        if not pictures and not texts:
+            raise OptionError("neither texts nor pictures are to be tuned: leave out --no-texts, or give --pictures")
+        self._clip, self._tune_texts, self._dropout = clip, texts, dropout
         self._model, self._data, self._seed, self._anchor = model, data, seed, anchor
         self._batch, self._pictures = batch, pictures
         self._device = device or torch.device("cpu")
-        clip = model.clip.to(self._device).eval().requires_grad_(False)
+        towers = model.clip.to(self._device).eval().requires_grad_(False)
         self.heads = EmotionHeads(model.embedding_size, data.labels).to(self._device)
         self._start = deepcopy(model.text)
         self._text = model.text
-        visual = cast(Any, clip).visual
+        visual = cast(Any, towers).visual
         if pictures and not (hasattr(visual, "trunk") and isinstance(getattr(visual, "head", None), nn.Module)):
             raise OptionError(
                 f"the image tower of {model.config['name']} has no projection of its own that could be tuned: "
                 "tune its text tower alone with 0 pictures in a step"
             )
         self._head: nn.Module = visual.head if pictures else nn.Identity()
-        layers = _upper(list(_text_layers(cast(Any, clip).text)), 2 / 3)
+        self._trunk: Any = getattr(visual, "trunk", nn.Identity())
+        # What a trunk sees is computed once, its moments may be set afterwards.
+        self._standard: nn.Module = getattr(self._trunk, "standard", nn.Identity())
+        layers = list(_text_layers(cast(Any, towers).text)) if texts else []
         # Few pictures have feelings to learn from: their projection is held small.
         groups: list[dict[str, Any]] = [
-            {"params": _opened(*layers), "lr": 8e-5},
-            {"params": _opened(self._head), "lr": 5e-4, "weight_decay": 0.5},
-            {"params": _opened(self.heads), "lr": 5e-4},
+            {"params": _opened(*layers), "lr": 6e-5},
+            {"params": _opened(self._head), "lr": PICTURE_RATE, "weight_decay": 0.5},
+            {"params": _opened(self.heads), "lr": 1e-3},
         ]
-        self._tuned = [parameter for group in groups for parameter in group["params"]]
         self.optimiser = AdamW(groups, weight_decay=0.01)
         self._train = [i for i, utterance in enumerate(data.utterances) if utterance.split == "train"]
         self._texts = [i for i, text in enumerate(data.texts) if text.split == "train"]
@@ -120,26 +150,61 @@ class EncoderTraining:
         self._named = [row for row, picture in train if picture.file not in data.painting_emotions]
 
     @torch.no_grad()
-    def centre_pictures(self) -> None:
-        """Lets untrained projections put pictures around the origin, not all in the direction of their mean."""
-        mean = torch.from_numpy(self._features.mean(0)).to(self._device)
-        for projection in self._head.modules():
-            if isinstance(projection, nn.Linear) and projection.bias is not None:
-                projection.bias.copy_(-(projection.weight @ mean))
+    def align_pictures(self) -> None:
+        """Starts the projection of the pictures as the ridge regression onto the mean embedding of their utterances.
+
+        From few pictures the closed form learns more than steps do. The features are standardised first, where the
+        trunk keeps their moments, and the embeddings lie around the origin, not all in the direction of their mean.
+
+        Raises:
+            OptionError: no picture has utterances to learn from, or the projection is not one linear layer.
+        """
+        linear = [module for module in self._head.modules() if isinstance(module, nn.Linear)]
+        if len(linear) != 1 or not self._felt:
+            raise OptionError(
+                "the projection of the pictures cannot be aligned: it must be one linear layer, and some pictures "
+                "of the training split must have utterances"
+            )
+        shown = torch.from_numpy(self._features[self._felt]).to(self._device)
+        if isinstance(self._standard, nn.BatchNorm1d):
+            known = torch.from_numpy(self._features[self._felt + self._named]).to(self._device)
+            for moment, value in (
+                (self._standard.running_mean, known.mean(0)),
+                (self._standard.running_var, known.var(0)),
+            ):
+                cast(Tensor, moment).copy_(value)
+            shown = self._standard(shown)
+        embeddings = [
+            self._embed(self._text, self._data.painting_utterances[self._data.paintings[row].file]).mean(0)
+            for row in self._felt
+        ]
+        target = torch.stack(embeddings)
+        target -= target.mean(0)
+        mean = shown.mean(0)
+        inputs = (shown - mean).double()
+        # Each feature weighs about 1, so RIDGE is how many pictures the regression doubts.
+        gram = inputs.T @ inputs + RIDGE * torch.eye(inputs.shape[1], dtype=torch.float64, device=self._device)
+        weight = torch.linalg.solve(gram, inputs.T @ target.double()).T.float()
+        linear[0].weight.copy_(weight)
+        if linear[0].bias is not None:
+            linear[0].bias.copy_(-(weight @ mean))
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""
         self._head.train()
+        self._text.train(self._tune_texts and self._dropout)
         random = np.random.default_rng((self._seed, 1, number))
         chosen, others = self._texts_of(number)
-        losses, embeddings = self._text_losses(chosen, others, random)
+        losses: dict[str, Tensor] = {}
+        if self._tune_texts:
+            losses, embeddings = self._text_losses(chosen, others, random)
+        else:
+            with torch.no_grad():
+                embeddings = self._embed(self._text, [self._data.utterances[i].text for i in chosen])
         if self._pictures:
             losses |= self._picture_losses(chosen, embeddings, random)
         total = torch.stack(list(losses.values())).sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self._tuned, 1.0)
-        self.optimiser.step()
+        optimise(total, self.optimiser, self._clip)
         return {"loss": total.item()} | {name: loss.item() for name, loss in losses.items()}
 
     @torch.no_grad()
@@ -149,6 +214,7 @@ class EncoderTraining:
         held = [utterance for utterance in data.utterances if utterance.split == "val"]
         held = held[:: max(1, len(held) // utterances)]
         texts = [utterance.text for utterance in held]
+        self._text.eval()
         now, before = self._embed(self._text, texts), self._embed(self._start, texts)
         truth = torch.tensor([utterance.emotion for utterance in held])
         scalars = {
@@ -178,12 +244,11 @@ class EncoderTraining:
         """The losses, and the embeddings of the chosen utterances without their gradient."""
         data, felt = self._data, len(chosen)
         texts = [data.utterances[i].text for i in chosen] + [data.texts[i].text for i in others]
-        tokens = self._model.tokens(texts).to(self._device)
+        tokens = self._model.tokens([_thinned(text, random) for text in texts]).to(self._device)
         anchored = torch.from_numpy(random.permutation(len(texts))[: len(texts) // 4])
-        with self._fast():
-            now = self._text(tokens).float()
-            with torch.no_grad():
-                before = self._start(tokens[anchored]).float()
+        now = self._shared(self._text, tokens)
+        with torch.no_grad():
+            before = self._shared(self._start, tokens[anchored])
         logits, feeling, labels = self.heads(now)
         emotions = np.array([data.utterances[i].emotion for i in chosen])
         target = torch.from_numpy(np.stack([EMOTION_SIGNS[emotions], data.arousal[chosen]], 1))
@@ -198,6 +263,12 @@ class EncoderTraining:
             "anchor": self._anchor * F.mse_loss(kept @ kept.T, before @ before.T)
             + 0.5 * (1 - (kept * before).sum(1)).mean(),
         }, now[:felt].detach()
+
+    def _shared(self, tower: nn.Module, tokens: Tensor) -> Tensor:
+        """Embeddings of texts, each process having computed its share: float32 [len(tokens), D]."""
+        with half_precision(self._device):
+            embeddings = tower(tokens[parallel.share(len(tokens))])
+        return parallel.gather(embeddings.float(), len(tokens))
 
     def _picture_losses(self, chosen: list[int], embeddings: Tensor, random: np.random.Generator) -> dict[str, Tensor]:
         """Contrast of the chosen utterances' paintings, and some with captions, with their texts; emotions."""
@@ -233,12 +304,15 @@ class EncoderTraining:
     def _project(self, rows: list[int]) -> Tensor:
         """Embeddings of the pictures in these rows of the features: float32 [len(rows), D]."""
         features = torch.from_numpy(self._features[rows]).to(self._device)
-        return F.normalize(self._head(features), dim=-1)
+        return F.normalize(self._head(self._standard(features)), dim=-1)
 
     @torch.no_grad()
     def _picture_features(self, data: EncoderData, batch: int = 32) -> NDArray[np.float32]:
-        """What the trunk of the image tower sees in the paintings, then the photographs: float32 [n, features]."""
-        trunk = cast(nn.Module, cast(Any, self._model.clip).visual.trunk)
+        """What the trunk of the image tower sees in the paintings, then the photographs: float32 [n, features].
+
+        Not yet standardised, where the trunk does that.
+        """
+        see = getattr(self._trunk, "pooled", self._trunk)
         facts = self._model.image_preprocessing
         mean, std = (torch.tensor(side).view(1, 3, 1, 1) for side in (facts.mean, facts.std))
         found = []
@@ -249,8 +323,8 @@ class EncoderTraining:
             for first in range(0, len(pictures), batch):
                 squares = np.stack([archive.square(picture) for picture in pictures[first : first + batch]])
                 pixels = (torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 255 - mean) / std
-                with self._fast():
-                    seen = trunk(pixels.to(self._device, memory_format=torch.channels_last))
+                with half_precision(self._device):
+                    seen = see(pixels.to(self._device, memory_format=torch.channels_last))
                 found.append(seen.float().cpu().numpy())
         return np.concatenate(found)
 
@@ -258,13 +332,9 @@ class EncoderTraining:
         """Embeddings of texts: float32 [len(texts), D]."""
         parts = []
         for first in range(0, len(texts), batch):
-            with self._fast():
+            with half_precision(self._device):
                 parts.append(tower(self._model.tokens(texts[first : first + batch]).to(self._device)).float())
         return torch.cat(parts)
-
-    def _fast(self) -> torch.autocast:
-        """bfloat16 where it pays: the matrix products and convolutions of the towers."""
-        return torch.autocast(self._device.type, torch.bfloat16)
 
 
 def similarity_kept(before: Tensor, after: Tensor) -> float:
@@ -282,6 +352,9 @@ def train_encoder(
     image_weights: Path | None = None,
     batch: int = 64,
     pictures: int = 48,
+    texts: bool = True,
+    dropout: bool = True,
+    align: bool | None = None,
 ) -> None:
     """Tunes an encoder and writes its checkpoint into ``options.out``.
 
@@ -291,26 +364,33 @@ def train_encoder(
         start: what ``load_encoder`` takes.
         image_weights: weights that the image tower of ``a2m-s`` starts from.
         batch: texts in a step.
-        pictures: pictures in a step whose emotions are learned; 0 tunes the text tower alone.
+        pictures, texts, dropout: see ``EncoderTraining``.
+        align: start the projection of the pictures anew (see ``EncoderTraining.align_pictures``); None does so unless
+            ``start`` is a checkpoint folder.
 
     Raises:
         CheckpointError, DataError, DeviceError, OptionError: see ``load_encoder``, ``EncoderData``, and
             ``run_training``.
     """
+    parallel.need_rows(batch)
     torch.manual_seed(options.seed)
-    options.out.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out)
     model = load_encoder(start, str(image_weights) if image_weights else None)
-    training = EncoderTraining(
-        model,
-        EncoderData.read(data, model.image_preprocessing.size),
-        seed=options.seed,
-        batch=batch,
-        pictures=pictures,
-        features=options.out / "features.npy",
-        device=choose_device(options.device),
-    )
-    if pictures and not Path(start).is_dir():
-        training.centre_pictures()
+    with parallel.first_before_others():
+        training = EncoderTraining(
+            model,
+            EncoderData.read(data, model.image_preprocessing.size),
+            seed=options.seed,
+            batch=batch,
+            pictures=pictures,
+            texts=texts,
+            dropout=dropout,
+            features=options.out / "features.npy",
+            device=choose_device(options.device),
+            clip=options.clip_or(LARGEST_GRADIENT),
+        )
+        if pictures and not options.resume and (align or (align is None and not Path(start).is_dir())):
+            training.align_pictures()
     run_training(
         options,
         models={"clip": model.clip, "heads": training.heads},
@@ -332,8 +412,11 @@ def _opened(*modules: nn.Module) -> list[nn.Parameter]:
     return [parameter for module in modules for parameter in module.requires_grad_(True).parameters()]
 
 
-def _upper(modules: list[nn.Module], share: float) -> list[nn.Module]:
-    return modules[len(modules) - max(1, round(share * len(modules))) :]
+def _thinned(text: str, random: np.random.Generator) -> str:
+    """A text without ``THINNED`` of its words; never without all of them."""
+    words = text.split()
+    kept = random.random(len(words)) >= THINNED
+    return " ".join(word for word, keep in zip(words, kept, strict=True) if keep) or text
 
 
 def _text_layers(tower: Any) -> Iterable[nn.Module]:
@@ -349,5 +432,6 @@ def _cached(file: Path | None, make: Callable[[], NDArray[np.float32]]) -> NDArr
         return kept
     made = make()
     if file is not None:
-        np.save(file, made)
+        with written_aside(file) as stream:
+            np.save(stream, made)
     return made

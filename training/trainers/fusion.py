@@ -16,17 +16,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW
 
 from a2m_edge.errors import DataError
+from training import parallel
 from training.data.caption_palette import caption_palette, palette_prior
 from training.data.feeling_set import FeelingSet, embed_feelings
 from training.data.realisation import read_captions
 from training.evaluation.feeling import score_feelings
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, FusionConfig
-from training.trainer import RunOptions, choose_device, run_training, warm_cosine
+from training.precision import half_precision
+from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
 
 EMOTION_POINTS: NDArray[np.float32] = np.array(
     [
@@ -56,6 +58,8 @@ There are few pictures with feelings and many utterances: without it the picture
 DROPPED = (0.45, 0.2, 0.32, 0.03)
 """Share of rows with a picture that are shown both sides, the picture alone, the comment alone, and neither."""
 
+LARGEST_GRADIENT = 1.0
+
 
 class FusionTraining:
     """The step and the validation of a fusion's training.
@@ -69,6 +73,10 @@ class FusionTraining:
         seed: of the order of the data; every step draws from ``(seed, step)`` and torch's own generator.
         batch: utterances in a step.
         device: where to compute.
+        clip: largest norm of a step's gradients, 0 for any.
+
+    Raises:
+        OptionError: the batch is smaller than the number of processes.
     """
 
     def __init__(
@@ -82,7 +90,10 @@ class FusionTraining:
         seed: int = 0,
         batch: int = 256,
         device: torch.device | None = None,
+        clip: float = LARGEST_GRADIENT,
     ) -> None:
+        parallel.need_rows(batch)
+        self._clip = clip
         self._device = device or torch.device("cpu")
         self._fusion = fusion.to(self._device)
         self._train, self._held, self._seed, self._batch = train, held, seed, batch
@@ -98,10 +109,7 @@ class FusionTraining:
         if len(self._train.norms):
             losses |= self._photograph_losses(random)
         total = torch.stack(list(losses.values())).sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self._fusion.parameters(), 1.0)
-        self.optimiser.step()
+        optimise(total, self.optimiser, self._clip)
         return {"loss": total.item()} | {name: loss.item() for name, loss in losses.items()}
 
     def validate(self) -> dict[str, float]:
@@ -122,9 +130,7 @@ class FusionTraining:
         image[shown] = self._noisy(data.image[data.picture[rows][shown]], random)
         sides = np.array([[1, 1], [1, 0], [0, 1], [0, 0]])[random.choice(4, len(rows), p=DROPPED)]
         present = np.where(shown[:, None], sides, np.array([0, 1])).astype(np.float32)
-        _, logits, feeling, palette, room = self._fusion(
-            self._moved(image), self._moved(data.text[rows]), self._moved(present)
-        )
+        _, logits, feeling, palette, room = self._told(image, data.text[rows], present)
         targets = self._moved(self._palettes[rows])
         return {
             "emotion": F.cross_entropy(logits, self._moved(data.emotion[rows])),
@@ -137,10 +143,18 @@ class FusionTraining:
     def _photograph_losses(self, random: np.random.Generator) -> dict[str, Tensor]:
         data = self._train
         rows = random.integers(0, len(data.norms), self._batch // 8)
-        image = self._moved(self._noisy(data.photograph[rows], random))
-        alone = torch.tensor([[1.0, 0.0]], device=self._device).expand(len(rows), 2)
-        feeling = self._fusion(image, torch.zeros_like(image), alone)[2]
+        image = self._noisy(data.photograph[rows], random)
+        alone = np.tile(np.array([1, 0], np.float32), (len(rows), 1))
+        feeling = self._told(image, np.zeros_like(image), alone)[2]
         return {"photograph": 0.25 * F.mse_loss(feeling, self._moved(data.norms[rows]))}
+
+    def _told(self, *given: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        """What the fusion tells of a batch, each process having computed its share."""
+        rows = len(given[0])
+        own = parallel.share(rows)
+        with half_precision(self._device):
+            told = self._fusion(*(self._moved(side[own]) for side in given))
+        return tuple(parallel.gather(part.float(), rows) for part in told)
 
     @staticmethod
     def _noisy(embeddings: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
@@ -202,6 +216,7 @@ def train_fusion(
     embeddings: Path | None = None,
     most: int | None = None,
     batch: int = 256,
+    dropout: float = FusionConfig.dropout,
 ) -> None:
     """Trains a fusion on a finished encoder and writes its checkpoint into ``options.out``.
 
@@ -214,22 +229,33 @@ def train_fusion(
             computed, and kept in ``options.out``.
         most: utterances to learn from at most.
         batch: utterances in a step.
+        dropout: share of the inner values dropped, in [0, 1).
 
     Raises:
         CheckpointError, DataError, DeviceError, OptionError: see ``load_encoder``, ``embed_feelings`` and
             ``run_training``.
     """
+    parallel.need_rows(batch)
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     model = load_encoder(encoder)
-    sets = embed_feelings(
-        model, data, ["train", "val"], most=most, device=device, cache=options.out, embeddings=embeddings
-    )
+    with parallel.first_before_others():
+        sets = embed_feelings(
+            model, data, ["train", "val"], most=most, device=device, cache=options.out, embeddings=embeddings
+        )
     matched = read_matches(articaps, data / "musiccaps.csv") if articaps else None
     palettes, rooms = palette_targets(sets["train"], matched)
-    fusion = Fusion(FusionConfig(embedding_size=model.embedding_size))
+    fusion = Fusion(FusionConfig(embedding_size=model.embedding_size, dropout=dropout))
     training = FusionTraining(
-        fusion, sets["train"], sets["val"], palettes, rooms, seed=options.seed, batch=batch, device=device
+        fusion,
+        sets["train"],
+        sets["val"],
+        palettes,
+        rooms,
+        seed=options.seed,
+        batch=batch,
+        device=device,
+        clip=options.clip_or(LARGEST_GRADIENT),
     )
     run_training(
         options,

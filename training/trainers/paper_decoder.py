@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from a2m_edge.errors import DataError
+from training import parallel
 from training.checkpoint import save_checkpoint
 from training.data.realised import Realisations
 from training.losses import frequency_weighted_l1
 from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
-from training.trainer import RunOptions, choose_device, run_training
+from training.precision import half_precision
+from training.trainer import RunOptions, choose_device, optimise, run_training
 
 SILENCE = float(np.log(1e-5))
 
@@ -28,7 +30,7 @@ def train_paper_decoder(
     batch: int = 32,
     learning_rate: float = 1e-4,
 ) -> None:
-    """Trains a ``PaperDecoder`` as published: frequency-weighted L1, Adam 1e-4, batches of 32 pairs.
+    """Trains a ``PaperDecoder`` as published: frequency-weighted L1, Adam 1e-4, batches of 32 pairs, no clipping.
 
     Args:
         options: see ``RunOptions``.
@@ -40,7 +42,9 @@ def train_paper_decoder(
 
     Raises:
         DataError: there are no clips, or no pair names one of them.
+        OptionError: the batch is smaller than the number of processes.
     """
+    parallel.need_rows(batch)
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     with np.load(fused) as stored:
@@ -70,13 +74,10 @@ def train_paper_decoder(
         generator = np.random.default_rng([options.seed, number])
         chosen = generator.integers(len(splits["train"].items), size=batch)
         vectors, mels = pairs(splits["train"], chosen, generator.integers(1 << 30, size=batch))
-        # Not every CPU has an LSTM in bfloat16.
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            predicted = model(vectors)
-        loss = frequency_weighted_l1(predicted.float(), mels)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+        with half_precision(device):
+            predicted = model(vectors[parallel.share(batch)])
+        loss = frequency_weighted_l1(parallel.gather(predicted.float(), batch), mels)
+        optimise(loss, optimiser, options.clip_or(0.0))
         return {"loss": loss.item()}
 
     def validate() -> dict[str, float]:

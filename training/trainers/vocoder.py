@@ -7,7 +7,6 @@ both discriminators (Kong, Kim & Bae 2020, arXiv 2010.05646).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch.nn import functional
 
 from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import OptionError
+from training import parallel
 from training.checkpoint import save_checkpoint
 from training.data.clips import Clips, clip_files
 from training.evaluation.vocoder import copy_synthesis
@@ -32,7 +32,9 @@ from training.losses import (
 )
 from training.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
 from training.models.hifigan import CONFIGS, Generator, load_generator, with_excitation
-from training.trainer import RunOptions, announce, choose_device, run_training, warm_cosine
+from training.precision import half_precision
+from training.progress import announce
+from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
 
 STAGES = ("reconstruction", "adversarial")
 STFT_WEIGHT = 0.25
@@ -44,6 +46,8 @@ SOURCE_RATE = 4.0
 """Learning rate of the filters of the excitation, which begin at zero, against that of all other weights."""
 FINE_FROM = 0.5
 """Share of a half-precision run after which the generator's last layers, heard most, are computed in float32."""
+LARGEST_GRADIENT = 5.0
+"""Of the reconstruction stage; the published training lets gradients be of any size."""
 VALIDATION_EXCERPTS, VALIDATION_SECONDS = 14, 2.0
 """How much of the held-out recordings is heard at each validation; at the end all of them are."""
 
@@ -60,7 +64,7 @@ def train_vocoder(
     batch: int = 8,
     frames: int = 64,
     learning_rate: float = 1e-4,
-    half_precision: bool = False,
+    half: bool = False,
     excitation: bool = False,
 ) -> dict[str, float]:
     """Trains a vocoder and writes its checkpoint (plain weights) into ``options.out``.
@@ -74,21 +78,23 @@ def train_vocoder(
         audio: format of the recordings; None for the standard one.
         batch, frames: windows in a step, and mel frames in a window.
         learning_rate: at its highest.
-        half_precision: in the reconstruction stage, compute most of the generator in bfloat16; its last layers
-            too, until ``FINE_FROM`` of the run is done. Worth it where the processor has bfloat16 instructions.
+        half: compute in bfloat16: in the reconstruction stage most of the generator, and its last layers too until
+            ``FINE_FROM`` of the run is done, which is worth it on a GPU or where the processor has bfloat16
+            instructions; in the adversarial stage, on a GPU alone, the generator and the discriminators.
         excitation: let the generator hear the notes' partials; what it has learned so far stays.
 
     Returns:
-        ``copy_synthesis`` of all held-out recordings.
+        ``copy_synthesis`` of all held-out recordings; nothing in a process that is not the first.
 
     Raises:
-        OptionError: an unknown stage or size.
+        OptionError: an unknown stage or size, or a batch smaller than the number of processes.
         CheckpointError, DataError, DeviceError: see what raises them.
     """
     if stage not in STAGES:
         raise OptionError(f"the stage of a vocoder training is one of {', '.join(STAGES)}, not {stage!r}")
     if config not in CONFIGS:
         raise OptionError(f"the size of a vocoder is one of {', '.join(CONFIGS)}, not {config!r}")
+    parallel.need_rows(batch)
     audio = audio or AudioFormat()
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
@@ -98,24 +104,21 @@ def train_vocoder(
         raise OptionError(f"the vocoder has hop {generator.config.hop}, the audio format {audio.hop}: they must agree")
     clips, kept = Clips(clip_files(data), audio), Clips(clip_files(held_out), audio)
     announce(f"{clips.seconds / 60:.1f} min to learn from, {kept.seconds / 60:.1f} min held out")
-    average = copy.deepcopy(generator).eval().requires_grad_(False)
-    best: dict[str, Generator] = {"generator": generator}
 
     def draw(number: int) -> tuple[Tensor, Tensor | None, Tensor]:
         mel, source, real = clips.batch(batch, frames, np.random.default_rng((options.seed, number)))
         heard = source[:, None].to(device) if generator.config.excitation else None
         return mel.to(device), heard, real.to(device)
 
-    precision = _Precision(half_precision)
+    precision = _Precision(half)
     if stage == "reconstruction":
-        models, optimisers, update = _reconstruction(generator, audio, learning_rate, precision, draw)
+        models, optimisers, update = _reconstruction(
+            generator, audio, learning_rate, options.clip_or(LARGEST_GRADIENT), precision, draw
+        )
     else:
-        models, optimisers, update = _adversarial(generator, audio, learning_rate, draw)
-
-    def step(number: int) -> dict[str, float]:
-        scalars = update(number)
-        _follow(average, generator, min(0.998, (1 + number) / (10 + number)))
-        return scalars
+        models, optimisers, update = _adversarial(
+            generator, audio, learning_rate, options.clip_or(0.0), precision, draw
+        )
 
     cosine = warm_cosine()
 
@@ -125,30 +128,28 @@ def train_vocoder(
 
     excerpts = kept.excerpts(VALIDATION_EXCERPTS, audio.frames(VALIDATION_SECONDS))
 
-    def validate() -> dict[str, float]:
-        plain = copy_synthesis(generator, excerpts, audio)
-        smooth = copy_synthesis(average, excerpts, audio)
-        best["generator"] = generator if plain["log_mel_l1"] < smooth["log_mel_l1"] else average
-        return {**plain, "averaged_log_mel_l1": smooth["log_mel_l1"]}
-
     def save(folder: Path) -> None:
         fields = {"generator": generator.config.to_json(), "audio": asdict(audio), "stage": stage}
-        save_checkpoint(folder, best["generator"], {"kind": "vocoder", **fields})
+        save_checkpoint(folder, generator, {"kind": "vocoder", **fields})
 
     run_training(
         options,
-        models={**models, "average": average},
+        models=models,
         optimisers=optimisers,
         schedule=schedule,
-        step=step,
-        validate=validate,
+        step=update,
+        validate=lambda: copy_synthesis(generator, excerpts, audio),
         save=save,
     )
-    final = copy_synthesis(best["generator"].eval(), kept.clips, audio)
+    if not parallel.first():
+        return {}
+    final = copy_synthesis(generator.eval(), kept.clips, audio)
     announce(f"held out: log-mel L1 {final['log_mel_l1']:.4f}, level {final['level_db']:+.2f} dB")
     return final
 
 
+Draw = Callable[[int], tuple[Tensor, Tensor | None, Tensor]]
+"""The batch of a step: log-mels (B, bands, T), excitation (B, 1, hop * T) where it is heard, audio (B, hop * T)."""
 Update = Callable[[int], dict[str, float]]
 Parts = tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer], Update]
 
@@ -157,7 +158,7 @@ class _Precision:
     """How exactly a generator is computed while it learns."""
 
     def __init__(self, half: bool) -> None:
-        self._half = half
+        self.half = half
         self._inner = self._last = torch.bfloat16 if half else torch.float32
 
     def follow(self, progress: float) -> None:
@@ -169,7 +170,7 @@ class _Precision:
         """Log-mel (B, bands, T) and, where it is heard, excitation (B, 1, hop * T) to waveform (B, hop * T) float32."""
         if mel.device.type == "cpu":
             return generator.forward_fast(mel, source, self._inner, self._last)[:, 0]
-        with torch.autocast(mel.device.type, torch.bfloat16, enabled=self._last is torch.bfloat16):
+        with half_precision(mel.device, self._last is torch.bfloat16):
             waveform: Tensor = generator(mel, source)
         return waveform[:, 0].float()
 
@@ -178,8 +179,9 @@ def _reconstruction(
     generator: Generator,
     audio: AudioFormat,
     learning_rate: float,
+    clip: float,
     precision: _Precision,
-    draw: Callable[[int], tuple[Tensor, Tensor | None, Tensor]],
+    draw: Draw,
 ) -> Parts:
     device = next(generator.parameters()).device
     log_mel, spectra = LogMel(audio).to(device), MultiResolutionSTFT().to(device)
@@ -193,13 +195,12 @@ def _reconstruction(
 
     def update(number: int) -> dict[str, float]:
         mel, source, real = draw(number)
-        generated = precision.generate(generator, mel, source)
+        own = parallel.share(len(mel))
+        share = precision.generate(generator, mel[own], None if source is None else source[own])
+        generated = parallel.gather(share, len(mel))
         mel_loss = functional.l1_loss(log_mel(generated), log_mel(real))
         stft_loss = spectra(generated, real)
-        generator.zero_grad(set_to_none=True)
-        (mel_loss + STFT_WEIGHT * stft_loss).backward()
-        nn.utils.clip_grad_norm_(generator.parameters(), 5.0)
-        optimiser.step()
+        optimise(mel_loss + STFT_WEIGHT * stft_loss, optimiser, clip)
         return {"log_mel_l1": mel_loss.item(), "stft": stft_loss.item()}
 
     return {"generator": generator}, {"generator": optimiser}, update
@@ -209,7 +210,9 @@ def _adversarial(
     generator: Generator,
     audio: AudioFormat,
     learning_rate: float,
-    draw: Callable[[int], tuple[Tensor, Tensor | None, Tensor]],
+    clip: float,
+    precision: _Precision,
+    draw: Draw,
 ) -> Parts:
     device = next(generator.parameters()).device
     log_mel = LogMel(audio).to(device)
@@ -222,25 +225,25 @@ def _adversarial(
 
     def update(number: int) -> dict[str, float]:
         mel, source, real = draw(number)
-        generated = generator(mel, source)
-        judged = torch.zeros((), device=device)
+        rows, own = len(mel), parallel.share(len(mel))
+        truth = real[own, None]
+        with half_precision(device, precision.half):
+            generated = generator(mel[own], None if source is None else source[own])
+            verdicts = [(judge(truth)[0], judge(generated.detach())[0]) for judge in judges.values()]
+        judged = torch.stack([discriminator_loss(*map(_exact, scores)) for scores in verdicts]).sum()
+        judged = parallel.weigh(judged, rows)
+        optimise(judged, optimisers["judges"], clip)
+        mel_loss = functional.l1_loss(log_mel(parallel.gather(generated[:, 0].float(), rows)), log_mel(real))
+        fooled, matched = torch.zeros((), device=device), torch.zeros((), device=device)
         for judge in judges.values():
-            judged = judged + discriminator_loss(judge(real[:, None])[0], judge(generated.detach())[0])
-        optimisers["judges"].zero_grad(set_to_none=True)
-        judged.backward()
-        optimisers["judges"].step()
-        mel_loss = functional.l1_loss(log_mel(generated[:, 0]), log_mel(real))
-        fooled = torch.zeros((), device=device)
-        matched = torch.zeros((), device=device)
-        for judge in judges.values():
-            scores, features = judge(generated)
-            fooled = fooled + adversarial_loss(scores)
-            with torch.no_grad():
-                _, truths = judge(real[:, None])
-            matched = matched + feature_matching_loss(truths, features)
-        optimisers["generator"].zero_grad(set_to_none=True)
-        (fooled + FEATURE_WEIGHT * matched + MEL_WEIGHT * mel_loss).backward()
-        optimisers["generator"].step()
+            with half_precision(device, precision.half):
+                scores, features = judge(generated)
+                with torch.no_grad():
+                    _, truths = judge(truth)
+            fooled = fooled + adversarial_loss(_exact(scores))
+            matched = matched + feature_matching_loss([*map(_exact, truths)], [*map(_exact, features)])
+        fooled, matched = parallel.weigh(fooled, rows), parallel.weigh(matched, rows)
+        optimise(fooled + FEATURE_WEIGHT * matched + MEL_WEIGHT * mel_loss, optimisers["generator"], clip)
         return {
             "log_mel_l1": mel_loss.item(),
             "adversarial": fooled.item(),
@@ -251,8 +254,6 @@ def _adversarial(
     return {"generator": generator, "judges": judges}, optimisers, update
 
 
-@torch.no_grad()
-def _follow(average: nn.Module, model: nn.Module, keep: float) -> None:
-    """Moves an exponential moving average of weights one step on."""
-    for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
-        slow.lerp_(fast, 1.0 - keep)
+def _exact(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """As float32, so that losses are."""
+    return [tensor.float() for tensor in tensors]
