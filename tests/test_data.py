@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import shutil
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import mido
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.composer import ComposerTables
@@ -24,7 +18,6 @@ from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
 from a2m_edge.jobs.work import Answer, Job, Work
 from a2m_edge.score import Note
-from training.data.articaps import build_articaps, match
 from training.data.fluidsynth import SOUNDFONT
 from training.data.midi import read_midi
 from training.data.realisation import (
@@ -64,54 +57,6 @@ class Here:
 
 
 HERE = JobRunner(Here())
-
-
-def blocks_of_words(blocks: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
-    """``words`` of each block."""
-    return [words(block) for block in blocks]
-
-
-def words(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Hashed bags of words of length 1: enough to find texts that share words."""
-    bags = np.full((len(texts), 256), 1e-3, np.float32)
-    for row, text in enumerate(texts):
-        for word in text.lower().split():
-            bags[row, zlib.crc32(word.encode()) % 256] += 1
-    return np.asarray(bags / np.linalg.norm(bags, axis=1, keepdims=True), np.float32)
-
-
-def test_pairs_keep_to_their_split_and_no_caption_serves_too_many(shared: Path, tmp_path: Path) -> None:
-    captions = read_captions(shared / "data" / "musiccaps.csv")[::3]
-    most = 12
-    statistics = build_articaps(shared / "data", captions, tmp_path, blocks_of_words, most=most, pictured_only=True)
-    with (tmp_path / "articaps.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == statistics["pairs"] and len(rows) > 5000
-    for side in ("painting", "clip"):
-        homes: dict[str, set[str]] = {}
-        for row in rows:
-            homes.setdefault(row[side], set()).add(row["split"])
-        assert all(len(splits) == 1 for splits in homes.values()), f"a {side} is in two splits"
-    served = [row["clip"] for row in rows]
-    assert max(served.count(clip) for clip in set(served)) <= most
-    assert all(split_of(row["clip"]) == row["split"] for row in rows[::50])
-    assert json.loads((tmp_path / "articaps.json").read_text()) == statistics
-
-
-@given(st.integers(1, 30), st.integers(1, 12), st.integers(1, 4))
-def test_matching_gives_each_utterance_one_caption_while_there_is_room(rows: int, columns: int, most: int) -> None:
-    generator = np.random.default_rng(rows)
-    used = np.zeros(columns, np.int64)
-    similarity = generator.random((rows, columns), np.float32)
-    chosen = match(similarity, np.zeros_like(similarity), used, most)
-    assert (used <= most).all() and used.sum() == (chosen >= 0).sum()
-    assert (chosen >= 0).sum() == min(rows, columns * most)
-
-
-def test_feelings_count_when_texts_are_alike() -> None:
-    similarity = np.array([[0.50, 0.55]], np.float32)
-    far = np.array([[0.0, 1.5]], np.float32)
-    assert match(similarity, far, np.zeros(2, np.int64), 1)[0] == 0
 
 
 def test_a_recipe_is_the_same_each_time_and_each_take_is_another() -> None:

@@ -10,13 +10,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
@@ -30,7 +29,8 @@ from tests.programs import finished, running
 from tests.ray_cluster import RayCluster
 from tests.test_data import HERE, TABLES, needs_fluidsynth
 from tests.test_encoder_training import tiny_encoder, write_data
-from training.data.articaps import build_articaps
+from training.data.articaps import Sources, build_articaps
+from training.data.data_card import music_facts, write_data_card
 from training.data.embedding_shards import EmbeddingShards, TextBlock, text_blocks
 from training.data.feeling_embeddings import extract_feelings
 from training.data.feeling_set import FeelingSet, embed_feelings
@@ -44,6 +44,7 @@ from training.data.realisation import (
     recipe_for,
     split_of,
 )
+from training.data.sentence_shards import SentenceShards
 from training.jobs import JobRunner, Lost
 from training.models.fingerprint import fingerprint
 from training.trainer import RunOptions
@@ -237,6 +238,20 @@ def test_another_encoder_and_other_texts_find_no_shard_of_their_own(tmp_path: Pa
         one.make([TextBlock(("joy",))], "texts")
 
 
+def test_sentences_are_embedded_portion_by_portion_and_only_once(tmp_path: Path) -> None:
+    tiny_encoder().save(tmp_path / "encoder")
+    made = EmbeddingShards(tmp_path / "encoder", tmp_path / "embeddings", HERE)
+    blocks = [("sad rain",), ("happy dance", "joy"), ("sad rain",), ("rain",)]
+    found = list(SentenceShards(made, portion=2)(lambda: iter(blocks), len(blocks)))
+    assert [len(one) for one in found] == [1, 2, 1, 1]
+    for block, one in zip(blocks, found, strict=True):
+        np.testing.assert_array_equal(one, made.read(TextBlock(block)))
+    kept = shards(tmp_path)
+    assert len(kept) == 3, "equal blocks share a file"
+    list(SentenceShards(made, portion=3)(lambda: iter(blocks), len(blocks)))
+    assert shards(tmp_path) == kept
+
+
 # --- realisations ----------------------------------------------------------------------------------------------
 
 
@@ -348,16 +363,15 @@ def test_data_build_is_gone_on_with_after_a_kill_and_gives_the_files_of_one_proc
     finished(command, patience=600)
     captions = read_captions(data / "musiccaps.csv")
     captions = [captions[index] for index in np.random.default_rng(0).permutation(len(captions))]
-    sentences = EmbeddingShards("a2m-s", undisturbed / "embeddings", HERE)
-
-    def embed(texts: Sequence[Sequence[str]]) -> Iterator[NDArray[np.float32]]:
-        blocks = [TextBlock(tuple(block)) for block in texts]
-        sentences.make(blocks, "texts")
-        return map(sentences.read, blocks)
-
-    build_articaps(data, captions, undisturbed, embed)
+    shards = EmbeddingShards("a2m-s", undisturbed / "embeddings", HERE)
+    encoder = shards.fingerprint.text
+    build_articaps(Sources.of(data), captions, undisturbed, SentenceShards(shards, portion=2), encoder=encoder)
     assert realised(undisturbed / "realisations", HERE, captions) == 3
+    write_data_card(undisturbed, realisations=music_facts(undisturbed))
     assert files(out) == files(undisturbed)
     statistics = json.loads((out / "articaps.json").read_text())
     assert statistics["pairs"] + statistics["dropped"] == 96
     assert len((out / "articaps.csv").read_text().splitlines()) == statistics["pairs"] + 1
+    refused = finished([*command, "--most", "2"], expected=2)
+    assert "was made otherwise (most): choose another folder" in refused.stderr
+    assert files(out) == files(undisturbed)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from training.command_options import CHECKPOINTS, TABLES, Seed, Shared, need_torch
+from training.label_command import label
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from rich.console import Console
 
     from training.jobs import JobRunner
+
+Item = TypeVar("Item")
 
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes, each on one core; as many as there are cores when left out.")
@@ -29,6 +31,7 @@ def register_data(data: typer.Typer) -> None:
     """Adds the commands of ``a2m-edge data``."""
     data.command("build")(build)
     data.command("embed")(embed)
+    data.command("label")(label)
     data.command("tables")(tables)
     data.command("orchestrate")(orchestrate)
     data.command("condition")(condition)
@@ -43,6 +46,16 @@ def build(
     seconds: Annotated[float, typer.Option(min=2.0, help="Length of a realisation.")] = 30.0,
     most: Annotated[int, typer.Option(min=1, help="Utterances that one caption may serve.")] = 40,
     pictured_only: Annotated[bool, typer.Option(help="Leave out utterances without a picture.")] = False,
+    least_similarity: Annotated[
+        float | None, typer.Option(min=-1.0, max=1.0, help="Cosine below which an utterance and a caption are no pair.")
+    ] = None,
+    artemis: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="ArtEmis, for example the official table; else --shared.")
+    ] = None,
+    wikiart: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="WikiArt's pictures, <art_style>/<painting>.jpg.")
+    ] = None,
+    musiccaps: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="MusicCaps; else --shared.")] = None,
     audio: Annotated[Path | None, typer.Option(help="Folder with <ytid>.wav: also keep MusicCaps' recordings.")] = None,
     workers: Workers = None,
     ray: RayAddress = None,
@@ -50,36 +63,51 @@ def build(
 ) -> None:
     """Build ArtiCaps pairs and the realisations that the decoder learns from.
 
-    Writes articaps.csv, realisations/ and, with --audio, recordings/. What exists already is not made again.
+    Writes articaps.csv with its facts in articaps.json, data-card.md with similarity.png, realisations/, what their
+    notes suggest in music-feelings.csv and, with --audio, recordings/. What exists already is not made again; pairs
+    that were made with other options are refused.
     """
     need_torch()
+    import dataclasses
+
     import numpy as np
 
     from a2m_edge.audio import AudioFormat
     from a2m_edge.output import held
-    from training.data.articaps import build_articaps
-    from training.data.embedding_shards import EmbeddingShards, TextBlock
+    from training.data.articaps import Options, Sources, build_articaps
+    from training.data.data_card import music_facts, write_data_card
+    from training.data.embedding_shards import EmbeddingShards
+    from training.data.music_labels import label_data
     from training.data.realisation import build_realisations, read_captions
     from training.data.recordings import import_recordings
+    from training.data.sentence_shards import SentenceShards
 
     runner = _runner(workers, ray)
-    every = read_captions(shared / "data" / "musiccaps.csv")
+    sources = Sources.of(shared / "data")
+    sources = dataclasses.replace(
+        sources,
+        artemis=artemis or sources.artemis,
+        musiccaps=musiccaps or sources.musiccaps,
+        wikiart=wikiart,
+    )
+    every = read_captions(sources.musiccaps)
     order = np.random.default_rng(seed).permutation(len(every))
     chosen = [every[index] for index in order[:captions]]
     with held(out):
-        if not (out / "articaps.csv").exists():
-            sentences = EmbeddingShards("a2m-s", out / "embeddings", runner)
-
-            def sentence_embeddings(texts: Sequence[Sequence[str]]) -> Iterator[NDArray[np.float32]]:
-                blocks = [TextBlock(tuple(block)) for block in texts]
-                sentences.make(blocks, "blocks of texts")
-                runner.say("matching utterances with captions")
-                return (sentences.read(block) for block in blocks)
-
-            statistics = build_articaps(
-                shared / "data", chosen, out, sentence_embeddings, most=most, pictured_only=pictured_only
-            )
-            runner.say(f"{statistics['pairs']} pairs, {statistics['dropped']} utterances found no caption")
+        shards = EmbeddingShards("a2m-s", out / "embeddings", runner)
+        facts = build_articaps(
+            sources,
+            chosen,
+            out,
+            SentenceShards(shards),
+            encoder=shards.fingerprint.text,
+            options=Options(most, pictured_only, least_similarity, seed),
+            show=_show,
+        )
+        runner.say(
+            f"{facts['pairs']:,} pairs; {facts['dropped']:,} utterances are in none, {out / 'data-card.md'} says why"
+        )
+        write_data_card(out)
         realisations = build_realisations(
             chosen, out / "realisations", tables=TABLES, runner=runner, takes=takes, seconds=seconds, seed=seed
         )
@@ -88,6 +116,14 @@ def build(
         if audio is not None:
             for _ in import_recordings(chosen, audio, out / "recordings", AudioFormat(), runner):
                 pass
+        scores = shared / "data" / "scores"
+        figures = None
+        if scores.is_dir():
+            runner.say("labelling the realisations")
+            figures = label_data(out, scores)
+        else:
+            runner.say(f"{scores} has no labelled music: the realisations keep no labels")
+        write_data_card(out, labeller_figures=figures, realisations=music_facts(out))
 
 
 def embed(
@@ -180,15 +216,20 @@ def decode(
 
 def _runner(workers: int | None, ray: str | None) -> JobRunner:
     """What does the jobs of a command, with a bar on standard error."""
-    from rich.console import Console
-    from rich.progress import track
-
     from a2m_edge.jobs.engines import choose_engine
     from training.jobs import JobRunner
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    return JobRunner(choose_engine(workers, ray), _show, _console().print)
 
-    def show(answers: Iterable[Path], title: str, total: int) -> Iterable[Path]:
-        return track(answers, title, total, console=console)
 
-    return JobRunner(choose_engine(workers, ray), show, console.print)
+def _show(items: Iterable[Item], title: str, total: int) -> Iterable[Item]:
+    """Passes items on and shows a bar on standard error."""
+    from rich.progress import track
+
+    return track(items, title, total, console=_console())
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)

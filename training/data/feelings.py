@@ -17,6 +17,9 @@ from PIL import Image
 
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
+from training.data.wikiart import PictureFolder
+
+SPLITS = ("train", "val", "test")
 
 EMOTION_SIGNS: NDArray[np.float32] = np.array(
     [(emotion in POSITIVE_EMOTIONS) - (emotion in NEGATIVE_EMOTIONS) for emotion in EMOTIONS], np.float32
@@ -74,16 +77,20 @@ class LabelledText:
 
 def read_utterances(data: Path) -> list[Utterance]:
     """All utterances of ArtEmis in ``artemis.csv``; DataError if it cannot be read."""
-    return [
-        Utterance(
-            f"{row['art_style']}/{row['painting']}",
-            row["utterance"],
-            EMOTIONS.index(row["emotion"]),
-            row["image_file"],
-            row["split"],
-        )
-        for row in read_table(data / "artemis.csv")
-    ]
+    table = data / "artemis.csv"
+    try:
+        return [
+            Utterance(
+                f"{row['art_style']}/{row['painting']}",
+                row["utterance"],
+                EMOTIONS.index(row["emotion"]),
+                row["image_file"],
+                row["split"],
+            )
+            for row in read_table(table)
+        ]
+    except (KeyError, ValueError) as error:
+        raise DataError(f"the table {table} is not ArtEmis with splits and files ({error}): fetch it again") from error
 
 
 def read_paintings(data: Path) -> list[Picture]:
@@ -121,24 +128,40 @@ def read_goemotions(data: Path) -> tuple[list[LabelledText], int]:
     return texts, 1 + max(label for text in texts for label in text.labels)
 
 
-class ArousalLexicon:
-    """Arousal of a text by its words (norms of Warriner, Kuperman & Brysbaert 2013)."""
+class WordNorms:
+    """A norm of a text by its words (Warriner, Kuperman & Brysbaert 2013).
 
-    def __init__(self, data: Path) -> None:
-        self._words = {row["word"].lower(): float(row["arousal"]) for row in read_table(data / "lexicon_warriner.csv")}
+    Args:
+        data: folder with ``lexicon_warriner.csv``.
+        norm: its column, valence or arousal.
+    """
+
+    def __init__(self, data: Path, norm: str) -> None:
+        self._words = {row["word"].lower(): float(row[norm]) for row in read_table(data / "lexicon_warriner.csv")}
+
+    def mean(self, text: str) -> float:
+        """The mean over the words of a text, 1 to 9; not a number where no word is known."""
+        known = [self._words[word] for word in re.findall(r"[a-z']+", text.lower()) if word in self._words]
+        return float(np.mean(known)) if known else float("nan")
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 [len(texts)], standardised over the texts; 0 where no word is known."""
-        means = np.full(len(texts), np.nan)
-        for index, text in enumerate(texts):
-            known = [self._words[word] for word in re.findall(r"[a-z']+", text.lower()) if word in self._words]
-            if known:
-                means[index] = float(np.mean(known))
-        found = means[~np.isnan(means)]
-        if not len(found):
-            return np.zeros(len(texts), np.float32)
-        standard = np.nan_to_num((means - found.mean()) / (found.std() or 1.0))
-        return np.asarray(standard, np.float32)
+        return standardised(np.array([self.mean(text) for text in texts]))
+
+
+class ArousalLexicon(WordNorms):
+    """Arousal of a text by its words."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, "arousal")
+
+
+def standardised(means: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Numbers less their mean, by their standard deviation, float32; 0 for what is not a number."""
+    found = means[~np.isnan(means)]
+    if not len(found):
+        return np.zeros(len(means), np.float32)
+    return np.asarray(np.nan_to_num((means - found.mean()) / (found.std() or 1.0)), np.float32)
 
 
 def utterance_arousal(emotions: NDArray[np.int64], lexical: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -147,11 +170,26 @@ def utterance_arousal(emotions: NDArray[np.int64], lexical: NDArray[np.float32])
     return np.asarray(arousal.clip(-1, 1), np.float32)
 
 
+def utterance_valence(emotions: NDArray[np.int64], lexical: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Valence in [-1, 1] of utterances: mostly the sign of the emotion, moved by the words chosen for it."""
+    valence = np.float32(0.7) * EMOTION_SIGNS[emotions] + np.float32(0.15) * lexical
+    return np.asarray(valence.clip(-1, 1), np.float32)
+
+
 class PictureArchive:
-    """Reads pictures from a zip file, each free of its padding, scaled and cropped to a square."""
+    """Reads pictures, each free of its padding, scaled and cropped to a square.
+
+    Args:
+        path: a zip file, or a folder as ``PictureFolder`` takes it.
+        size: of the squares.
+    """
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
+
+    @cached_property
+    def _folder(self) -> PictureFolder | None:
+        return PictureFolder(self._path) if self._path.is_dir() else None
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
@@ -161,7 +199,12 @@ class PictureArchive:
             raise DataError(f"the pictures {self._path} cannot be read: {error}") from error
 
     def checksum(self, picture: Picture) -> int:
-        """CRC-32 of the picture's file as the archive states it, without reading the file; DataError if it has none."""
+        """A number that changes with the picture, without reading it; DataError if it is not there.
+
+        It is the CRC-32 that a zip file states, or ``PictureFolder.checksum``.
+        """
+        if self._folder:
+            return self._folder.checksum(picture.file)
         try:
             return self._zip.getinfo(picture.file).CRC
         except KeyError as error:
@@ -169,20 +212,30 @@ class PictureArchive:
 
     def whole(self, picture: Picture) -> Image.Image:
         """The picture as it is, RGB."""
-        try:
-            image = Image.open(io.BytesIO(self._zip.read(picture.file))).convert("RGB")
-        except (KeyError, OSError) as error:
-            raise DataError(f"{self._path} holds no readable {picture.file}: {error}") from error
-        return image.crop(picture.box) if picture.box else image
+        return self._opened(picture)
 
     def square(self, picture: Picture) -> NDArray[np.uint8]:
         """uint8 [size, size, 3]: the shorter side scaled to ``size`` (bicubic), the centre kept."""
-        image = self.whole(picture)
+        image = self._opened(picture, 2 * self._size)
         scale = self._size / min(image.size)
         width, height = (max(self._size, round(side * scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.BICUBIC)
         left, upper = (width - self._size) // 2, (height - self._size) // 2
         return np.asarray(image.crop((left, upper, left + self._size, upper + self._size)), np.uint8)
+
+    def _opened(self, picture: Picture, enough: int | None = None) -> Image.Image:
+        """The picture; one of a folder, which may have a hundred megapixels, no larger than is enough for a side."""
+        try:
+            if self._folder is None:
+                image = Image.open(io.BytesIO(self._zip.read(picture.file))).convert("RGB")
+            else:
+                image = Image.open(io.BytesIO(self._folder.read(picture.file)))
+                if enough and picture.box is None:
+                    image.draft("RGB", (enough, enough))
+                image = image.convert("RGB")
+        except (KeyError, OSError, Image.DecompressionBombError) as error:
+            raise DataError(f"{self._path} holds no readable {picture.file}: {error}") from error
+        return image.crop(picture.box) if picture.box else image
 
 
 def read_table(path: Path, separator: str = ",") -> list[dict[str, str]]:

@@ -1,0 +1,146 @@
+"""ArtEmis as its authors publish it, and as mirrors do, read row by row: 450,000 utterances are never held at once.
+
+The official table (``artemis_dataset_release_v0.csv``; Achlioptas et al., CVPR 2021, arXiv 2101.07396) has no split
+and names no file: paintings are split here, and pictures come from WikiArt's folders.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from a2m_edge.errors import DataError
+from a2m_edge.feeling import EMOTIONS
+from training.data.feelings import SPLITS, Picture, Utterance
+from training.data.realisation import split_of
+from training.data.wikiart import PictureFolder
+
+NEEDED = ("art_style", "painting", "emotion", "utterance")
+LONGEST = 2000
+"""Characters of an utterance. The longest that is known has 991; a quotation mark left open makes longer ones."""
+
+_YEAR_AND_COPY = re.compile(r"(-\d{4}(-\d{1,2})?)?(\(\d+\))?$")
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Stands for a row that is dropped, and why, in a few words."""
+
+    reason: str
+
+
+def painting_identity(painting: str) -> str:
+    """What a painting is told by, whatever folder it lies in: artist and title, without year and number of a copy.
+
+    Args:
+        painting: ``artist_title-year``, with or without ``style/`` before it.
+    """
+    return _YEAR_AND_COPY.sub("", painting.rpartition("/")[2])
+
+
+class UtteranceTable:
+    """A table of ArtEmis that can be read as often as wanted.
+
+    Two forms are told apart by their header: the official one (art_style, painting, emotion, utterance, repetition),
+    and that of a mirror which also has ``split`` and ``image_file``. The official one is split 80/10/10 by SHA-1 of
+    ``painting_identity``.
+
+    Args:
+        path: of the csv file (RFC 4180, UTF-8 with or without a byte-order mark).
+        pictures: where the pictures lie; without it, ``image_file`` names them, and the official form has none.
+
+    Raises:
+        DataError: it cannot be read, is empty, or lacks a column.
+    """
+
+    def __init__(self, path: Path, pictures: PictureFolder | None = None) -> None:
+        self.path, self._pictures = path, pictures
+        header = next(self._records(), None)
+        if header is None:
+            raise DataError(f"the table {path} is empty: fetch ArtEmis again")
+        self._header = [name.strip() for name in header]
+        missing = [name for name in NEEDED if name not in self._header]
+        if missing:
+            raise DataError(f"the table {path} is not ArtEmis: it has no column {', '.join(missing)}")
+        self.has_splits = "split" in self._header
+
+    def __iter__(self) -> Iterator[Utterance | Unusable]:
+        """Each row below the header.
+
+        Raises:
+            DataError: the file cannot be read to its end.
+        """
+        records = self._records()
+        next(records, None)
+        for record in records:
+            if record:  # an empty line is no row
+                yield self._utterance(record)
+
+    def _utterance(self, record: list[str]) -> Utterance | Unusable:
+        if len(record) != len(self._header):
+            return Unusable("more or fewer columns than the header")
+        row = dict(zip(self._header, record, strict=True))
+        style, painting, text = row["art_style"], row["painting"], row["utterance"]
+        if not (style and painting):
+            return Unusable("no style or no painting")
+        if row["emotion"] not in EMOTIONS:
+            return Unusable("unknown emotion")
+        if not any(character.isalnum() for character in text):
+            return Unusable("no words")
+        if len(text) > LONGEST:
+            return Unusable(f"more than {LONGEST:,} characters")
+        split = row["split"] if self.has_splits else split_of(painting_identity(painting))
+        if split not in SPLITS:
+            return Unusable("unknown split")
+        picture = self._pictures.find(style, painting) if self._pictures else row.get("image_file", "")
+        return Utterance(f"{style}/{painting}", text, EMOTIONS.index(row["emotion"]), picture, split)
+
+    def _records(self) -> Iterator[list[str]]:
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                yield from csv.reader(file)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"the table {self.path} cannot be read: {error}") from error
+
+
+def read_official_utterances(path: Path, wikiart: Path | None = None) -> list[Utterance]:
+    """All usable utterances of a table at once, for what trains on them.
+
+    Args:
+        path: of either form that ``UtteranceTable`` takes.
+        wikiart: folder of the style folders.
+
+    Raises:
+        DataError: the table or the folder cannot be read, or nothing in the table is usable.
+    """
+    table = UtteranceTable(path, PictureFolder(wikiart) if wikiart else None)
+    found = [one for one in table if isinstance(one, Utterance)]
+    if not found:
+        raise DataError(f"the table {path} holds no usable utterance: fetch ArtEmis again")
+    return found
+
+
+def read_wikiart_pictures(wikiart: Path, files: Iterable[str] | None = None) -> list[Picture]:
+    """The pictures of WikiArt's folders, for ``PictureArchive(wikiart, size)``; splits are those of the utterances.
+
+    Args:
+        wikiart: folder of the style folders.
+        files: names of the pictures that are wanted, as ``Utterance.picture`` has them; all when left out.
+
+    Raises:
+        DataError: the folder or a picture is not there.
+    """
+    folder = PictureFolder(wikiart)
+    found = []
+    for name in folder if files is None else files:
+        folder.file(name)
+        style, _, rest = name.partition("/")
+        identity = painting_identity(Path(rest).stem)
+        artist, _, title = identity.partition("_")
+        words = [title, f"by {artist}", style]
+        caption = ", ".join(re.sub(r"[-_]+", " ", word).strip() for word in words if word)
+        found.append(Picture(name, None, f"a painting: {caption}", split_of(identity)))
+    return found
