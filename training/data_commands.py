@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from training.command_options import CHECKPOINTS, TABLES, Seed, Shared, need_torch
+from training.import_command import import_data
 from training.label_command import label
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ RayAddress = Annotated[
 
 def register_data(data: typer.Typer) -> None:
     """Adds the commands of ``a2m-edge data``."""
+    data.command("import")(import_data)
     data.command("build")(build)
     data.command("embed")(embed)
     data.command("label")(label)

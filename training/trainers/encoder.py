@@ -26,6 +26,7 @@ from a2m_edge.errors import OptionError
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.output import make_folder, written_aside
 from training import parallel
+from training.data.embeddings import embed_texts
 from training.data.encoder_data import EncoderData
 from training.data.feelings import (
     EMOTION_AROUSAL,
@@ -174,11 +175,13 @@ class EncoderTraining:
             ):
                 cast(Tensor, moment).copy_(value)
             shown = self._standard(shown)
-        embeddings = [
-            self._embed(self._text, self._data.painting_utterances[self._data.paintings[row].file]).mean(0)
-            for row in self._felt
-        ]
-        target = torch.stack(embeddings)
+        said = [self._data.painting_utterances[self._data.paintings[row].file] for row in self._felt]
+        embeddings = torch.from_numpy(
+            embed_texts(self._model, [text for texts in said for text in texts], self._device)
+        )
+        target = torch.stack([some.mean(0) for some in embeddings.split([len(texts) for texts in said])]).to(
+            self._device
+        )
         target -= target.mean(0)
         mean = shown.mean(0)
         inputs = (shown - mean).double()

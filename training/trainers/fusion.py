@@ -49,7 +49,7 @@ EMOTION_POINTS: NDArray[np.float32] = np.array(
 MATCHED_SHARE = 0.3
 """Share of a matched caption in a palette: captions know many guitars and basses, archetypes sound apart."""
 
-PICTURE_NOISE = 1.5
+PICTURE_NOISE = 3.0
 """Noise on the embeddings of pictures in training, as a multiple of the size of their components.
 
 There are few pictures with feelings and many utterances: without it the pictures are learned by heart.

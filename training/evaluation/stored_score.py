@@ -1,0 +1,135 @@
+"""Music that is already written, through a bundle's decoder and vocoder: by the very parts that play for a visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a2m_edge.audio import CHUNK_FRAMES
+from a2m_edge.bundle import Bundle
+from a2m_edge.encoders import Perception
+from a2m_edge.errors import OptionError
+from a2m_edge.manifest import DecoderContext
+from a2m_edge.mel_source import LARGEST_BATCH, Passage
+from a2m_edge.score import Note, Score, ScoreLayout
+from a2m_edge.sessions import open_session
+from a2m_edge.synthesis import Synthesis
+
+SILENCE = float(np.log(1e-5))
+"""What a log-mel holds where nothing sounds."""
+
+
+class StoredFrames:
+    """A ``MelSource`` of frames that are known beforehand, and silence after them.
+
+    Args:
+        mel: natural-log mel, float32 [bands, T].
+        notes: of the same music.
+    """
+
+    casting = None
+    theme = None
+
+    def __init__(self, mel: NDArray[np.float32], notes: Iterable[Note]) -> None:
+        self.score = Score()
+        self._mel, self._notes, self._given = mel, tuple(notes), 0
+
+    def steer(self, identity: NDArray[np.float32], perception: Perception) -> None:
+        """As ``MelSource.steer``: nothing bends what is written."""
+
+    def decode(self, frames: int) -> Passage:
+        """As ``MelSource.decode``; gives exactly ``frames``."""
+        mel = self._mel[:, self._given : self._given + frames]
+        notes = self._notes if self._given == 0 else ()
+        self._given += frames
+        missing = ((0, 0), (0, frames - mel.shape[1]))
+        return Passage(np.pad(mel, missing, constant_values=SILENCE), notes)
+
+    def again(self, seed: int) -> StoredFrames:
+        """As ``MelSource.again``; there is one piece alone."""
+        return StoredFrames(self._mel, self._notes)
+
+    def take_back(self, frames: int) -> None:
+        """As ``MelSource.take_back``."""
+        self._given -= frames
+
+
+class StoredScore:
+    """Decodes and sounds written music by a bundle.
+
+    Args:
+        bundle: a verified bundle.
+        device, threads: as in ``a2m_edge.sessions.open_session``, whose errors are raised.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "cpu", threads: int | None = None) -> None:
+        self._manifest = manifest = bundle.manifest
+        self._context = manifest.decoder if isinstance(manifest.decoder, DecoderContext) else None
+        self._decoder = open_session(bundle, "mel_decoder", device, threads)
+        silence = StoredFrames(np.zeros((manifest.audio.mel_bands, 0), np.float32), ())
+        self._synthesis = Synthesis(bundle, silence, device, threads)
+
+    @property
+    def plays_scores(self) -> bool:
+        """Whether the bundle's decoder hears a score."""
+        return self._context is not None
+
+    def decode(
+        self, notes: Iterable[Note], palette: NDArray[np.float32], fused: NDArray[np.float32], frames: int
+    ) -> NDArray[np.float32]:
+        """The mel of a score, decoded on the grid of windows that a ``Soundscape`` has as well.
+
+        Args:
+            notes: all notes of the music.
+            palette: who plays, float32 [P].
+            fused: what is felt, float32 [H].
+            frames: T.
+
+        Returns:
+            natural-log mel, float32 [bands, T].
+
+        Raises:
+            OptionError: the bundle plays no score.
+        """
+        context, encoding = self._context, self._manifest.score
+        if context is None or encoding is None:
+            raise OptionError(f"the bundle {self._manifest.name} plays no score: it cannot play the notes of a clip")
+        roles = len(self._manifest.roles)
+        layout = ScoreLayout(roles, encoding.lowest_pitch, encoding.keys, encoding.onset_decay)
+        starts = np.arange(0, frames, context.window)
+        span = context.left + context.window + context.right
+        length = len(starts) * context.window + context.left + context.right
+        score = layout.frames(notes, -context.left, length, self._manifest.audio.frame_rate)
+        windows = []
+        for first in range(0, len(starts), LARGEST_BATCH):
+            rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
+            told = {
+                "fused": np.tile(fused, (*rows.shape, 1)),
+                "palette": np.tile(palette, (*rows.shape, 1)),
+                "score": score[rows],
+            }
+            windows += list(self._decoder.run(**told)["mel"][:, :, context.left : context.left + context.window])
+        return np.concatenate(windows, axis=1)[:, :frames]
+
+    def sound(self, mel: NDArray[np.float32], notes: Iterable[Note], frames: int) -> NDArray[np.float32]:
+        """The sound of the first frames of a mel, by the bundle's vocoder, chunk after chunk.
+
+        Args:
+            mel: natural-log mel, float32 [bands, T]; frames beyond ``frames`` are heard as context, after the last
+                one it is silent.
+            notes: of the same music.
+            frames: how many to sound.
+
+        Returns:
+            float32 [frames * hop].
+        """
+        synthesis = self._synthesis.again(StoredFrames(mel, notes))
+        sizes = [min(4 * CHUNK_FRAMES, frames - first) for first in range(0, frames, 4 * CHUNK_FRAMES)]
+        return np.concatenate([synthesis.sound(size) for size in sizes])
+
+    @property
+    def context_frames(self) -> int:
+        """Frames after the last one that the vocoder still hears."""
+        return self._manifest.vocoder.right
