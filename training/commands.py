@@ -120,7 +120,7 @@ def fusion(
     pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
-    batch: Annotated[int, typer.Option(min=2, help="Utterances in a step.")] = 256,
+    batch: Annotated[int, typer.Option(min=2, help="Utterances in a step.")] = 512,
     dropout: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of inner values dropped.")] = 0.3,
     minutes: Minutes = None,
     resume: Resume = False,

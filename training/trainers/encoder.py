@@ -48,7 +48,7 @@ THINNED = 0.1
 RIDGE = 30_000.0
 """Of the regression that aligns pictures with their utterances: the best of 1e4, 3e4 and 1e5 on held-out pictures."""
 
-PICTURE_RATE = 1e-4
+PICTURE_RATE = 2e-5
 """Learning rate of the projection of the pictures."""
 
 

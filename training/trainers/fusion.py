@@ -99,6 +99,10 @@ class FusionTraining:
         self._train, self._held, self._seed, self._batch = train, held, seed, batch
         self._palettes, self._rooms = palettes, rooms
         self._shown = np.flatnonzero(train.picture >= 0)
+        # A painting of which fifty people spoke is one picture to learn from, as is one of which five did.
+        spoken = np.bincount(train.picture[self._shown], minlength=len(train.image))
+        weights = 1 / spoken[train.picture[self._shown]]
+        self._chances = weights / weights.sum()
         self.optimiser = AdamW(fusion.parameters(), lr=5e-4, weight_decay=0.05)
 
     def step(self, number: int) -> dict[str, float]:
@@ -124,7 +128,7 @@ class FusionTraining:
         if len(self._shown):
             # Few utterances have a picture: they make up half of each batch.
             half = self._batch // 2
-            rows[:half] = self._shown[random.integers(0, len(self._shown), half)]
+            rows[:half] = random.choice(self._shown, half, p=self._chances)
         shown = data.picture[rows] >= 0
         image = np.zeros((len(rows), data.text.shape[1]), np.float32)
         image[shown] = self._noisy(data.image[data.picture[rows][shown]], random)
