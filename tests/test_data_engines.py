@@ -309,6 +309,7 @@ class DeadlyWork(RealisationWork):
         return place
 
 
+@pytest.mark.slow
 def test_a_clip_that_ends_its_process_is_named_when_all_others_are_done(tmp_path: Path) -> None:
     recipes = [recipe_for(caption, 0, 2.0, 0) for caption in CAPTIONS]
     work = DeadlyWork(tmp_path, ComposerTables.read(TABLES), AudioFormat(), SOUNDFONT)

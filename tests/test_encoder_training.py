@@ -145,6 +145,7 @@ def fake_feelings(rows: int = 64, size: int = 8, seed: int = 0) -> FeelingSet:
 # --- the guard -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_open_clip_is_imported_whatever_build_of_torchvision_is_installed() -> None:
     code = (
         "import torch; whole = torch.library.register_fake\n"
@@ -160,6 +161,7 @@ def test_open_clip_is_imported_whatever_build_of_torchvision_is_installed() -> N
     assert int(done.stdout) > 50
 
 
+@pytest.mark.slow
 def test_the_guard_lets_every_other_mistake_through() -> None:
     code = (
         "import torch\n"

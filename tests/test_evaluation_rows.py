@@ -258,6 +258,7 @@ def test_a_bundle_of_clips_has_no_reconstruction_and_plays_all_other_rows(clip_b
 # --- what it is compared with ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_row_plays_every_pair_the_same_each_time(rows: Rows, world: World, vocoder: Path, paper: Path) -> None:
     fuse = tiny_fuse(world)
     nearest = NearestTraining(BundlePerception(rows_bundle(rows), threads=1), world.archive, world.train)

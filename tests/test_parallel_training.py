@@ -115,6 +115,7 @@ def test_torchrun_that_is_stopped_leaves_a_state_to_go_on_from(
     assert [line["step"] for line in curve(tmp_path / "run")] == list(range(1, step + 3))
 
 
+@pytest.mark.slow
 def test_a_batch_smaller_than_the_processes_is_refused_in_one_sentence(tmp_path: Path) -> None:
     arguments = ["-m", "training", "decoder", "--data", str(tmp_path), "-o", str(tmp_path / "run"), "--batch", "1"]
     # torchrun adds its own account of who failed, with its own traceback.

@@ -88,5 +88,6 @@ def _figure(width: float, height: float) -> Any:
 
 def _png(figure: Any) -> bytes:
     content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})  # the same figures give the same bytes
+    # Tight, as the layout leaves labels at the edge; without its maker's name the same figures give the same bytes.
+    figure.savefig(content, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.1)
     return content.getvalue()
