@@ -152,7 +152,7 @@ def test_recall_of_who_knows_all_of_who_knows_nothing_and_of_chance() -> None:
         found.append(recall_at(strangers.astype(np.float32), words.astype(np.float32), owner, 10, draws=2))
     chance = found[0].chance
     assert chance == pytest.approx(1 - np.prod([(177 - taken) / (180 - taken) for taken in range(10)]))
-    assert np.mean([one.value for one in found]) == pytest.approx(chance, abs=0.03)  # measured: 0.004
+    assert np.mean([one.value for one in found]) == pytest.approx(chance, abs=0.03)  # measured: 0.003
     assert one_text_each(images, images[owner], owner, 10).chance == pytest.approx(10 / 60)
     with pytest.raises(ValueError, match="a text of its own"):
         recall_at(images, images[owner[3:]], owner[3:], 10)
