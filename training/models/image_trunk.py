@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 IMAGE_TRUNK = "mobilenetv2_100_stages"
-"""Its name in a configuration of open_clip, once ``register_image_trunk`` has made it known to timm."""
+"""Its name in a configuration of open_clip, once ``register_image_trunks`` has made it known to timm."""
 
 
 class StagedMobileNet(nn.Module):
@@ -60,15 +60,23 @@ class StagedMobileNet(nn.Module):
         return standardised
 
 
-def register_image_trunk() -> None:
-    """Makes the trunk known to timm in this process."""
+def register_image_trunks() -> None:
+    """Makes the trunk known to timm in this process, and MobileNetV2 with the same padding but its last layer alone,
+    which the checkpoint of the default bundle has."""
     from timm.models import register_model
+    from timm.models.efficientnet import mobilenetv2_100
 
     def mobilenetv2_100_stages(pretrained: bool = False, **options: Any) -> nn.Module:
         """See ``StagedMobileNet``."""
         return StagedMobileNet(**options)
 
+    def mobilenetv2_100_same(pretrained: bool = False, **options: Any) -> nn.Module:
+        """The last layer alone."""
+        model: nn.Module = mobilenetv2_100(pretrained=False, pad_type="same", **options)
+        return model
+
     register_model(mobilenetv2_100_stages)
+    register_model(mobilenetv2_100_same)
 
 
 def _width(stage: nn.Module) -> int:

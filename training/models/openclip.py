@@ -16,7 +16,7 @@ from torch.utils import serialization
 
 from a2m_edge.errors import CheckpointError
 from a2m_edge.manifest import ImagePreprocessing
-from training.models.image_trunk import register_image_trunk
+from training.models.image_trunk import register_image_trunks
 from training.torchvision_guard import import_open_clip
 
 HUB_KEYS = ("hf_model_name", "hf_tokenizer_name")
@@ -28,13 +28,13 @@ _CONTEXT_LENGTH = 77
 
 @cache
 def open_clip_module() -> ModuleType:
-    """open_clip, with the image trunk of ``a2m-s`` known to timm.
+    """open_clip, with the image trunks of ``a2m-s`` known to timm.
 
     Raises:
         MissingExtraError: open_clip is not installed.
     """
     open_clip = import_open_clip()
-    register_image_trunk()
+    register_image_trunks()
     return open_clip
 
 
