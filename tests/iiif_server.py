@@ -5,20 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import re
-import socketserver
 import ssl
 import threading
 import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import cv2
 import numpy as np
+
+from tests.quiet_server import QuietServer
 
 CONTEXT = "http://iiif.io/api/presentation/3/context.json"
 IMAGE_CONTEXT = "http://iiif.io/api/image/3/context.json"
@@ -71,18 +72,7 @@ class Museum:
             def log_message(self, *_) -> None:
                 """Keeps quiet."""
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def server_bind(self) -> None:
-                """Without the look-up of this computer's name, which may take seconds."""
-                socketserver.TCPServer.server_bind(self)
-                self.server_name, self.server_port = "localhost", self.server_address[1]
-
-            def handle_error(self, *_) -> None:
-                """Clients that leave are nothing to speak of."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_port}"
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -9,6 +9,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
+
+from a2m_edge import cli
+
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
@@ -52,3 +56,12 @@ def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def spoken(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """``a2m-edge`` with these arguments, in this process: its status, and what it says on both streams."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, said.out + said.err

@@ -6,7 +6,6 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +28,12 @@ from a2m_edge.errors import OutputError
 from a2m_edge.pictures import read_picture
 from tests.kiosk.browser import chromium
 from tests.kiosk.test_browser_access import SIZES, axe, looked_at
+from tests.page_elements import Elements
 from tests.sheet_works import entry, furnish, write_sound
 
 __all__ = ["axe"]  # a fixture
 
 NASTY = "</script><script>alert(1)</script>\"'&<b onload=alert(1)>\u202e"
-
-
-class Elements(HTMLParser):
-    """What a page is made of: a tag and its attributes for each element."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 def elements(path: Path) -> Elements:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-import typer
 from onnx import TensorProto, helper, numpy_helper
 
 pytest.importorskip("torch", reason="the training extra is not installed")
@@ -18,14 +18,13 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
 import torch
 
-from a2m_edge import cli
 from tests import test_evaluation_rows
+from tests.programs import spoken
 from tests.test_encoder_training import tiny_encoder
 from tests.test_evaluation_rows import World
 from training.checkpoint import save_checkpoint
 from training.evaluation.rating import read_items
 from training.evaluation.sounds_measured import level, spectral_convergence
-from training.evaluation_commands import register_evaluation
 from training.models.fusion import Fusion, FusionConfig
 
 world, vocoder, paper = test_evaluation_rows.world, test_evaluation_rows.vocoder, test_evaluation_rows.paper
@@ -120,19 +119,8 @@ def whole(world: World, shared: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def command(monkeypatch, capsys) -> Callable[..., tuple[int, str]]:
     """Runs ``a2m-edge evaluate ...`` as the program does: its status, and what it says on both streams."""
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-    register_evaluation(app)
-    monkeypatch.setattr(cli, "build_app", lambda: app)
     monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["evaluate", *map(str, arguments)])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, said.out + said.err
-
-    return run
+    return partial(spoken, capsys, "evaluate")
 
 
 def table(report: dict[str, Any], title: str) -> dict[str, dict[str, dict[str, Any]]]:

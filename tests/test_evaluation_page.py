@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from a2m_edge import strict_json
 from a2m_edge.errors import OptionError, OutputError
 from tests.kiosk.browser import chromium
 from tests.kiosk.test_browser_access import SIZES, axe, looked_at
+from tests.page_elements import Elements
 from training.evaluation import page_html
 from training.evaluation.page import (
     Column,
@@ -103,22 +103,6 @@ def whole_report(words: str = "calm") -> Report:
             Example("A word alone", "", None, [tone(220)]),
         ],
     )
-
-
-class Elements(HTMLParser):
-    """What a page is made of: a tag and its attributes for each element, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 def written(report: Report, folder: Path) -> tuple[Elements, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import socketserver
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from a2m_edge import cli, strict_json
+from a2m_edge import strict_json
 from a2m_edge.errors import DataError, OptionError, OutputError
+from tests.programs import spoken
+from tests.quiet_server import QuietServer
 from training.evaluation import rating_endpoint
 from training.evaluation.rating import ITEMS, Question, RatingItem, mismatched, questions, read_items, write_items
 from training.evaluation.rating_endpoint import KEY, Endpoint, EndpointError, Patience
@@ -94,18 +96,7 @@ class Chat:
             def log_message(self, *_) -> None:
                 """Keeps quiet."""
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def server_bind(self) -> None:
-                """Without the look-up of this computer's name, which may take seconds."""
-                socketserver.TCPServer.server_bind(self)
-                self.server_name, self.server_port = "localhost", self.server_address[1]
-
-            def handle_error(self, *_) -> None:
-                """Clients that leave are nothing to speak of."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -132,19 +123,8 @@ def surroundings(monkeypatch) -> None:
 @pytest.fixture
 def command(monkeypatch, capsys) -> Callable[..., tuple[int, str]]:
     """Runs ``a2m-edge evaluate ...`` as the program does: its status, and what it says on both streams."""
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-    register_evaluation(app)
-    monkeypatch.setattr(cli, "build_app", lambda: app)
     monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["evaluate", *map(str, arguments)])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, said.out + said.err
-
-    return run
+    return partial(spoken, capsys, "evaluate")
 
 
 def picture(number: int) -> bytes:

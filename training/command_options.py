@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from a2m_edge.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from training.jobs import JobRunner
+
+Item = TypeVar("Item")
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 TABLES = CHECKPOINTS / "composer.json"
@@ -28,6 +36,9 @@ Clip = Annotated[
 ]
 CheckpointMinutes = Annotated[float, typer.Option(min=0.1, help="Minutes between checkpoints.")]
 Start = Annotated[Path | None, typer.Option(help="Checkpoint or weights to begin with.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes, each on one core; as many as there are cores when left out.")
+]
 Shared = Annotated[Path, typer.Option(envvar="A2M_SHARED", help="Folder with data/ and weights/.")]
 
 
@@ -41,3 +52,24 @@ def need_torch() -> None:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtraError("torch", "train") from error
+
+
+def job_runner(workers: int | None, ray: str | None = None) -> JobRunner:
+    """What does the jobs of a command, with a bar on standard error."""
+    from a2m_edge.jobs.engines import choose_engine
+    from training.jobs import JobRunner
+
+    return JobRunner(choose_engine(workers, ray), shown_on_a_bar, _console().print)
+
+
+def shown_on_a_bar(items: Iterable[Item], title: str, total: int) -> Iterable[Item]:
+    """Passes items on and shows a bar on standard error."""
+    from rich.progress import track
+
+    return track(items, title, total, console=_console())
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)

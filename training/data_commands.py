@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from training.command_options import CHECKPOINTS, TABLES, Seed, Shared, need_torch
+from training.command_options import (
+    CHECKPOINTS,
+    TABLES,
+    Seed,
+    Shared,
+    Workers,
+    job_runner,
+    need_torch,
+    shown_on_a_bar,
+)
 from training.import_command import import_data
 from training.label_command import label
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from training.jobs import JobRunner
-
-Item = TypeVar("Item")
-
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes, each on one core; as many as there are cores when left out.")
-]
 RayAddress = Annotated[
     str | None,
     typer.Option("--ray", metavar="ADDRESS", help="Do it on a Ray cluster: its address, or auto for the one here."),
@@ -84,7 +82,7 @@ def build(
     from training.data.recordings import import_recordings
     from training.data.sentence_shards import SentenceShards
 
-    runner = _runner(workers, ray)
+    runner = job_runner(workers, ray)
     sources = Sources.of(shared / "data")
     sources = dataclasses.replace(
         sources,
@@ -104,7 +102,7 @@ def build(
             SentenceShards(shards),
             encoder=shards.fingerprint.text,
             options=Options(most, pictured_only, least_similarity, seed),
-            show=_show,
+            show=shown_on_a_bar,
         )
         runner.say(
             f"{facts['pairs']:,} pairs; {facts['dropped']:,} utterances are in none, {out / 'data-card.md'} says why"
@@ -145,7 +143,7 @@ def embed(
     from a2m_edge.output import held
     from training.data.feeling_embeddings import extract_feelings
 
-    runner = _runner(workers, ray)
+    runner = job_runner(workers, ray)
     with held(out):
         count = extract_feelings(encoder_checkpoint, shared / "data", out, runner)
     typer.echo(f"{out}: {count['utterances']} utterances and {count['pictures']} pictures")
@@ -214,24 +212,3 @@ def decode(
 
     count = write_decoded(decoder_checkpoint, data / "realisations" / "train", out, every)
     typer.echo(f"{out}: {count} decoded recordings")
-
-
-def _runner(workers: int | None, ray: str | None) -> JobRunner:
-    """What does the jobs of a command, with a bar on standard error."""
-    from a2m_edge.jobs.engines import choose_engine
-    from training.jobs import JobRunner
-
-    return JobRunner(choose_engine(workers, ray), _show, _console().print)
-
-
-def _show(items: Iterable[Item], title: str, total: int) -> Iterable[Item]:
-    """Passes items on and shows a bar on standard error."""
-    from rich.progress import track
-
-    return track(items, title, total, console=_console())
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from training.command_options import Shared, need_torch
+from training.command_options import Shared, Workers, job_runner, need_torch
 
 
 def import_data(
@@ -20,9 +19,7 @@ def import_data(
     musiccaps: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="MusicCaps; else --shared.")] = None,
     shared: Shared = Path("../shared"),
     side: Annotated[int, typer.Option(min=64, max=2048, help="Pixels of the pictures' shorter sides.")] = 256,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes, each on one core; as many as there are cores when left out.")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Bring ArtEmis, WikiArt and MusicCaps as published into the form that every command reads by --shared.
 
@@ -33,19 +30,9 @@ def import_data(
     weights must not be evaluated on these paintings.
     """
     need_torch()
-    from rich.console import Console
-    from rich.progress import track
-
-    from a2m_edge.jobs.engines import choose_engine
     from training.data.importing import OTHER_SPLIT, Official, import_official
-    from training.jobs import JobRunner
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-    def show(items: Iterable[Path], title: str, total: int) -> Iterable[Path]:
-        return track(items, title, total, console=console)
-
-    runner = JobRunner(choose_engine(workers), show, console.print)
+    runner = job_runner(workers)
     facts, missing = import_official(Official(artemis, wikiart, musiccaps), shared, out, side, runner)
     pictures, dropped, unreadable = facts["pictures"], facts["dropped"], facts["unreadable"]
     typer.echo(

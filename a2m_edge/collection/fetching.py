@@ -195,7 +195,7 @@ def _read(answer: http.client.HTTPResponse, most_bytes: int, end: float) -> byte
 def _refusal(status: int, phrase: str, after: str | None) -> Exception:
     said = f"the server answers {status} {phrase}".rstrip()
     if status in _AGAIN:
-        return _PassingError(FetchError(f"{said}; try again later", status), _seconds(after))
+        return _PassingError(FetchError(f"{said}; try again later", status), retry_after(after))
     way_out = "ask its owner for access" if status in (401, 403, 407) else "check the address"
     return FetchError(f"{said.splitlines()[0]}; {way_out}", status)
 
@@ -214,7 +214,7 @@ def _failure(cause: object) -> Exception:
     return FetchError(f"it cannot be fetched ({cause}); check the address")
 
 
-def _seconds(after: str | None) -> float | None:
+def retry_after(after: str | None) -> float | None:
     """A Retry-After header: seconds, or a date (RFC 9110, 10.2.3); None where it says nothing sensible."""
     if after is None:
         return None

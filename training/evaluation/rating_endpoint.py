@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import json
 import random
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from a2m_edge import __version__
+from a2m_edge.collection.fetching import retry_after
 from a2m_edge.errors import A2MError, OptionError
 
 KEY = "A2M_RATING_KEY"
@@ -156,7 +156,7 @@ class Endpoint:
             said = ""
         because = f" ({error.code}: {said})" if said else f" ({error.code})"
         if error.code in _AGAIN:
-            return _PassingError(f"{error.code} {said}".strip(), _wait(error.headers.get("Retry-After")))
+            return _PassingError(f"{error.code} {said}".strip(), retry_after(error.headers.get("Retry-After")))
         if error.code in (401, 403):
             key = "does not accept the key: correct" if self._key else "asks for a key: set"
             return EndpointError(f"{self.address} {key} {KEY}{because}")
@@ -213,15 +213,3 @@ def _message(body: bytes) -> str:
         return str(error["message"] if isinstance(error, dict) else error)
     except (ValueError, LookupError, TypeError, RecursionError):
         return text
-
-
-def _wait(after: str | None) -> float | None:
-    """A Retry-After header: seconds, or a date (RFC 9110, 10.2.3); None where it says nothing sensible."""
-    if after is None:
-        return None
-    if after.strip().isdecimal() and len(after) < 10:
-        return float(after)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(after).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return None
