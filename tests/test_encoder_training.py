@@ -381,6 +381,25 @@ def test_pictures_are_aligned_with_what_was_said_of_them(data: Path) -> None:
     assert (side[~sad] < 0).all()
 
 
+def test_works_of_one_mood_stay_apart_and_a_second_view_stays_near(data: Path) -> None:
+    """What is shown has half of an embedding, in directions that leave what was said as it is."""
+    encoder, read = tiny_encoder(), EncoderData.read(data, 32)
+    training = EncoderTraining(encoder, read, batch=8, pictures=8)
+    training.align_pictures()
+    archive = read.painting_archive
+    sad = [p for p in read.paintings if read.painting_emotions[p.file][EMOTIONS.index("sadness")] > 0.5]
+    works = np.stack([archive.square(picture) for picture in sad]).astype(np.float32)
+    views = [works, works * 0.98 + 1]
+    with torch.no_grad():
+        near, again = (
+            encoder.image(torch.from_numpy(view).permute(0, 3, 1, 2) / 127.5 - 1).numpy() for view in views
+        )
+    distances = 1 - near @ again.T
+    others = distances[~np.eye(len(sad), dtype=bool)]
+    assert np.median(np.diag(distances)) < 0.2 * np.median(others)
+    assert np.median(others) > 0.05
+
+
 def test_pictures_alone_can_be_tuned_and_nothing_is_refused(data: Path) -> None:
     encoder = tiny_encoder()
     before = {name: tensor.clone() for name, tensor in encoder.clip.state_dict().items()}

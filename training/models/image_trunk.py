@@ -21,6 +21,9 @@ class StagedMobileNet(nn.Module):
     Args:
         options: of timm's ``mobilenetv2_100``. It gets TensorFlow's padding, for which its ImageNet weights were
             trained.
+
+    Attributes:
+        num_features: how many features there are; the first ``last_features`` are those of the last layer.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -31,6 +34,7 @@ class StagedMobileNet(nn.Module):
         network.reset_classifier(0, "avg")
         self.network = network
         self.default_cfg = network.default_cfg
+        self.last_features: int = network.num_features
         self.num_features: int = network.num_features + 2 * sum(_width(stage) for stage in network.blocks)
         self.standard = nn.BatchNorm1d(self.num_features, affine=False)
 

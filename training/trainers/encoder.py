@@ -17,14 +17,13 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from a2m_edge.errors import OptionError
 from a2m_edge.feeling import EMOTIONS
-from a2m_edge.output import make_folder, written_aside
+from a2m_edge.output import make_folder
 from training import parallel
 from training.data.embeddings import embed_texts
 from training.data.encoder_data import EncoderData
@@ -36,6 +35,7 @@ from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
+from training.trainers.picture_projection import PictureProjection
 
 POOL = 8
 """Batches that are drawn together and sorted by length, so that little of a batch is padding."""
@@ -45,10 +45,7 @@ LARGEST_GRADIENT = 1.0
 THINNED = 0.1
 """Share of a text's words that a step leaves out."""
 
-RIDGE = 30_000.0
-"""Of the regression that aligns pictures with their utterances: the best of 1e4, 3e4 and 1e5 on held-out pictures."""
-
-PICTURE_RATE = 2e-5
+PICTURE_RATE = 2e-6
 """Learning rate of the projection of the pictures."""
 
 
@@ -91,6 +88,10 @@ class EncoderTraining:
         device: where to compute.
         clip: largest norm of a step's gradients, 0 for any.
 
+    Attributes:
+        heads: readings of the embeddings, trained along.
+        pictures: the projection of the pictures, where there are any.
+
     Raises:
         OptionError: the batch is smaller than the number of processes, nothing is to be tuned, or pictures are asked
             for and the image tower has no head of its own.
@@ -122,29 +123,21 @@ class EncoderTraining:
         self.heads = EmotionHeads(model.embedding_size, data.labels).to(self._device)
         self._start = deepcopy(model.text)
         self._text = model.text
-        visual = cast(Any, towers).visual
-        if pictures and not (hasattr(visual, "trunk") and isinstance(getattr(visual, "head", None), nn.Module)):
-            raise OptionError(
-                f"the image tower of {model.config['name']} has no projection of its own that could be tuned: "
-                "tune its text tower alone with 0 pictures in a step"
+        if pictures:
+            self.pictures = PictureProjection(model, self._device)
+            self.pictures.look(
+                ((data.painting_archive, data.paintings), (data.photograph_archive, data.photographs)), features
             )
-        self._head: nn.Module = visual.head if pictures else nn.Identity()
-        self._trunk: Any = getattr(visual, "trunk", nn.Identity())
-        # What a trunk sees is computed once, its moments may be set afterwards.
-        self._standard: nn.Module = getattr(self._trunk, "standard", nn.Identity())
         layers = list(_text_layers(cast(Any, towers).text)) if texts else []
         # Few pictures have feelings to learn from: their projection is held small.
         groups: list[dict[str, Any]] = [
             {"params": _opened(*layers), "lr": 6e-5},
-            {"params": _opened(self._head), "lr": PICTURE_RATE, "weight_decay": 0.5},
+            {"params": _opened(self.pictures.head) if pictures else [], "lr": PICTURE_RATE, "weight_decay": 0.5},
             {"params": _opened(self.heads), "lr": 1e-3},
         ]
         self.optimiser = AdamW(groups, weight_decay=0.01)
         self._train = [i for i, utterance in enumerate(data.utterances) if utterance.split == "train"]
         self._texts = [i for i, text in enumerate(data.texts) if text.split == "train"]
-        self._features = np.zeros((0, 0), np.float32)
-        if pictures:
-            self._features = _cached(features, lambda: self._picture_features(data))
         self._row = {picture.file: row for row, picture in enumerate(data.paintings)}
         train = [(row, p) for row, p in enumerate(data.paintings) if p.split == "train"]
         self._felt = [row for row, picture in train if picture.file in data.painting_emotions]
@@ -152,49 +145,21 @@ class EncoderTraining:
 
     @torch.no_grad()
     def align_pictures(self) -> None:
-        """Starts the projection of the pictures as the ridge regression onto the mean embedding of their utterances.
-
-        From few pictures the closed form learns more than steps do. The features are standardised first, where the
-        trunk keeps their moments, and the embeddings lie around the origin, not all in the direction of their mean.
+        """Computes the projection of the pictures anew, from what was said of them (``PictureProjection.align``).
 
         Raises:
             OptionError: no picture has utterances to learn from, or the projection is not one linear layer.
         """
-        linear = [module for module in self._head.modules() if isinstance(module, nn.Linear)]
-        if len(linear) != 1 or not self._felt:
-            raise OptionError(
-                "the projection of the pictures cannot be aligned: it must be one linear layer, and some pictures "
-                "of the training split must have utterances"
-            )
-        shown = torch.from_numpy(self._features[self._felt]).to(self._device)
-        if isinstance(self._standard, nn.BatchNorm1d):
-            known = torch.from_numpy(self._features[self._felt + self._named]).to(self._device)
-            for moment, value in (
-                (self._standard.running_mean, known.mean(0)),
-                (self._standard.running_var, known.var(0)),
-            ):
-                cast(Tensor, moment).copy_(value)
-            shown = self._standard(shown)
         said = [self._data.painting_utterances[self._data.paintings[row].file] for row in self._felt]
-        embeddings = torch.from_numpy(
-            embed_texts(self._model, [text for texts in said for text in texts], self._device)
+        texts = [text for texts in said for text in texts]
+        embeddings = torch.from_numpy(embed_texts(self._model, texts, self._device)).to(self._device)
+        means = [some.mean(0) for some in embeddings.split([len(texts) for texts in said])]
+        self.pictures.align(
+            self._felt, torch.stack(means) if means else embeddings, embeddings, [*self._felt, *self._named]
         )
-        target = torch.stack([some.mean(0) for some in embeddings.split([len(texts) for texts in said])]).to(
-            self._device
-        )
-        target -= target.mean(0)
-        mean = shown.mean(0)
-        inputs = (shown - mean).double()
-        # Each feature weighs about 1, so RIDGE is how many pictures the regression doubts.
-        gram = inputs.T @ inputs + RIDGE * torch.eye(inputs.shape[1], dtype=torch.float64, device=self._device)
-        weight = torch.linalg.solve(gram, inputs.T @ target.double()).T.float()
-        linear[0].weight.copy_(weight)
-        if linear[0].bias is not None:
-            linear[0].bias.copy_(-(weight @ mean))
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""
-        self._head.train()
         self._text.train(self._tune_texts and self._dropout)
         random = np.random.default_rng((self._seed, 1, number))
         chosen, others = self._texts_of(number)
@@ -227,7 +192,7 @@ class EncoderTraining:
         rows = [r for r, p in enumerate(data.paintings) if p.split == "val" and p.file in data.painting_emotions]
         if self._pictures and len(rows) > 2:
             means = [float(data.painting_emotions[data.paintings[row].file] @ EMOTION_SIGNS) for row in rows]
-            valence = self.heads(self._project(rows))[1][:, 0].cpu().numpy()
+            valence = self.heads(self.pictures(rows))[1][:, 0].cpu().numpy()
             scalars["picture_valence"] = float(np.corrcoef(valence, means)[0, 1])
         return scalars
 
@@ -291,7 +256,7 @@ class EncoderTraining:
             with torch.no_grad():
                 captions = self._embed(self._text, captioned) if captioned else embeddings[:0]
             texts = torch.cat([embeddings[list(seen.values())], captions])
-            likeness = self.heads.temperature.exp().clamp(max=100) * self._project(rows) @ texts.T
+            likeness = self.heads.temperature.exp().clamp(max=100) * self.pictures(rows) @ texts.T
             pairs = torch.arange(len(rows), device=self._device)
             losses["contrast"] = 0.15 * (F.cross_entropy(likeness, pairs) + F.cross_entropy(likeness.T, pairs))
         if self._felt:
@@ -299,37 +264,10 @@ class EncoderTraining:
             shares = torch.from_numpy(np.stack([data.painting_emotions[data.paintings[row].file] for row in felt]))
             signs = shares @ torch.from_numpy(np.stack([EMOTION_SIGNS, EMOTION_AROUSAL], 1))
             target = torch.cat([signs, torch.from_numpy(data.norms[photographs])]).to(self._device)
-            logits, feeling, _ = self.heads(self._project(felt + [first + int(i) for i in photographs]))
+            logits, feeling, _ = self.heads(self.pictures(felt + [first + int(i) for i in photographs]))
             losses["picture_emotion"] = F.cross_entropy(logits[: len(felt)], shares.to(self._device))
             losses["picture_feeling"] = F.mse_loss(feeling, target)
         return losses
-
-    def _project(self, rows: list[int]) -> Tensor:
-        """Embeddings of the pictures in these rows of the features: float32 [len(rows), D]."""
-        features = torch.from_numpy(self._features[rows]).to(self._device)
-        return F.normalize(self._head(self._standard(features)), dim=-1)
-
-    @torch.no_grad()
-    def _picture_features(self, data: EncoderData, batch: int = 32) -> NDArray[np.float32]:
-        """What the trunk of the image tower sees in the paintings, then the photographs: float32 [n, features].
-
-        Not yet standardised, where the trunk does that.
-        """
-        see = getattr(self._trunk, "pooled", self._trunk)
-        facts = self._model.image_preprocessing
-        mean, std = (torch.tensor(side).view(1, 3, 1, 1) for side in (facts.mean, facts.std))
-        found = []
-        for archive, pictures in (
-            (data.painting_archive, data.paintings),
-            (data.photograph_archive, data.photographs),
-        ):
-            for first in range(0, len(pictures), batch):
-                squares = np.stack([archive.square(picture) for picture in pictures[first : first + batch]])
-                pixels = (torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 255 - mean) / std
-                with half_precision(self._device):
-                    seen = see(pixels.to(self._device, memory_format=torch.channels_last))
-                found.append(seen.float().cpu().numpy())
-        return np.concatenate(found)
 
     def _embed(self, tower: nn.Module, texts: Sequence[str], batch: int = 100) -> Tensor:
         """Embeddings of texts: float32 [len(texts), D]."""
@@ -427,14 +365,3 @@ def _text_layers(tower: Any) -> Iterable[nn.Module]:
     transformer = tower.transformer
     encoder = getattr(transformer, "encoder", transformer)
     yield from getattr(encoder, "layer", None) or getattr(encoder, "resblocks", None) or [transformer]
-
-
-def _cached(file: Path | None, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-    if file is not None and file.exists():
-        kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
-        return kept
-    made = make()
-    if file is not None:
-        with written_aside(file) as stream:
-            np.save(stream, made)
-    return made
