@@ -391,9 +391,7 @@ def test_works_of_one_mood_stay_apart_and_a_second_view_stays_near(data: Path) -
     works = np.stack([archive.square(picture) for picture in sad]).astype(np.float32)
     views = [works, works * 0.98 + 1]
     with torch.no_grad():
-        near, again = (
-            encoder.image(torch.from_numpy(view).permute(0, 3, 1, 2) / 127.5 - 1).numpy() for view in views
-        )
+        near, again = (encoder.image(torch.from_numpy(view).permute(0, 3, 1, 2) / 127.5 - 1).numpy() for view in views)
     distances = 1 - near @ again.T
     others = distances[~np.eye(len(sad), dtype=bool)]
     assert np.median(np.diag(distances)) < 0.2 * np.median(others)

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from training.command_options import CHECKPOINTS, Shared, need_torch
+from training.evaluation.composer_command import composer
 from training.evaluation.rating_command import rate
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class _DefaultCommand(TyperCommand):
 
 
 def register_evaluation(app: typer.Typer) -> None:
-    """Adds ``evaluate`` to the command line: ``evaluate [BUNDLE] ...`` and ``evaluate rate ITEMS ...``."""
+    """Adds ``evaluate`` to the command line: ``evaluate [BUNDLE] ...``, ``evaluate composer`` and ``evaluate rate``."""
     group = typer.Typer(
         cls=_Group,
         rich_markup_mode=None,
@@ -51,10 +52,12 @@ def register_evaluation(app: typer.Typer) -> None:
     group.command(
         _DEFAULT,
         cls=_DefaultCommand,
-        epilog="a2m-edge evaluate rate ITEMS  has a language model rate what was made: see  a2m-edge evaluate rate "
-        "--help.  A bundle in a folder named rate is given as  ./rate",
+        epilog="a2m-edge evaluate composer  holds what is composed against scores, and  a2m-edge evaluate rate ITEMS  "
+        "has a language model rate what was made: see their  --help.  A bundle in a folder of such a name is given as  "
+        "./rate",
     )(evaluate)
     group.command("rate")(rate)
+    group.command("composer")(composer)
     app.add_typer(group, name="evaluate")
 
 

@@ -120,9 +120,9 @@ class Composer:
         return place_of(bar - self._form_begins)
 
     def _chord(self, bar: int) -> Chord:
-        """Section A belongs to the theme and keeps its chords when it returns; the others are drawn anew."""
+        """The statement of the theme keeps its chords when it returns; all else is drawn anew."""
         place = self._place(bar)
-        if place.section == "A":
+        if place.section == "A" and place.phrase == 0:
             source = [1, self.theme.signature, place.phrase]
         else:
             source = [2, self._seed, self.theme.signature, place.section_number, place.phrase]

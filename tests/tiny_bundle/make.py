@@ -107,7 +107,7 @@ def tiny_models() -> Models:
     config = {"kind": "encoder", "architecture": architecture, "preprocessing": preprocessing, "pad_id": 0}
     encoder = EncoderModel(TinyClip(tokenizer.get_vocab_size()).eval(), tokenizer, config)
     fusion = Fusion(FusionConfig(embedding_size=EMBEDDING, fused_size=FUSED, hidden_size=32)).eval()
-    sizes = MelDecoderConfig(fused_size=FUSED, voice_channels=16, channels=16, hidden=16, left=16, right=16)
+    sizes = MelDecoderConfig(fused_size=FUSED, voice_channels=16, channels=16, hidden=16, fading=(), left=16, right=16)
     decoder = MelDecoder(sizes).eval()
     vocoder = Generator(GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 32, (3,), ((1, 2),), excitation=True)).eval()
     with torch.no_grad():

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import EMOTIONS
-from training.data.feelings import SPLITS, Picture, Utterance
+from training.data.feelings import SPLITS, Utterance
 from training.data.realisation import split_of
 from training.data.wikiart import PictureFolder
 
@@ -104,43 +104,3 @@ class UtteranceTable:
                 yield from csv.reader(file)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"the table {self.path} cannot be read: {error}") from error
-
-
-def read_official_utterances(path: Path, wikiart: Path | None = None) -> list[Utterance]:
-    """All usable utterances of a table at once, for what trains on them.
-
-    Args:
-        path: of either form that ``UtteranceTable`` takes.
-        wikiart: folder of the style folders.
-
-    Raises:
-        DataError: the table or the folder cannot be read, or nothing in the table is usable.
-    """
-    table = UtteranceTable(path, PictureFolder(wikiart) if wikiart else None)
-    found = [one for one in table if isinstance(one, Utterance)]
-    if not found:
-        raise DataError(f"the table {path} holds no usable utterance: fetch ArtEmis again")
-    return found
-
-
-def read_wikiart_pictures(wikiart: Path, files: Iterable[str] | None = None) -> list[Picture]:
-    """The pictures of WikiArt's folders, for ``PictureArchive(wikiart, size)``; splits are those of the utterances.
-
-    Args:
-        wikiart: folder of the style folders.
-        files: names of the pictures that are wanted, as ``Utterance.picture`` has them; all when left out.
-
-    Raises:
-        DataError: the folder or a picture is not there.
-    """
-    folder = PictureFolder(wikiart)
-    found = []
-    for name in folder if files is None else files:
-        folder.file(name)
-        style, _, rest = name.partition("/")
-        identity = painting_identity(Path(rest).stem)
-        artist, _, title = identity.partition("_")
-        words = [title, f"by {artist}", style]
-        caption = ", ".join(re.sub(r"[-_]+", " ", word).strip() for word in words if word)
-        found.append(Picture(name, None, f"a painting: {caption}", split_of(identity)))
-    return found

@@ -14,6 +14,7 @@ from a2m_edge.errors import CheckpointError
 from a2m_edge.manifest import DecoderContext
 from a2m_edge.score import ScoreLayout
 from training.checkpoint import load_checkpoint, load_weights
+from training.models.mel_sketch import MelSketch
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class MelDecoderConfig:
         hidden: units of the LSTM each way.
         layers: layers of the LSTM.
         mel_bands: bands of the log-mel.
+        fading: ways in which the spectra of single notes fade in a first sketch (see ``MelSketch``); none: no sketch.
         window, left, right: frames that the runtime decodes at once, and the frames of context it adds before
             and after; measured at the end of a training.
     """
@@ -44,6 +46,7 @@ class MelDecoderConfig:
     hidden: int = 256
     layers: int = 2
     mel_bands: int = 80
+    fading: tuple[float, ...] = (0.0, 0.5, 2.0, 8.0)
     window: int = 32
     left: int = 32
     right: int = 32
@@ -96,10 +99,24 @@ class MelDecoder(nn.Module):
         self.voices = nn.Linear(config.voice_channels, config.channels)
         self.attack = nn.Conv1d(config.channels, config.channels, 5, padding=2)
         self.lstm = nn.LSTM(config.channels, config.hidden, config.layers, batch_first=True, bidirectional=True)
-        self.out = nn.Linear(2 * config.hidden + config.channels, config.mel_bands)
+        sketched = config.mel_bands if config.fading else 0
+        self.out = nn.Linear(2 * config.hidden + config.channels + sketched, config.mel_bands)
+        if config.fading:
+            self.sketch = MelSketch(config.instruments, config.keys, config.mel_bands, config.fading)
+            self.sketched = nn.Linear(config.mel_bands, config.channels, bias=False)
+            with torch.no_grad():  # the sketch is what is corrected
+                self.out.weight[:, -sketched:] = torch.eye(sketched)
         self.register_buffer("mel_mean", torch.zeros(config.mel_bands))
         self.register_buffer("mel_scale", torch.ones(config.mel_bands))
         nn.init.zeros_(self.fused.weight)
+
+    @torch.no_grad()
+    def begin_with(self, sample: Tensor) -> None:
+        """Starts from what frames of the training set (bands, n) are like, before anything is learned."""
+        self.mel_mean.copy_(sample.mean(1))
+        self.mel_scale.copy_(sample.std(1))
+        if self.config.fading:
+            self.sketch.begin_with(sample)
 
     def forward(self, fused: Tensor, palette: Tensor, score: Tensor) -> Tensor:
         """Decodes T frames.
@@ -118,10 +135,16 @@ class MelDecoder(nn.Module):
         players = palette[:, :, : config.roles * config.instruments]
         players = players.reshape(batch, frames, config.roles, config.instruments)
         voices = (self.keys(by_role) * self.colours(players)).sum(2)  # (B, T, voice_channels)
-        heard = torch.relu(self.voices(voices) + self.palette(palette) + self.fused(fused))  # (B, T, channels)
+        given = self.voices(voices) + self.palette(palette) + self.fused(fused)  # (B, T, channels)
+        sketches = []
+        if config.fading:
+            notes = score.reshape(batch, frames, config.roles, 2, config.keys)
+            sketches = [(self.sketch(players, notes) - self.mel_mean) / self.mel_scale.clamp(min=0.1)]  # (B, T, bands)
+            given = given + self.sketched(sketches[0])
+        heard = torch.relu(given)
         heard = heard + torch.relu(self.attack(heard.transpose(1, 2))).transpose(1, 2)
         remembered, _ = self.lstm(heard)  # (B, T, 2 * hidden)
-        mel: Tensor = self.out(torch.cat([remembered, heard], 2))  # (B, T, bands)
+        mel: Tensor = self.out(torch.cat([remembered, heard, *sketches], 2))  # (B, T, bands)
         scaled: Tensor = mel * self.mel_scale + self.mel_mean
         return scaled.transpose(1, 2)
 
@@ -195,7 +218,8 @@ def load_mel_decoder(folder: Path) -> MelDecoder | PaperDecoder:
         if document["architecture"] == "paper":
             model = PaperDecoder(PaperDecoderConfig(**sizes))
         else:
-            model = MelDecoder(MelDecoderConfig(**sizes))
+            # A checkpoint from before there were sketches does not mention them.
+            model = MelDecoder(MelDecoderConfig(**sizes | {"fading": tuple(sizes.get("fading", ()))}))
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"The decoder in {folder} has a config that is not known here ({error}).") from error
     load_weights(model, state, folder)

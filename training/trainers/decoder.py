@@ -70,8 +70,7 @@ def train_decoder(
     validation.items = validation.items[:validation_clips]
     if start is None:
         sample = np.concatenate([item.mel[:, ::16] for item in train.items], axis=1).astype(np.float32)
-        model.mel_mean.copy_(torch.from_numpy(sample.mean(1)))
-        model.mel_scale.copy_(torch.from_numpy(sample.std(1)))
+        model.begin_with(torch.from_numpy(sample))
     model.to(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     clip = options.clip_or(LARGEST_GRADIENT)
