@@ -1,4 +1,4 @@
-"""The commands of the runtime: ``render``, ``render-collection`` and ``bundle``."""
+"""The commands of the runtime: ``render``, ``render-collection``, ``bench`` and ``bundle``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from a2m_edge.bench.command import bench
 from a2m_edge.collection.command import render_collection
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.command("render")(render)
     app.command("render-collection")(render_collection)
+    app.command("bench")(bench)
     bundle = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into a bundle and check it.")
     bundle.command("info")(bundle_info)
     bundle.command("verify")(bundle_verify)

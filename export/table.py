@@ -162,22 +162,22 @@ def subjects(models: Models, encoders: Iterable[str] = OPEN_CLIP) -> Iterator[Su
     """
     yield Subject("a2m-s", models, ("image_encoder", "text_encoder", "mel_decoder", "vocoder"))
     for name in encoders:
-        yield Subject(name, _random_models(models, encoder=name), ("image_encoder", "text_encoder"), ("int8",))
-    yield Subject("paper", _random_models(models), ("mel_decoder",))
+        yield Subject(name, random_models(models, encoder=name), ("image_encoder", "text_encoder"), ("int8",))
+    yield Subject("paper", random_models(models), ("mel_decoder",))
     for size in CONFIGS:
-        yield Subject(f"HiFi-GAN {size.upper()}", _random_models(models, vocoder=size), ("vocoder",))
+        yield Subject(f"HiFi-GAN {size.upper()}", random_models(models, vocoder=size), ("vocoder",))
 
 
-def _random_models(trained: Models, encoder: str | None = None, vocoder: str = "v3") -> Models:
+def random_models(trained: Models | None, encoder: str | None = None, vocoder: str = "v3") -> Models:
     """The published configuration with random weights, the same in every run.
 
     Args:
-        trained: gives the encoder where no other is named.
+        trained: gives the encoder where no other is named; a new one is made without it.
         encoder: name of an OpenCLIP model.
         vocoder: size of the HiFi-GAN.
     """
     torch.manual_seed(0)
-    encoding = load_encoder(encoder) if encoder else trained.encoder
+    encoding = trained.encoder if encoder is None and trained else load_encoder(encoder or "a2m-s")
     sizes = PaperDecoderConfig()
     fusion = Fusion(FusionConfig(embedding_size=encoding.embedding_size, fused_size=sizes.fused_size))
     return Models(encoding, fusion.eval(), PaperDecoder(sizes).eval(), random_vocoder(CONFIGS[vocoder]))

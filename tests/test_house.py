@@ -51,6 +51,7 @@ STOREYS = (
     {"soundscape"},
     {"lettering", "canvas", "panel", "render", "bundle_tables", "engine_tables", "jobs"},
     {"collection"},
+    {"bench"},
     {"commands", "cli"},
 )
 """The order of a2m_edge: a module imports from its own storey and those below."""
