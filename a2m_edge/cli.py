@@ -91,3 +91,7 @@ def _abandon_output() -> None:
 def _on_one_line(message: str) -> str:
     """A message may hold the name of a file or a value from one: keep it from steering the terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in message)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,11 +18,13 @@ import torch
 from rich.table import Table
 
 from a2m_edge.audio import CHUNK_FRAMES
+from a2m_edge.bench.children import peak_memory
 from a2m_edge.bench.stages import COMMENT, picture
 from a2m_edge.bundle import Bundle
-from a2m_edge.errors import DeviceError, OptionError
-from a2m_edge.sessions import open_session
+from a2m_edge.errors import OptionError
+from a2m_edge.sessions import Session, open_session
 from a2m_edge.soundscape import Soundscape
+from export.graphs import Arrays, GraphPlan
 from export.models import Models, load_models
 from export.parity import run_module
 from export.plans import graph_plans, vocoder_plan
@@ -58,9 +59,8 @@ def eager(bundle: Bundle, threads: int, progress: Progress) -> Found:
     for plan in graph_plans(models):
         progress(f"PyTorch: {plan.name}")
         inputs, _ = work(models, plan)
-        session = open_session(bundle, plan.name, "cpu", threads)
         feeds = {tensor.name: array for tensor, array in zip(plan.inputs, inputs, strict=True)}
-        _need_same_weights(session.run(**feeds)[plan.outputs[0].name], run_module(plan, inputs)[0], bundle)
+        session = _same_weights(bundle, plan, inputs, threads)
         times[plan.name] = interleaved(partial(session.run, **feeds), partial(run_module, plan, inputs))
     sound = [sum(times[graph][side] for graph in ("mel_decoder", "vocoder")) for side in (0, 1)]
     times["a chunk of sound (decoder and vocoder)"] = (sound[0], sound[1])
@@ -68,12 +68,18 @@ def eager(bundle: Bundle, threads: int, progress: Progress) -> Found:
 
 
 def vocoders(bundle: Bundle, threads: int, progress: Progress) -> Found:
-    """HiFi-GAN V1, V2 and V3 in ONNX Runtime is what ``export-table`` shows; here they are in PyTorch by turns."""
+    """HiFi-GAN V1, V2 and V3 in PyTorch, with random weights, by turns with the bundle's vocoder.
+
+    In ONNX Runtime ``a2m-edge export-table`` shows them.
+
+    Raises:
+        OptionError: the bundle is not made from the checkpoints that are here.
+    """
     torch.set_num_threads(threads)
     trained = load_models(*(CHECKPOINTS / part for part in ("encoder", "fusion", "decoder", "vocoder")))
-    session = open_session(bundle, "vocoder", "cpu", threads)
     own = vocoder_plan(trained)
     inputs, _ = work(trained, own)
+    session = _same_weights(bundle, own, inputs, threads)
     feeds = {tensor.name: array for tensor, array in zip(own.inputs, inputs, strict=True)}
     times = {}
     for size in CONFIGS:
@@ -103,8 +109,8 @@ def published(bundle: Bundle, threads: int, progress: Progress) -> Found:
     times = {name: (median(ours), median(theirs)) for name, (ours, theirs) in rows.items()}
     progress("the published configuration: its memory")
     memory = [
-        _peak("a2m_edge.bench.first_sound", str(bundle.path), str(threads)),
-        _peak("export.peers", str(threads)),
+        peak_memory("plays", "a2m_edge.bench.first_sound", str(bundle.path), str(threads), str(CLIP_SECONDS)),
+        peak_memory("plays the published configuration", "export.peers", str(threads)),
     ]
     found = _beside(f"beside the published configuration in PyTorch, {threads} threads", "published", times)
     found.document["peak_memory"] = memory
@@ -141,13 +147,20 @@ def _marks(soundscape: Soundscape, frames: int) -> Iterator[float]:
         yield perf_counter() - begin
 
 
-def _need_same_weights(runtime: np.ndarray[Any, Any], eagerly: np.ndarray[Any, Any], bundle: Bundle) -> None:
-    one, other = runtime.ravel().astype(float), eagerly.ravel().astype(float)
-    if len(one) != len(other) or one @ other < 0.99 * np.linalg.norm(one) * np.linalg.norm(other):
-        raise OptionError(
-            f"the bundle {bundle.manifest.name} was not made from the checkpoints in {CHECKPOINTS}, so PyTorch would "
-            "play other weights: leave --peer out, or measure the built-in bundle"
-        )
+def _same_weights(bundle: Bundle, plan: GraphPlan, inputs: Arrays, threads: int) -> Session:
+    """A session of the bundle that computes what the plan's model does."""
+    graph = bundle.manifest.graphs.get(plan.name)
+    if graph is not None and graph.inputs == plan.inputs:
+        session = open_session(bundle, plan.name, "cpu", threads)
+        feeds = {tensor.name: array for tensor, array in zip(plan.inputs, inputs, strict=True)}
+        one = session.run(**feeds)[plan.outputs[0].name].ravel().astype(float)
+        other = run_module(plan, inputs)[0].ravel().astype(float)
+        if len(one) == len(other) and one @ other >= 0.99 * np.linalg.norm(one) * np.linalg.norm(other):
+            return session
+    raise OptionError(
+        f"the bundle {bundle.manifest.name} was not made from the checkpoints in {CHECKPOINTS}, so PyTorch would play "
+        "other weights: leave --peer out, or measure the built-in bundle"
+    )
 
 
 def _beside(title: str, other: str, times: dict[str, tuple[float, float]]) -> Found:
@@ -157,24 +170,6 @@ def _beside(title: str, other: str, times: dict[str, tuple[float, float]]) -> Fo
     for name, (ours, theirs) in times.items():
         table.add_row(name, f"{ours * 1e3:.1f}", f"{theirs * 1e3:.1f}", f"{theirs / ours:.2f}")
     return Found({name: {"bundle_ms": a * 1e3, "other_ms": b * 1e3} for name, (a, b) in times.items()}, table)
-
-
-def _peak(module: str, *arguments: str) -> float:
-    """Peak MiB of a process that runs a module and then tells its own status."""
-    told = subprocess.run(
-        [sys.executable, "-c", _TELLING, module, *arguments], check=False, capture_output=True, text=True
-    )
-    if told.returncode:
-        raise DeviceError(f"a process that should be measured failed: {told.stderr[-300:]}")
-    return float(told.stdout.split()[-1]) / 1024
-
-
-_TELLING = """
-import pathlib, runpy, sys
-sys.argv = sys.argv[1:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-print("", pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-"""
 
 
 def _only_a_clip() -> None:

@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--encoder", default=str(CHECKPOINTS / "encoder"))
     parser.add_argument(
-        "--features", type=Path, help="features.npy of a run of the encoder; else the pictures are seen"
+        "--features", type=Path, help="features.npz of a run of the encoder; else the pictures are seen"
     )
     parser.add_argument("--works", type=int, default=150)
     options = parser.parse_args()

@@ -104,6 +104,17 @@ def test_an_artwork_is_recognised_when_it_returns(tables: ComposerTables) -> Non
     assert melodies[0] == melodies[1] and melodies[0]
 
 
+def test_only_the_statement_keeps_its_chords(tables: ComposerTables) -> None:
+    """Of the two eight-bar sections that begin the form, the first four bars return, the others are drawn anew."""
+    changed = 0
+    for artwork in range(8):
+        beats = play(Composer(tables, embedding(artwork), 0, Feeling.of(0.4, 0.1)), 64)
+        chords = [next(beat.chord for beat in beats if beat.bar == bar) for bar in range(16)]
+        assert chords[:4] == chords[8:12]
+        changed += chords[4:8] != chords[12:16]
+    assert changed >= 4
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_no_chord_is_diminished(tables: ComposerTables, mode: str) -> None:
     points = [Feeling.of(v, a) for v in np.linspace(-1, 1, 9) for a in (-0.8, 0.0, 0.8)]

@@ -342,7 +342,7 @@ def test_an_encoder_learns_emotions_and_keeps_its_frozen_parts(data: Path, tmp_p
     encoder = tiny_encoder()
     before = {name: tensor.clone() for name, tensor in encoder.clip.state_dict().items()}
     training = EncoderTraining(
-        encoder, EncoderData.read(data, 32), batch=16, pictures=8, features=tmp_path / "features.npy"
+        encoder, EncoderData.read(data, 32), batch=16, pictures=8, features=tmp_path / "features.npz"
     )
     training.align_pictures()
     losses = [training.step(number) for number in range(60)]
@@ -354,7 +354,7 @@ def test_an_encoder_learns_emotions_and_keeps_its_frozen_parts(data: Path, tmp_p
     assert not any("trunk" in name or "embeddings" in name for name in changed)
     scores = training.validate()
     assert 0 <= scores["accuracy"] <= 1
-    assert np.load(tmp_path / "features.npy").shape[0] == 25
+    assert np.load(tmp_path / "features.npz")["features"].shape[0] == 25
     assert "contrast" in losses[0]
 
 

@@ -89,6 +89,16 @@ def test_a_loop_is_like_itself_and_a_walk_is_not() -> None:
     assert self_similarity(walk(4)) < 0.4
 
 
+def test_a_rest_parts_a_run() -> None:
+    rows = [
+        (place, place + 1, pitch, 80) for place, pitch in zip((0, 1, 2, 4, 5, 6), (60, 62, 64, 65, 67, 69), strict=True)
+    ]
+    notes = np.array(rows, np.float64)
+    piece = Excerpt(notes, notes, 4.0)
+    assert [steps.tolist() for steps in piece.steps] == [[2, 2], [2, 2]]
+    assert scale_runs(piece) == 0
+
+
 def test_rests_and_chords_are_measured() -> None:
     assert melodic_rest(excerpt([60] * QUARTERS)) == pytest.approx(0, abs=1e-9)
     assert melodic_rest(excerpt([60] * QUARTERS, length=0.25)) == pytest.approx(75)
@@ -145,7 +155,14 @@ def test_the_command_writes_its_table_and_refuses_scores_that_are_not_there(
     lines = out.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("4 pieces composed, 6 scores")
     assert len(lines) == 4 + len(HISTOGRAMS) + len(SCALARS)
-    (scores / "quartets.zip").unlink()
-    status, message = spoken(capsys, *arguments)
+    for damage in ((scores / "quartets.zip").read_bytes()[:50], None):
+        (scores / "quartets.zip").unlink()
+        if damage:
+            (scores / "quartets.zip").write_bytes(damage)
+        status, message = spoken(capsys, *arguments)
+        assert status == 2
+        assert "quartets.zip cannot be read" in message
+    clips = Path(__file__).parent / "tiny_bundle" / "clip_bundle"
+    status, message = spoken(capsys, "evaluate", "composer", clips, "--shared", tmp_path)
     assert status == 2
-    assert "quartets.zip cannot be read" in message
+    assert "composes nothing" in message

@@ -48,6 +48,7 @@ def bench(
     Close other programs first: on a machine that is busy, the figures say how busy it is.
     """
     import json
+    import os
 
     from rich.console import Console
 
@@ -63,15 +64,20 @@ def bench(
     )
     from a2m_edge.bench.stages import measure_stages
     from a2m_edge.bundle import open_bundle
+    from a2m_edge.errors import OptionError
     from a2m_edge.output import written_aside
 
+    counts = threads or [1, 2]
+    cores = len(os.sched_getaffinity(0))
+    if max(counts) > cores:
+        raise OptionError(f"--threads {max(counts)} is more than the {cores} cores of this machine")
     earlier = None if compare is None else read_document(compare)
     opened = open_bundle(bundle)
     measures = _peers() if peer else {}
     watched = Console(stderr=True)
     benches = []
     with watched.status("measuring the machine") as status:
-        for count in threads or [1, 2]:
+        for count in counts:
             peaks = measure_peaks(count)
             stages = []
             for stage in measure_stages(opened, count):
@@ -79,8 +85,11 @@ def bench(
                 stages.append(stage)
             status.update(f"{count} thread(s): what somebody waits for")
             benches.append(Bench(count, peaks, stages, measure_latency(opened, count)))
-        compared = {name: measure(opened, max(threads or [2]), status.update) for name, measure in measures.items()}
+        compared = {name: measure(opened, max(counts), status.update) for name, measure in measures.items()}
     found = document(opened, benches, {name: peer.document for name, peer in compared.items()})
+    if out is not None:
+        with written_aside(out) as stream:
+            stream.write((json.dumps(found, indent=1) + "\n").encode())
     console = Console()
     for one in found["benches"]:
         console.print(stage_table(one), latency_table(one))
@@ -88,9 +97,6 @@ def bench(
         console.print(peers.table)
     if earlier is not None:
         console.print(comparison_table(found, earlier))
-    if out is not None:
-        with written_aside(out) as stream:
-            stream.write((json.dumps(found, indent=1) + "\n").encode())
 
 
 def _peers() -> dict[str, Measure]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.audio import CHUNK_FRAMES
+from a2m_edge.bench.children import peak_memory, seconds_to_first_byte
 from a2m_edge.bench.stages import COMMENT, picture
 from a2m_edge.bench.timing import Times, seconds_of
 from a2m_edge.bundle import Bundle
-from a2m_edge.errors import DeviceError
 from a2m_edge.soundscape import Soundscape
 
 STEERS = 40
@@ -27,15 +24,6 @@ STARTS = 5
 RENDER_SECONDS = 30
 COMMENTS = (COMMENT, "Terror! Everything burns.", "I weep, she is gone forever.", "What joy! I want to dance.")
 
-
-RENDER = """
-import atexit, pathlib
-from a2m_edge.cli import main
-status = pathlib.Path("/proc/self/status")
-atexit.register(lambda: print(status.read_text().split("VmHWM:")[1].split()[0]))
-main()
-"""
-"""The command, which tells the most memory that it had; what the kernel tells a parent counts the parent's own."""
 
 Picture = NDArray[np.uint8]
 
@@ -48,7 +36,7 @@ class Latency:
         first_chunk: from models that are loaded and a picture to the first chunk.
         comment: from a comment to the first chunk that it changed.
         picture: from a picture to the first chunk that it changed.
-        cold_start: from the start of a process to its first chunk.
+        cold_start: from the start of a process to its first chunk; the files were read before.
         peak_memory: MiB, of a render of ``RENDER_SECONDS``.
         render: of that render as a command, its start included.
     """
@@ -70,6 +58,7 @@ def measure_latency(bundle: Bundle, threads: int) -> Latency:
     models = Soundscape(bundle, device="cpu", threads=threads, score_seconds=30.0)
     shown = [picture(), picture()[::-1].copy()]
     models.see(shown[0])
+    models.hear(COMMENT)
     next(models.chunks(None))
     first = [seconds_of(partial(_begin, models.again(number), shown[number % 2])) for number in range(STEERS)]
     playing = models.again(0)
@@ -81,7 +70,8 @@ def measure_latency(bundle: Bundle, threads: int) -> Latency:
         said.append(seconds_of(partial(_said, playing, chunks, COMMENTS[number % len(COMMENTS)])))
         next(chunks)
         seen.append(seconds_of(partial(_seen, playing, chunks, shown[number % 2 - 1])))
-    starts = [_first_sound(bundle, threads) for _ in range(STARTS)]
+    starting = ("-m", "a2m_edge.bench.first_sound", str(bundle.path), str(threads))
+    starts = [seconds_to_first_byte("plays", *starting) for _ in range(STARTS)]
     renders = [_render(bundle, threads) for _ in range(STARTS)]
     return Latency(
         Times.of(first),
@@ -108,33 +98,11 @@ def _seen(playing: Soundscape, chunks: Iterator[object], view: Picture) -> None:
     next(chunks)
 
 
-def _first_sound(bundle: Bundle, threads: int) -> float:
-    """Seconds from the start of a process to its first chunk."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "a2m_edge.bench.first_sound", str(bundle.path), str(threads)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    heard = os.read(process.stdout.fileno(), 1) if process.stdout else b""
-    taken = time.perf_counter() - begin
-    _, said = process.communicate()
-    if not heard:
-        raise DeviceError(f"a process that should play the bundle failed: {said.decode(errors='replace')[-300:]}")
-    return taken
-
-
 def _render(bundle: Bundle, threads: int) -> tuple[float, float]:
     """Seconds and peak MiB of  a2m-edge render  on so many cores."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", RENDER, "render", "--comment", COMMENT, "--seconds", str(RENDER_SECONDS)]
-        command += ["--bundle", str(bundle.path), "--device", "cpu", "-o", str(Path(folder) / "sound.wav")]
-        cores = sorted(os.sched_getaffinity(0))[:threads]
+        options = ["--comment", COMMENT, "--seconds", str(RENDER_SECONDS), "--bundle", str(bundle.path)]
+        options += ["--device", "cpu", "-o", str(Path(folder) / "sound.wav")]
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        os.sched_setaffinity(process.pid, cores)
-        peak, said = process.communicate()
-        taken = time.perf_counter() - begin
-    if process.returncode:
-        raise DeviceError(f"a2m-edge render failed: {said[-300:]}")
-    return taken, float(peak) / 1024
+        memory = peak_memory("renders", "a2m_edge.cli", "render", *options, cores=threads)
+        return time.perf_counter() - begin, memory

@@ -7,14 +7,13 @@ multiplication takes time. Threads are set in the environment of a process of it
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from a2m_edge.bench.children import run
 from a2m_edge.bench.timing import seconds_of
 
 SIZE = 1536
@@ -36,12 +35,12 @@ class Peaks:
 
 
 def measure_peaks(threads: int) -> Peaks:
-    """Measures both with so many threads."""
+    """Measures both with so many threads; DeviceError where the machine has too little memory for it."""
     count = str(threads)
-    environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), count)
-    command = [sys.executable, "-m", "a2m_edge.bench.peaks", count]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    return Peaks(**json.loads(told))
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), count)
+    return Peaks(
+        **json.loads(run("measures the machine", "-m", "a2m_edge.bench.peaks", count, environment=environment))
+    )
 
 
 def _gemm() -> float:

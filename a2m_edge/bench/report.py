@@ -46,7 +46,7 @@ class Bench:
         }
 
     def _stage(self, stage: Stage) -> dict[str, Any]:
-        seconds = stage.times.median / 1e3
+        seconds = stage.times.mean / 1e3
         found: dict[str, Any] = {"times": asdict(stage.times), "real_time": stage.real_time}
         if stage.work is not None:
             rate, moved = stage.work.operations / seconds / 1e9, stage.work.bytes / seconds / 1e9
@@ -92,6 +92,10 @@ def read_document(path: Path) -> dict[str, Any]:
         if found["schema"] != SCHEMA or not found["benches"]:
             raise ValueError("it was written by another version")
         list(_figures(found))
+        if not all(
+            found[part][name] for part, name in (("machine", "processor"), ("bundle", "name"), ("bundle", "hash"))
+        ):
+            raise ValueError("it does not say what was measured")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(f"{path} is not what  a2m-edge bench -o  wrote ({error}): make it again") from error
     return dict(found)
@@ -154,6 +158,8 @@ def comparison_table(ours: Mapping[str, Any], other: Mapping[str, Any]) -> Table
     for column in ("threads", "what", "now", "then", "then / now"):
         table.add_column(column, justify="left" if column == "what" else "right")
     then = dict(_figures(other))
+    if not any(key in then for key, _ in _figures(ours)):
+        raise OptionError("the earlier bench had other numbers of threads: give  --threads  as it did")
     for key, now in _figures(ours):
         if key in then:
             table.add_row(str(key[0]), key[1], f"{now:.2f}", f"{then[key]:.2f}", f"{then[key] / now:.2f}")

@@ -13,6 +13,7 @@ from a2m_edge.bench.graph_work import Work, measure_work
 from a2m_edge.bench.timing import Times, timed
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import Composer, ComposerTables
+from a2m_edge.excitation import TAIL, excitation
 from a2m_edge.feeling import Feeling
 from a2m_edge.manifest import COMPOSER, DecoderContext
 from a2m_edge.profiles import Sizes, input_shapes, usual_sizes
@@ -47,7 +48,7 @@ class Stage:
     @property
     def real_time(self) -> float | None:
         """How many seconds of sound it gives in a second; None for what gives none."""
-        return self.sound / (self.times.median / 1e3) if self.sound else None
+        return self.sound / (self.times.mean / 1e3) if self.sound else None
 
 
 def picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -56,7 +57,7 @@ def picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 
 def measure_stages(bundle: Bundle, threads: int, seconds: float = SECONDS) -> Iterator[Stage]:
-    """Measures every stage on the processor, with so many threads, one after the other."""
+    """Measures the graphs, what is between them, and the whole, on the processor, with so many threads."""
     audio = bundle.manifest.audio
     for graph in bundle.manifest.graphs:
         session = open_session(bundle, graph, "cpu", threads)
@@ -65,6 +66,8 @@ def measure_stages(bundle: Bundle, threads: int, seconds: float = SECONDS) -> It
         yield Stage(graph, timed(partial(session.run, **inputs), seconds), sound, measure_work(bundle, graph, inputs))
     if isinstance(bundle.manifest.decoder, DecoderContext):
         yield _composer(bundle, seconds)
+    if any(tensor.name == "excitation" for tensor in bundle.manifest.graphs["vocoder"].inputs):
+        yield _partials(bundle, seconds)
     for name, frames in (("stream in chunks", CHUNK_FRAMES), ("offline", OFFLINE_FRAMES)):
         chunks = _playing(bundle, threads, frames)
         yield Stage(name, timed(partial(next, chunks), seconds), audio.seconds(frames), None)
@@ -78,19 +81,33 @@ def _playing(bundle: Bundle, threads: int, frames: int) -> Iterator[object]:
 
 
 def _composer(bundle: Bundle, seconds: float) -> Stage:
-    """A beat, of the sound that a beat lasts."""
+    """A bar: it is planned as a whole with its first beat."""
     tables = ComposerTables.read(bundle.file(COMPOSER))
     composer = Composer(tables, np.ones(bundle.manifest.embedding_size, np.float32), 0, Feeling.of(0.2, 0.2))
+    beats = composer.theme.beats_in_bar
     lasted: list[float] = []
-    times = timed(lambda: lasted.append(composer.next_beat().seconds), seconds)
-    return Stage("composer", times, float(np.median(lasted)), None)
+    times = timed(lambda: lasted.extend(composer.next_beat().seconds for _ in range(beats)), seconds)
+    return Stage("composer, a bar", times, beats * float(np.mean(lasted)), None)
+
+
+def _partials(bundle: Bundle, seconds: float) -> Stage:
+    """The notes' partials for a chunk with the vocoder's context, filtered to its mel."""
+    audio, frames = bundle.manifest.audio, _usual(bundle, "vocoder")["frames"]
+    playing = Soundscape(bundle, device="cpu")
+    playing.hear(COMMENT)
+    next(playing.chunks(8 * frames, 8 * frames))
+    begin, end = 4 * frames, 5 * frames
+    notes = [n for n in playing.score.notes if n.start < audio.seconds(end) and n.end > audio.seconds(begin) - TAIL]
+    mel = np.full((audio.mel_bands, frames), -5.0, np.float32)
+    return Stage(
+        "partials", timed(partial(excitation, notes, mel, begin, audio), seconds), audio.seconds(CHUNK_FRAMES), None
+    )
 
 
 def stage_inputs(bundle: Bundle, graph: str) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
-    """What a graph gets in a stream: zeros, and ones where they are numbers of tokens or of what is there."""
+    """Random numbers in the shapes that a graph gets in a stream, and the token 1: what they are changes no time."""
     tensors = bundle.manifest.graphs[graph].inputs
     shapes = input_shapes(tensors, _usual(bundle, graph))
-    # Small values rather than zeros: products with zeros can be faster.
     random = np.random.default_rng(0)
     return {
         tensor.name: np.ones(shapes[tensor.name], tensor.dtype)
@@ -110,5 +127,6 @@ def _sound(bundle: Bundle, graph: str) -> float:
     manifest = bundle.manifest
     if graph == "mel_decoder":
         decoder = manifest.decoder
-        return manifest.audio.seconds(decoder.window if isinstance(decoder, DecoderContext) else decoder.frames)
+        frames = decoder.window if isinstance(decoder, DecoderContext) else decoder.frames
+        return manifest.audio.seconds(frames * _usual(bundle, graph)["batch"])
     return manifest.audio.seconds(CHUNK_FRAMES) if graph == "vocoder" else 0.0

@@ -11,6 +11,7 @@ import typer
 from training.command_options import Shared
 
 if TYPE_CHECKING:
+    from a2m_edge.bundle import Bundle
     from a2m_edge.composer import ComposerTables
     from training.evaluation.music_statistics import Comparison, Excerpt
 
@@ -26,23 +27,26 @@ def composer(
     ] = None,
 ) -> None:
     """Compare what is composed with CC0 scores: intervals, chords, rests, how much returns."""
+    from zipfile import BadZipFile
+
     from a2m_edge.bundle import open_bundle
     from a2m_edge.composer import ComposerTables
     from a2m_edge.errors import DataError
-    from a2m_edge.manifest import COMPOSER
     from a2m_edge.output import written_aside
     from training.data.midi import read_midi_archive
     from training.evaluation.music_statistics import compare, excerpt_of_midi
 
+    tables = ComposerTables.read(_composer_of(open_bundle(bundle)))
     corpus = []
     for name in CORPORA:
         archive = shared / "data" / "scores" / f"{name}.zip"
         try:
             scores = [score for _, score in read_midi_archive(archive) if score.parts]
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise DataError(f"the scores {archive} cannot be read ({error}): fetch them again") from error
         corpus += [excerpt for score in scores if (excerpt := excerpt_of_midi(score)) is not None]
-    tables = ComposerTables.read(open_bundle(bundle).file(COMPOSER))
+    if len(corpus) < 2:
+        raise DataError(f"the scores in {shared / 'data' / 'scores'} are all too short: fetch them again")
     composed = compose_pieces(tables, pieces)
     text = markdown(compare(composed, corpus), len(composed), len(corpus))
     if out is None:
@@ -50,6 +54,15 @@ def composer(
     else:
         with written_aside(out) as stream:
             stream.write(text.encode("utf-8"))
+
+
+def _composer_of(bundle: Bundle) -> Path:
+    from a2m_edge.errors import OptionError
+    from a2m_edge.manifest import COMPOSER
+
+    if COMPOSER not in bundle.manifest.files:
+        raise OptionError(f"the bundle {bundle.manifest.name} plays clips and composes nothing: name one with a score")
+    return bundle.file(COMPOSER)
 
 
 def compose_pieces(tables: ComposerTables, count: int) -> list[Excerpt]:

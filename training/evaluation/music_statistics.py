@@ -63,11 +63,16 @@ class Excerpt:
         return self.keys[min(int(quarter // KEY_WINDOW), len(self.keys) - 1)]
 
     @cached_property
-    def intervals(self) -> NDArray[np.int64]:
-        """Semitones from each note of the melody to the next, clipped; a rest of a quarter note and more parts them."""
-        joined = self.melody[1:, 0] - self.melody[:-1, 1] <= 1.0
-        steps = np.diff(self.melody[:, 2])[joined].astype(np.int64)
-        return np.clip(steps, -LARGEST_INTERVAL, LARGEST_INTERVAL)
+    def phrases(self) -> list[Notes]:
+        """The melody, parted by every rest of a quarter note and more."""
+        rests = np.flatnonzero(self.melody[1:, 0] - self.melody[:-1, 1] >= 1.0 - 1e-3) + 1
+        return np.split(self.melody, rests)
+
+    @cached_property
+    def steps(self) -> list[NDArray[np.int64]]:
+        """Of each phrase the semitones from each note to the next, clipped."""
+        intervals = (np.diff(phrase[:, 2]).astype(np.int64) for phrase in self.phrases)
+        return [np.clip(steps, -LARGEST_INTERVAL, LARGEST_INTERVAL) for steps in intervals]
 
 
 def excerpt_of_score(score: Score, melody_role: int, skip: int = 8) -> Excerpt:
@@ -111,14 +116,16 @@ def excerpt_of_midi(score: MidiScore, skip: int = 8) -> Excerpt | None:
 
 def interval_histogram(excerpt: Excerpt) -> NDArray[np.float64]:
     """Share of each melodic interval from an octave down to an octave up: [25]."""
-    return _shares(excerpt.intervals + LARGEST_INTERVAL, 2 * LARGEST_INTERVAL + 1)
+    return _shares(np.concatenate(excerpt.steps) + LARGEST_INTERVAL, 2 * LARGEST_INTERVAL + 1)
 
 
 def transition_histogram(excerpt: Excerpt) -> NDArray[np.float64]:
     """Share of each pair of melodic pitch classes above the tonic, one after the other: [144]."""
-    above = [(note[2] - excerpt.key_at(note[0])[0]) % 12 for note in excerpt.melody]
-    classes = np.array(above, np.int64)
-    return _shares(classes[:-1] * 12 + classes[1:], 144)
+    pairs: list[NDArray[np.int64]] = []
+    for phrase in excerpt.phrases:
+        above = np.array([(note[2] - excerpt.key_at(note[0])[0]) % 12 for note in phrase], np.int64)
+        pairs.append(above[:-1] * 12 + above[1:])
+    return _shares(np.concatenate(pairs), 144)
 
 
 def duration_histogram(excerpt: Excerpt) -> NDArray[np.float64]:
@@ -170,17 +177,21 @@ def melodic_rest(excerpt: Excerpt) -> float:
 
 def scale_runs(excerpt: Excerpt) -> float:
     """Percentage of the melodic intervals that lie in a run of four or more steps one way: the scale exercise."""
-    steps = np.where((np.abs(excerpt.intervals) >= 1) & (np.abs(excerpt.intervals) <= 2), np.sign(excerpt.intervals), 0)
-    in_runs, length = 0, 0
-    for place, step in enumerate(steps):
-        length = length + 1 if step and place and step == steps[place - 1] else int(step != 0)
-        in_runs += 4 if length == 4 else int(length > 4)
-    return 100.0 * in_runs / max(1, len(steps))
+    in_runs = count = 0
+    for steps in excerpt.steps:
+        ways = np.where((np.abs(steps) >= 1) & (np.abs(steps) <= 2), np.sign(steps), 0)
+        length = 0
+        for place, way in enumerate(ways):
+            length = length + 1 if way and place and way == ways[place - 1] else int(way != 0)
+            in_runs += 4 if length == 4 else int(length > 4)
+        count += len(steps)
+    return 100.0 * in_runs / max(1, count)
 
 
 def turning(excerpt: Excerpt) -> float:
     """Correlation of one melodic interval with the next: a random walk has 0, tunes turn back."""
-    before, after = excerpt.intervals[:-1].astype(float), excerpt.intervals[1:].astype(float)
+    before = np.concatenate([steps[:-1] for steps in excerpt.steps]).astype(float)
+    after = np.concatenate([steps[1:] for steps in excerpt.steps]).astype(float)
     if len(before) < 2 or before.std() == 0 or after.std() == 0:
         return 0.0
     return float(np.corrcoef(before, after)[0, 1])
@@ -212,26 +223,28 @@ class Comparison:
         ours: its 5 %, 50 % and 95 % quantiles over the pieces.
         corpus: the same over the corpus.
         within: share of the pieces that lie within the corpus' spread.
+        small: whether less is always within, as a distance is.
     """
 
     name: str
     ours: tuple[float, float, float]
     corpus: tuple[float, float, float]
     within: float
+    small: bool
 
     @property
     def inside(self) -> bool:
         """Whether the pieces' median lies within the corpus' own spread."""
-        return self.corpus[0] <= self.ours[1] <= self.corpus[2]
+        return (self.small or self.corpus[0] <= self.ours[1]) and self.ours[1] <= self.corpus[2]
 
 
 def compare(pieces: Sequence[Excerpt], corpus: Sequence[Excerpt]) -> list[Comparison]:
     """Holds pieces against a corpus, statistic by statistic; a distance that is small lies within its spread.
 
     Raises:
-        ValueError: one of them is empty.
+        ValueError: there is no piece, or the corpus has fewer than two.
     """
-    if not pieces or not corpus:
+    if not pieces or len(corpus) < 2:
         raise ValueError("there is nothing to compare")
     found = []
     for name, histogram in HISTOGRAMS.items():
@@ -240,19 +253,19 @@ def compare(pieces: Sequence[Excerpt], corpus: Sequence[Excerpt]) -> list[Compar
         # A piece of the corpus is held against the others.
         known = [_distance(shape, (total - shape) / (len(shapes) - 1)) for shape in shapes]
         ours = [_distance(histogram(excerpt), total / len(shapes)) for excerpt in pieces]
-        found.append(_comparison(f"{name}, distance from the mean", ours, known, lowest=0.0))
+        found.append(_comparison(f"{name}, distance from the mean", ours, known, small=True))
     for name, scalar in SCALARS.items():
         found.append(_comparison(name, [scalar(one) for one in pieces], [scalar(one) for one in corpus]))
     return found
 
 
-def _comparison(name: str, ours: Iterable[float], corpus: Iterable[float], lowest: float | None = None) -> Comparison:
+def _comparison(name: str, ours: Iterable[float], corpus: Iterable[float], small: bool = False) -> Comparison:
     pieces, known = np.array(list(ours)), np.array(list(corpus))
-    low, middle, high = (float(value) for value in np.quantile(known, (SPREAD[0], 0.5, SPREAD[1])))
-    low = low if lowest is None else lowest
-    mine = tuple(float(value) for value in np.quantile(pieces, (SPREAD[0], 0.5, SPREAD[1])))
-    within = float(np.mean((pieces >= low) & (pieces <= high)))
-    return Comparison(name, (mine[0], mine[1], mine[2]), (low, middle, high), within)
+    mine, theirs = (
+        tuple(float(value) for value in np.quantile(side, (SPREAD[0], 0.5, SPREAD[1]))) for side in (pieces, known)
+    )
+    within = float(np.mean((small | (pieces >= theirs[0])) & (pieces <= theirs[2])))
+    return Comparison(name, (mine[0], mine[1], mine[2]), (theirs[0], theirs[1], theirs[2]), within, small)
 
 
 def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -11,9 +11,12 @@ QUICKNESS = 5.0
 LOUDNESS = 4.0
 """The power of a note follows its velocity to this exponent: 40 dB for each factor of ten, as in FluidSynth."""
 
-HEADROOM = 3.0
-"""Nats by which amplitudes are raised while they are added, so that half precision holds them from silence to 2 nats:
-its powers reach over 14 nats of amplitude."""
+LOUDEST = 2.0
+"""Natural logarithm of the largest amplitude that one note may have: real ones stay below 0."""
+
+HEADROOM = 2.5
+"""Nats by which amplitudes are raised while they are added: half precision then holds eight of the loudest notes, and
+loses what is near the floor."""
 
 
 class MelSketch(nn.Module):
@@ -62,7 +65,8 @@ class MelSketch(nn.Module):
         power = held[..., None].clamp(min=0.0) ** LOUDNESS * faded
         batch, frames, roles = players.shape[:3]
         sounding = players.transpose(2, 3) @ power.reshape(batch, frames, roles, -1)  # (B, T, instruments, keys * ways)
-        spectra = torch.exp(2 * (QUICKNESS * (self.spectra + self.timbres + self.pitches) + HEADROOM))
+        amplitudes = (QUICKNESS * (self.spectra + self.timbres + self.pitches)).clamp(max=LOUDEST)
+        spectra = torch.exp(2 * (amplitudes + HEADROOM))
         table = spectra.permute(1, 2, 0, 3).flatten(0, 2)  # (instruments * keys * ways, bands)
         total = sounding.flatten(2) @ table + torch.exp(2 * (QUICKNESS * self.floor + HEADROOM))
         return 0.5 * torch.log(total) - HEADROOM

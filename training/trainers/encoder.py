@@ -3,8 +3,8 @@
 The text tower learns the emotions of ArtEmis and GoEmotions while a frozen copy of its start holds the
 similarities between sentences in place. The projection of the image tower learns to put a picture beside its
 utterances and captions (contrastive, as CLIP: Radford et al. 2021) and to tell its emotions with the same heads as
-the texts; the trunk below it stays as it is, so its features are computed once. The projection can be aligned first, by
-regression onto what people said.
+the texts; the trunk below it stays as it is, so its features are computed once. The projection can be computed first:
+see ``training.trainers.picture_projection``.
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ def train_encoder(
             pictures=pictures,
             texts=texts,
             dropout=dropout,
-            features=options.out / "features.npy",
+            features=options.out / "features.npz",
             device=choose_device(options.device),
             clip=options.clip_or(LARGEST_GRADIENT),
         )

@@ -9,6 +9,7 @@ principal components of the features. Neither disturbs the other, and texts are 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from a2m_edge.errors import OptionError
 from a2m_edge.output import written_aside
 from training.data.feelings import Picture, PictureArchive
+from training.data.stored_arrays import stored_arrays
 from training.models.encoder_model import EncoderModel
 from training.precision import half_precision
 
@@ -70,12 +72,13 @@ class PictureProjection:
 
         Args:
             collections: archives and the pictures that are taken from them.
-            file: keeps what was seen, between runs; None sees anew each time.
+            file: keeps what was seen, between runs; None sees anew each time, as do other pictures or another trunk.
 
         Raises:
-            DataError: a picture cannot be read.
+            DataError: a picture or the file cannot be read.
         """
-        self._features = torch.from_numpy(_kept(file, lambda: self._seen(collections)))
+        known = self._known(collections)
+        self._features = torch.from_numpy(_kept(file, known, lambda: self._seen(collections)))
 
     def features(self, rows: Sequence[int]) -> Tensor:
         """What the trunk saw in these rows, not yet standardised where it does that: float32 [len(rows), features]."""
@@ -125,6 +128,18 @@ class PictureProjection:
         linear[0].weight.copy_(weight.T)
         if linear[0].bias is not None:
             linear[0].bias.copy_(-(middle @ weight))
+
+    def _known(self, collections: Sequence[tuple[PictureArchive, Sequence[Picture]]]) -> str:
+        """SHA-256 of all that the features depend on."""
+        known = hashlib.sha256(repr(self._preprocessing).encode())
+        for name, weight in self._trunk.state_dict().items():
+            if not name.startswith("standard."):
+                known.update(weight.cpu().numpy().tobytes())
+        for archive, pictures in collections:
+            known.update(
+                repr([(picture.file, picture.box, archive.checksum(picture)) for picture in pictures]).encode()
+            )
+        return known.hexdigest()
 
     @torch.no_grad()
     def _seen(
@@ -180,12 +195,14 @@ def _whitening(seen: Tensor, count: int) -> Tensor:
     return whitened.float()
 
 
-def _kept(file: Path | None, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+def _kept(file: Path | None, known: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What was seen before, if it is known to be of the same pictures by the same trunk."""
     if file is not None and file.exists():
-        kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
-        return kept
+        with stored_arrays(file, "delete it, and the pictures are seen anew") as stored:
+            if str(stored["known"]) == known:
+                return np.asarray(stored["features"], np.float32)
     made = make()
     if file is not None:
         with written_aside(file) as stream:
-            np.save(stream, made)
+            np.savez(stream, known=known, features=made)
     return made
