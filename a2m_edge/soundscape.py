@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,6 +20,9 @@ from a2m_edge.feeling import Casting
 from a2m_edge.mel_source import open_source
 from a2m_edge.score import Score
 from a2m_edge.synthesis import Synthesis
+
+REMEMBERED = 256
+"""Works that a soundscape knows again; a collection on one camera is smaller."""
 
 
 class Soundscape:
@@ -101,6 +105,8 @@ class Soundscape:
     def see_another(self, picture: NDArray[np.uint8], least_distance: float) -> Perception | None:
         """Looks at an upright RGB picture, uint8 [H, W, 3], unless it shows about what the one that is seen shows.
 
+        A work that was seen before, in whatever light, is felt as it was then, and has its own theme again.
+
         Args:
             picture: what may be another one.
             least_distance: 1 - cosine of the embeddings, in [0, 2], below which two pictures show the same.
@@ -109,9 +115,10 @@ class Soundscape:
             what is felt now, or None where nothing has changed.
         """
         image = self._encoders.image(picture)
-        if self._image is not None and 1.0 - float(cosines(image, self._image)) < least_distance:
-            return None
-        return self._perceive(image, self._text)
+        known = min(self._works, key=lambda work: -float(cosines(image, work)), default=None)
+        if known is not None and 1.0 - float(cosines(image, known)) < least_distance:
+            image = known
+        return None if image is self._image else self._perceive(image, self._text)
 
     @property
     def provider(self) -> str:
@@ -170,6 +177,7 @@ class Soundscape:
 
     def _forget(self) -> None:
         self._image: NDArray[np.float32] | None = None
+        self._works: deque[NDArray[np.float32]] = deque(maxlen=REMEMBERED)  # the embeddings that were seen
         self._text: NDArray[np.float32] | None = None
         self._perception: Perception | None = None
 
@@ -189,6 +197,8 @@ class Soundscape:
         self._synthesis.take_back()
         self._source.steer(identity, perception)
         self._image, self._text, self._perception = image, text, perception
+        if image is not None and not any(image is work for work in self._works):
+            self._works.append(image)
         return perception
 
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.encoders import Encoders
 from a2m_edge.errors import CommentError, OptionError
 from a2m_edge.soundscape import Soundscape
 
+SLOPE = np.broadcast_to(np.linspace(0, 255, 120)[None, :, None] * [1.0, 0.6, 0.2], (90, 120, 3)).astype(np.uint8)
 PICTURE = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
 OTHER = np.zeros((200, 60, 3), np.uint8)
 
@@ -110,6 +112,25 @@ def test_a_new_picture_brings_its_own_theme(tiny_bundle: Bundle) -> None:
     assert soundscape.theme == _fresh(tiny_bundle, OTHER).theme
     soundscape.hear("another word changes no theme")
     assert soundscape.theme == _fresh(tiny_bundle, OTHER).theme
+
+
+def test_a_work_that_returns_in_another_light_is_the_same_work(tiny_bundle: Bundle) -> None:
+    encoders = Encoders(tiny_bundle, "cpu")
+    work, dimmed, another = SLOPE, (SLOPE[1:, 2:] * 0.95).astype(np.uint8), 255 - SLOPE
+    near, far = (1 - float(encoders.image(work) @ encoders.image(one)) for one in (dimmed, another))
+    distance = (near + far) / 2
+    assert 0 < near < distance, "in the tiny bundle too two lights are nearer than two works"
+    soundscape = _fresh(tiny_bundle, work)
+    first, theme = soundscape.perception, soundscape.theme
+    assert soundscape.see_another(dimmed, distance) is None
+    assert soundscape.see_another(another, distance) is not None
+    assert soundscape.theme != theme
+    again = soundscape.see_another(dimmed, distance)
+    assert again is not None
+    assert again.feeling.valence == first.feeling.valence
+    assert soundscape.theme == theme
+    other = _fresh(tiny_bundle, dimmed)
+    assert other.perception.feeling.valence != first.feeling.valence, "by itself it would be felt a little differently"
 
 
 def _fresh(bundle: Bundle, picture: NDArray[np.uint8]) -> Soundscape:
