@@ -17,14 +17,12 @@ from a2m_edge.excitation import TAIL, excitation
 from a2m_edge.feeling import Feeling
 from a2m_edge.manifest import COMPOSER, DecoderContext
 from a2m_edge.profiles import Sizes, input_shapes, usual_sizes
+from a2m_edge.render import CHUNK_FRAMES as RENDER_FRAMES
 from a2m_edge.sessions import open_session
 from a2m_edge.soundscape import Soundscape
 
 SECONDS = 1.5
 """How long a stage is repeated."""
-
-OFFLINE_FRAMES = 1024
-"""Mel frames in a chunk of an offline render's size."""
 
 COMMENT = "The sea is so calm that I could sleep here."
 
@@ -68,7 +66,7 @@ def measure_stages(bundle: Bundle, threads: int, seconds: float = SECONDS) -> It
         yield _composer(bundle, seconds)
     if any(tensor.name == "excitation" for tensor in bundle.manifest.graphs["vocoder"].inputs):
         yield _partials(bundle, seconds)
-    for name, frames in (("stream in chunks", CHUNK_FRAMES), ("offline", OFFLINE_FRAMES)):
+    for name, frames in (("stream in chunks", CHUNK_FRAMES), ("offline", RENDER_FRAMES)):
         chunks = _playing(bundle, threads, frames)
         yield Stage(name, timed(partial(next, chunks), seconds), audio.seconds(frames), None)
 
