@@ -16,6 +16,7 @@ import onnxruntime
 import torch
 
 from a2m_edge.audio import CHUNK_FRAMES
+from a2m_edge.bench.report import processor_name
 from a2m_edge.errors import A2MError, ExportError
 from a2m_edge.manifest import Precision
 from a2m_edge.output import written_aside
@@ -186,7 +187,7 @@ def random_models(trained: Models | None, encoder: str | None = None, vocoder: s
 def markdown(found: Iterable[Row], threads: int) -> str:
     """The table, headed by what it was measured on."""
     lines = [
-        f"{_processor()}, {threads} threads, Python {platform.python_version()}, PyTorch {torch.__version__}, "
+        f"{processor_name()}, {threads} threads, Python {platform.python_version()}, PyTorch {torch.__version__}, "
         f"ONNX Runtime {onnxruntime.__version__}; medians of runs that took turns.",
         "",
         "| model | graph | format | precision | MB | parity | ONNX Runtime | PyTorch | gain |",
@@ -254,11 +255,3 @@ def _speed(row: Row, seconds: float) -> str:
     """Milliseconds of a run, and how many times faster than real time that is for sound."""
     real_time = "" if row.audio is None else f" ({row.audio / seconds:.1f} × real time)"
     return f"{seconds * 1e3:.1f} ms{real_time}"
-
-
-def _processor() -> str:
-    """What the processor calls itself."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

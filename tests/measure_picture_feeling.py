@@ -25,6 +25,7 @@ from training.command_options import CHECKPOINTS
 from training.data.embeddings import embed_texts
 from training.data.encoder_data import EncoderData
 from training.data.feelings import EMOTION_SIGNS
+from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.trainers.encoder import EncoderTraining
 from training.trainers.picture_projection import regression
@@ -59,9 +60,8 @@ def cross_validated(training: EncoderTraining, data: EncoderData, said: NDArray[
         print(f"valence, {int(which.sum())} paintings {name}: r = {r:.3f}")
 
 
-def known_again(encoder: str, pictures: Paintings, works: int) -> None:
+def known_again(model: EncoderModel, pictures: Paintings, works: int) -> None:
     """Prints the distances, 1 - cosine, of two views of a work and of two works."""
-    model = load_encoder(encoder)
     views = []
     for number in range(works):
         rng = np.random.default_rng([77, number])
@@ -91,8 +91,8 @@ def main() -> None:
     )
     parser.add_argument("--works", type=int, default=150)
     options = parser.parse_args()
-    known_again(options.encoder, Paintings(options.shared / "data"), options.works)
     model = load_encoder(options.encoder)
+    known_again(model, Paintings(options.shared / "data"), options.works)
     data = EncoderData.read(options.shared / "data", model.image_preprocessing.size)
     training = EncoderTraining(model, data, texts=False, features=options.features)
     shown = [picture.file for picture in data.paintings if picture.file in data.painting_utterances]

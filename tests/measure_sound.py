@@ -32,10 +32,8 @@ SECONDS = 12.5
 
 def utterances(data: Path, count: int) -> list[str]:
     """As many of the test split, the emotions by turns."""
-    by_emotion = [
-        [one.text for one in read_utterances(data) if one.split == "test" and one.emotion == emotion]
-        for emotion in range(len(EMOTIONS))
-    ]
+    held = [one for one in read_utterances(data) if one.split == "test"]
+    by_emotion = [[one.text for one in held if one.emotion == emotion] for emotion in range(len(EMOTIONS))]
     turns = [text for row in zip_longest(*by_emotion) for text in row if text is not None]
     return turns[:count]
 

@@ -71,7 +71,7 @@ def document(bundle: Bundle, benches: list[Bench], peers: Mapping[str, Any]) -> 
     return {
         "schema": SCHEMA,
         "machine": {
-            "processor": _processor(),
+            "processor": processor_name(),
             "python": platform.python_version(),
             "onnxruntime": onnxruntime.__version__,
         },
@@ -179,7 +179,8 @@ def _number(value: float | None, form: str, unit: float = 1.0) -> str:
     return "" if value is None else form.format(value / unit)
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the processor calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
