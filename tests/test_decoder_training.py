@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
 from a2m_edge.manifest import DecoderContext
+from a2m_edge.score import ScoreLayout
 from training.__main__ import main
 from training.data.realised import Realisations, read_realisation
 from training.evaluation.decoder import choose_context, relative_error
@@ -57,14 +59,15 @@ def write_clips(folder: Path) -> None:
                 mel=mel.astype(np.float16),
                 notes=np.array(notes, np.float32),
                 casting=Casting((0, 5, 9, 14), 0.3).vector(len(INSTRUMENTS)),
-                feeling=np.zeros(2, np.float32),
+                feeling=np.array([0.0, 0.5], np.float32),
             )
 
 
 def write_pairs(file: Path) -> None:
     """Fused embeddings of the training clips."""
     vectors = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
-    np.savez(file, clips=np.array([f"clip{number % 6}" for number in range(8)]), fused=vectors)
+    clips = np.array([f"clip{number % 6}" for number in range(8)])
+    np.savez(file, clips=clips, fused=vectors, feelings=np.zeros((8, 2), np.float32))
 
 
 def train(clips: Path, out: Path, steps: int, resume: bool = False) -> None:
@@ -132,20 +135,42 @@ def test_one_frame_and_many_decode(clips: Path) -> None:
         assert mel.shape == (2, 80, frames) and torch.isfinite(mel).all()
 
 
-def test_pairs_condition_their_clip(clips: Path, tmp_path: Path) -> None:
-    vectors = np.arange(18, dtype=np.float32).reshape(3, 6)
-    np.savez(tmp_path / "fused.npz", clips=np.array(["clip0", "clip0", "clip1"]), fused=vectors)
+def test_the_pairs_that_feel_like_it_sounds_condition_their_clip(clips: Path, tmp_path: Path) -> None:
+    vectors = np.arange(24, dtype=np.float32).reshape(4, 6)
+    feelings = np.array([[0, -0.9], [0, 0.4], [0, 0.9], [0, -1]], np.float32)
+    names = np.array(["clip0", "clip0", "clip0", "clip1"])
+    np.savez(tmp_path / "fused.npz", clips=names, fused=vectors, feelings=feelings)
     data = Realisations(clips, "train", tmp_path / "fused.npz", 6)
     given = {data.items[number].clip: fused[0].numpy() for number, (fused, *_) in enumerate(data.clips(*_formats()))}
-    np.testing.assert_array_equal(given["clip0"], vectors[0])
-    np.testing.assert_array_equal(given["clip1"], vectors[2])
+    np.testing.assert_array_equal(given["clip0"], vectors[1])
+    np.testing.assert_array_equal(given["clip1"], vectors[3])
     assert not given["clip2"].any()
+    zero = next(number for number, item in enumerate(data.items) if item.clip == "clip0")
+    layout, audio = _formats()
+    for choice in range(4):
+        fused = data.window(zero, 0, 3, layout, audio, choice)[0]
+        np.testing.assert_array_equal(fused, np.ones((3, 1)) * vectors[1])
 
 
-def _formats():
-    from a2m_edge.audio import AudioFormat
-    from a2m_edge.score import ScoreLayout
+def test_conditions_without_feelings_are_refused(clips: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "fused.npz", clips=np.array(["clip0"]), fused=np.zeros((1, 6), np.float32))
+    with pytest.raises(DataError, match="data condition"):
+        Realisations(clips, "train", tmp_path / "fused.npz", 6)
 
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_decoder_trains_in_half_precision_where_it_is_asked_for(clips: Path, tmp_path: Path) -> None:
+    command = ["decoder", "--data", str(clips), "--frames", "20", "--batch", "2", "--steps", "3", "--device", "cpu"]
+    told = []
+    for name, options in (("whole", []), ("half", ["--half-precision"])):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, "-o", str(tmp_path / name), *options])
+        assert ended.value.code == 0
+        told.append(load_mel_decoder(tmp_path / name).state_dict())
+    assert any(not torch.equal(told[0][name], told[1][name]) for name in told[0])
+
+
+def _formats() -> tuple[ScoreLayout, AudioFormat]:
     return ScoreLayout(), AudioFormat()
 
 

@@ -117,6 +117,9 @@ def fusion(
     shared: Shared = Path("../shared"),
     encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
     / "encoder",
+    palette_of: Annotated[
+        Path | None, typer.Option(help="A finished fusion: train only who plays and in how large a room.")
+    ] = None,
     pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
@@ -139,6 +142,7 @@ def fusion(
         run,
         data=shared / "data",
         encoder=encoder_checkpoint,
+        palette_of=palette_of,
         articaps=pairs,
         embeddings=embeddings,
         most=most,
@@ -170,6 +174,9 @@ def decoder(
     hidden: Annotated[
         int | None, typer.Option(min=1, help="Units of its LSTM each way.", show_default="512, as published")
     ] = None,
+    half_precision: Annotated[
+        bool | None, typer.Option(help="bfloat16 autocast.", show_default="on a GPU alone")
+    ] = None,
     minutes: Minutes = None,
     resume: Resume = False,
     seed: Seed = 0,
@@ -193,7 +200,7 @@ def decoder(
         if start is not None:
             raise OptionError("the paper's decoder begins with random weights: leave --start out")
         sizes = PaperDecoderConfig(**_given(frames=frames, layers=layers, hidden=hidden))
-        train_paper_decoder(run, data=data, fused=fused, config=sizes, **recipe)
+        train_paper_decoder(run, data=data, fused=fused, config=sizes, half=half_precision, **recipe)
         return
     if layers is not None or hidden is not None:
         raise OptionError(
@@ -201,7 +208,7 @@ def decoder(
         )
     from training.trainers.decoder import train_decoder
 
-    train_decoder(run, data=data, fused=fused, start=start, **recipe, **_given(frames=frames))
+    train_decoder(run, data=data, fused=fused, start=start, half=half_precision, **recipe, **_given(frames=frames))
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -204,11 +204,12 @@ def decode(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     decoder_checkpoint: Annotated[Path, typer.Option("--decoder", help="Decoder checkpoint.")] = CHECKPOINTS
     / "decoder",
+    fused: Annotated[Path | None, typer.Option(help="Fused embeddings from  a2m-edge data condition.")] = None,
     every: Annotated[int, typer.Option(min=1, help="Take one realisation of so many.")] = 8,
 ) -> None:
     """Decode realisations with a trained decoder, for the vocoder to learn from what it will be fed."""
     need_torch()
     from training.data.decoded import write_decoded
 
-    count = write_decoded(decoder_checkpoint, data / "realisations" / "train", out, every)
+    count = write_decoded(decoder_checkpoint, data / "realisations" / "train", fused, out, every)
     typer.echo(f"{out}: {count} decoded recordings")

@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 
 
-def half_precision(device: torch.device, enabled: bool = True) -> torch.autocast:
-    """bfloat16 on a GPU alone: a processor that must imitate it takes seven times as long as for float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and device.type != "cpu")
+def half_precision(device: torch.device, asked: bool | None = None) -> torch.autocast:
+    """bfloat16 as it is asked for; where nobody says, on a GPU alone.
+
+    A processor with bfloat16 instructions trains a decoder in two thirds of the time; one that must imitate them takes
+    seven times as long as for float32.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" if asked is None else asked)

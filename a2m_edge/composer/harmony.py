@@ -61,7 +61,9 @@ def phrase_chords(
 
     The phrase begins on the tonic and ends with a half cadence (on the dominant) when it is open, or with a
     full one (dominant or subdominant, then tonic) when it is closed. Between them the chords follow the tables;
-    diminished triads are left out, and where the dominant is one (in Phrygian) the subtonic takes its place.
+    diminished triads are left out, and where the dominant is one (in Phrygian) the subtonic takes its place. Every
+    other mode shares its notes with some major key and is told from it by where it rests alone: there every second
+    bar returns to the tonic. The tonic never carries a seventh, for ``i7`` holds the major triad a third above.
     """
     dominant = SUBTONIC if Chord(DOMINANT).diminished(plan.scale) else DOMINANT
     plagal = 0.0 if Chord(SUBDOMINANT).diminished(plan.scale) else 0.25
@@ -69,6 +71,9 @@ def phrase_chords(
     ending = [approach, TONIC] if closed else [dominant]
     degrees = [TONIC]
     while len(degrees) < bars - len(ending):
+        if plan.mode != "ionian" and len(degrees) % 2 == 0:
+            degrees.append(TONIC)
+            continue
         wanted = tables.chords[plan.family][degrees[-1]].copy()
         for degree in range(len(wanted)):
             if Chord(degree).diminished(plan.scale):
@@ -77,10 +82,7 @@ def phrase_chords(
             wanted[ending[0]] *= 0.1
         degrees.append(int(generator.choice(len(wanted), p=wanted / wanted.sum())))
     degrees += ending
-    return tuple(
-        Chord(degree, bool(generator.random() < plan.colour) and (index < bars - 1 or not closed))
-        for index, degree in enumerate(degrees)
-    )
+    return tuple(Chord(degree, degree != TONIC and bool(generator.random() < plan.colour)) for degree in degrees)
 
 
 def voicing(pitch_classes: tuple[int, ...], centre: float, before: tuple[int, ...] | None) -> tuple[int, ...]:

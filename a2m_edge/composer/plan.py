@@ -2,7 +2,8 @@
 
 The cues and their order of strength (mode, tempo, register, dynamics, articulation, timbre) and the fact that
 their effects add up follow Eerola, Friberg & Bresin 2013, Frontiers in Psychology 4:487. Mode and harmonic colour
-follow valence; tempo, density, dynamics and register follow arousal. The ranges are ours.
+follow valence; tempo, density and dynamics follow arousal; register and articulation follow both. The ranges are
+ours.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MODES: dict[str, tuple[int, ...]] = {
 }
 """Semitones above the tonic of the seven degrees, brightest mode first."""
 
-SLOWEST, FASTEST = 50.0, 138.0
+SLOWEST, FASTEST = 46.0, 152.0
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def plan(feeling: Feeling) -> Plan:
         tempo=SLOWEST * (FASTEST / SLOWEST) ** energy,
         density=min(1.0, max(0.0, 0.08 + 0.84 * energy)),
         loudness=0.38 + 0.40 * energy,
-        register=round(4.0 * arousal + 3.0 * valence),
-        legato=1.0 - 0.38 * energy,
+        register=round(2.0 * arousal + 5.0 * valence),
+        legato=min(1.0, 0.8 - 0.22 * valence - 0.15 * arousal),
         colour=min(0.7, max(0.05, 0.35 - 0.3 * arousal)),
     )
 

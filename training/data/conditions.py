@@ -17,7 +17,8 @@ from training.models.fusion import Fusion
 
 @torch.inference_mode()
 def build_conditions(pairs: Path, data: Path, encoder: EncoderModel, fusion: Fusion, out: Path) -> int:
-    """Writes an ``.npz`` with ``clips`` (names) and ``fused`` float32 [N, H], one row for each pair.
+    """Writes an ``.npz`` with ``clips`` (names), ``fused`` float32 [N, H] and ``feelings`` float32 [N, 2] (valence and
+    arousal, as the fusion feels them), one row for each pair.
 
     Args:
         pairs: ``articaps.csv``.
@@ -49,7 +50,7 @@ def build_conditions(pairs: Path, data: Path, encoder: EncoderModel, fusion: Fus
         if picture:
             image[row] = torch.from_numpy(embedded[place[picture]])
             present[row, 0] = 1.0
-    fused = fusion.eval()(image, text, present)[0].numpy()
+    fused, _, feelings, *_ = fusion.eval()(image, text, present)
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(out, clips=np.array([clip for clip, _, _ in table]), fused=fused)
+    np.savez(out, clips=np.array([clip for clip, _, _ in table]), fused=fused.numpy(), feelings=feelings.numpy())
     return len(table)

@@ -15,12 +15,13 @@ from training.models.mel_decoder import MelDecoder, decode_windows, load_mel_dec
 
 
 @torch.inference_mode()
-def write_decoded(checkpoint: Path, realisations: Path, out: Path, every: int) -> int:
+def write_decoded(checkpoint: Path, realisations: Path, fused: Path | None, out: Path, every: int) -> int:
     """Writes ``mel`` (decoded), ``notes`` and ``audio`` (true) of every so many-th realisation as ``out/*.npz``.
 
     Args:
         checkpoint: a decoder.
         realisations: folder of one split, as ``training.data.realisation`` writes it.
+        fused: as ``training.data.conditions`` writes it; without it the decoder is given zeros.
         out: folder to write.
         every: take one realisation of so many.
 
@@ -35,14 +36,14 @@ def write_decoded(checkpoint: Path, realisations: Path, out: Path, every: int) -
         raise DataError(f"the decoder in {checkpoint} takes no score: there is nothing to decode")
     config, audio = model.config, AudioFormat()
     layout = config.layout
-    data = Realisations(realisations.parent, realisations.name, None, config.fused_size)
+    data = Realisations(realisations.parent, realisations.name, fused, config.fused_size)
     out.mkdir(parents=True, exist_ok=True)
     written = 0
-    for number, (fused, palette, score, _) in enumerate(data.clips(layout, audio)):
+    for number, (vectors, palette, score, _) in enumerate(data.clips(layout, audio)):
         if number % every:
             continue
         file = data.files[number]
-        mel = decode_windows(model, fused, palette, score, config.context).numpy()
+        mel = decode_windows(model, vectors, palette, score, config.context).numpy()
         sound, _ = soundfile.read(file.with_suffix(".flac"), dtype="float32")
         with file.open("rb") as stream, np.load(stream) as stored:
             notes = stored["notes"]

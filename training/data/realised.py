@@ -23,12 +23,13 @@ Clip = tuple[Tensor, Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Realisation:
-    """One clip in memory: mel float16 [bands, T], its notes, casting float32 [P], and its clip's name."""
+    """One clip in memory: mel float16 [bands, T], its notes, casting float32 [P], arousal, and its clip's name."""
 
     clip: str
     mel: NDArray[np.float16]
     notes: tuple[Note, ...]
     casting: NDArray[np.float32]
+    arousal: float
 
 
 class Realisations:
@@ -37,8 +38,8 @@ class Realisations:
     Args:
         folder: written by ``training.data.realisation``.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        fused: an ``.npz`` with ``clips`` (names) and ``fused`` float32 [N, H], any number for each clip; without
-            it, and for clips it does not name, the fused embedding is zero.
+        fused: written by ``training.data.conditions``, any number of rows for each clip; without it, and for clips it
+            does not name, the fused embedding is zero.
         fused_size: H.
 
     Raises:
@@ -51,20 +52,20 @@ class Realisations:
         if not self.items:
             raise DataError(f"There are no realisations in {folder / split}: run  a2m-edge data build")
         self.fused_size = fused_size
-        self.fused: dict[str, NDArray[np.float32]] = {}
+        self.pairs: list[NDArray[np.float32]] = [np.zeros((0, fused_size), np.float32)] * len(self.items)
         if fused is not None:
-            with np.load(fused) as stored:
-                clips, vectors = stored["clips"], stored["fused"]
-            for clip in np.unique(clips):
-                self.fused[str(clip)] = vectors[clips == clip]
+            with stored_arrays(fused, "run  a2m-edge data condition  again") as stored:
+                clips, vectors, arousals = stored["clips"], stored["fused"], stored["feelings"][:, 1]
+            rows = {str(clip): np.flatnonzero(clips == clip) for clip in np.unique(clips)}
+            self.pairs = [vectors[_nearest(rows.get(item.clip, _NONE), arousals, item.arousal)] for item in self.items]
 
     def window(
         self, number: int, first: int, count: int, layout: ScoreLayout, audio: AudioFormat, choice: int
     ) -> tuple[NDArray[np.float32], ...]:
         """fused [T, H], palette [T, P], score [T, F] and mel [bands, T] of a window; ``choice`` picks the pairing."""
         item = self.items[number]
-        candidates = self.fused.get(item.clip)
-        vector = np.zeros(self.fused_size, np.float32) if candidates is None else candidates[choice % len(candidates)]
+        pairs = self.pairs[number]
+        vector = pairs[choice % len(pairs)] if len(pairs) else np.zeros(self.fused_size, np.float32)
         score = layout.frames(item.notes, first, count, audio.frame_rate)
         ones = np.ones((count, 1), np.float32)
         return ones * vector, ones * item.casting, score, item.mel[:, first : first + count].astype(np.float32)
@@ -85,6 +86,18 @@ class Realisations:
             first = int(generator.integers(self.items[number].mel.shape[1] - frames + 1))
             windows.append(self.window(number, first, frames, layout, audio, int(generator.integers(1 << 30))))
         return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*windows, strict=True))
+
+
+_NONE = np.zeros(0, np.int64)
+
+
+def _nearest(rows: NDArray[np.int64], arousals: NDArray[np.float32], arousal: float) -> NDArray[np.int64]:
+    """The third of a clip's pairs, one at least, that is felt most like the clip sounds, the nearest first.
+
+    How bright a clip sounds follows its arousal, which no note tells: only the fused embedding can.
+    """
+    order = np.argsort(np.abs(arousals[rows] - arousal), kind="stable")
+    return rows[order[: -(-len(rows) // 3)]]
 
 
 def notes_of(rows: NDArray[np.floating]) -> tuple[Note, ...]:
@@ -123,4 +136,5 @@ def read_realisation(path: Path) -> Realisation:
     """
     with stored_arrays(path, "delete it and run  a2m-edge data build  again") as stored:
         clip = path.stem.rsplit("_", 1)[0]
-        return Realisation(clip, stored["mel"], notes_of(stored["notes"]), stored["casting"])
+        notes, arousal = notes_of(stored["notes"]), float(stored["feeling"][1])
+        return Realisation(clip, stored["mel"], notes, stored["casting"], arousal)

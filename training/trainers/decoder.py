@@ -35,6 +35,7 @@ def train_decoder(
     frames: int = 96,
     validation_clips: int = 40,
     learning_rate: float = LEARNING_RATE,
+    half: bool | None = None,
 ) -> None:
     """Trains a ``MelDecoder`` with the frequency-weighted L1 on random windows.
 
@@ -45,6 +46,7 @@ def train_decoder(
         start: a decoder checkpoint to begin with; its config is taken too.
         config: sizes of a new decoder.
         batch, frames: windows in a batch and frames in a window.
+        half: compute in bfloat16; None: on a GPU alone.
         validation_clips: how many clips of the split ``val`` are decoded at each validation.
 
     Raises:
@@ -79,7 +81,7 @@ def train_decoder(
         generator = np.random.default_rng([options.seed, number])
         given = train.batch(batch, frames, layout, audio, generator)
         own = parallel.share(batch)
-        with half_precision(device):
+        with half_precision(device, half):
             predicted = model(*(part[own].to(device) for part in given[:3]))
         loss = frequency_weighted_l1(parallel.gather(predicted.float(), batch), given[3].to(device))
         optimise(loss, optimiser, clip)

@@ -1,14 +1,14 @@
 """Trains the fusion on embeddings of a finished encoder: feelings from ArtEmis, palettes from matched captions.
 
-Who plays a feeling is taken from the archetypes of ``training.data.caption_palette`` and, where an utterance was
-matched with a caption of music (ArtiCaps), in part from that caption. Sides are dropped at random, so that a
-picture alone and a comment alone are learned too.
+Who plays is taken from what the fusion itself feels, by the archetypes of ``training.data.caption_palette``, and,
+where an utterance was matched with a caption of music (ArtiCaps), in part from that caption. Sides are dropped at
+random, so that a picture alone and a comment alone are learned too.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -19,32 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import AdamW
 
-from a2m_edge.errors import DataError
+from a2m_edge.errors import CheckpointError, DataError
 from training import parallel
 from training.data.caption_palette import caption_palette, palette_prior
 from training.data.feeling_set import FeelingSet, embed_feelings
 from training.data.realisation import read_captions
 from training.evaluation.feeling import score_feelings
 from training.models.encoders import load_encoder
-from training.models.fusion import Fusion, FusionConfig
+from training.models.fusion import Fusion, FusionConfig, load_fusion
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
-
-EMOTION_POINTS: NDArray[np.float32] = np.array(
-    [
-        [0.7, 0.6],  # amusement
-        [0.3, 0.35],  # awe
-        [0.6, -0.5],  # contentment
-        [0.7, 0.85],  # excitement
-        [-0.6, 0.85],  # anger
-        [-0.55, 0.4],  # disgust
-        [-0.6, 0.2],  # fear
-        [-0.75, -0.5],  # sadness
-        [0.0, -0.1],  # something else
-    ],
-    np.float32,
-)
-"""Where the palette of each of ``EMOTIONS`` is looked up in the plane of valence and arousal."""
 
 MATCHED_SHARE = 0.3
 """Share of a matched caption in a palette: captions know many guitars and basses, archetypes sound apart."""
@@ -54,6 +38,11 @@ PICTURE_NOISE = 3.0
 
 There are few pictures with feelings and many utterances: without it the pictures are learned by heart.
 """
+
+MatchedPalette = tuple[NDArray[np.float32], float]
+"""Weights of who plays, float32 [roles, instruments], and the size of the room in [0, 1]."""
+
+_prior = cache(palette_prior)
 
 DROPPED = (0.45, 0.2, 0.32, 0.03)
 """Share of rows with a picture that are shown both sides, the picture alone, the comment alone, and neither."""
@@ -68,8 +57,8 @@ class FusionTraining:
         fusion: trained in place.
         train: what it learns from.
         held: what it is validated on.
-        palettes: for each utterance of ``train`` the weights float32 [rows, roles, instruments] of who plays it.
-        rooms: for each utterance of ``train`` the size of the room, float32 [rows].
+        matched: by utterance who plays it and in how large a room, as a matched caption says; see ``read_matches``.
+        palette_only: train only who plays and in how large a room; all else stays as it is.
         seed: of the order of the data; every step draws from ``(seed, step)`` and torch's own generator.
         batch: utterances in a step.
         device: where to compute.
@@ -84,9 +73,9 @@ class FusionTraining:
         fusion: Fusion,
         train: FeelingSet,
         held: FeelingSet,
-        palettes: NDArray[np.float32],
-        rooms: NDArray[np.float32],
+        matched: Mapping[str, MatchedPalette] | None = None,
         *,
+        palette_only: bool = False,
         seed: int = 0,
         batch: int = 256,
         device: torch.device | None = None,
@@ -97,20 +86,27 @@ class FusionTraining:
         self._device = device or torch.device("cpu")
         self._fusion = fusion.to(self._device)
         self._train, self._held, self._seed, self._batch = train, held, seed, batch
-        self._palettes, self._rooms = palettes, rooms
+        self._matched = [(matched or {}).get(words) for words in train.words]
         self._shown = np.flatnonzero(train.picture >= 0)
         # A painting of which fifty people spoke is one picture to learn from, as is one of which five did.
         spoken = np.bincount(train.picture[self._shown], minlength=len(train.image))
         weights = 1 / spoken[train.picture[self._shown]]
         self._chances = weights / weights.sum()
-        self.optimiser = AdamW(fusion.parameters(), lr=5e-4, weight_decay=0.05)
+        self._palette_only = palette_only
+        if palette_only:
+            heads = {*fusion.palette_head.parameters(), *fusion.room_head.parameters()}
+            for parameter in fusion.parameters():
+                parameter.requires_grad_(parameter in heads)
+        trained = [parameter for parameter in fusion.parameters() if parameter.requires_grad]
+        self.optimiser = AdamW(trained, lr=5e-4, weight_decay=0.05)
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""
-        self._fusion.train()
+        # Heads that are trained alone learn from what the finished fusion tells, nothing dropped.
+        self._fusion.train(not self._palette_only)
         random = np.random.default_rng((self._seed, number))
         losses = self._losses(random)
-        if len(self._train.norms):
+        if len(self._train.norms) and not self._palette_only:
             losses |= self._photograph_losses(random)
         total = torch.stack(list(losses.values())).sum()
         optimise(total, self.optimiser, self._clip)
@@ -135,13 +131,18 @@ class FusionTraining:
         sides = np.array([[1, 1], [1, 0], [0, 1], [0, 0]])[random.choice(4, len(rows), p=DROPPED)]
         present = np.where(shown[:, None], sides, np.array([0, 1])).astype(np.float32)
         _, logits, feeling, palette, room = self._told(image, data.text[rows], present)
-        targets = self._moved(self._palettes[rows])
-        return {
-            "emotion": F.cross_entropy(logits, self._moved(data.emotion[rows])),
-            "feeling": F.mse_loss(feeling, self._moved(data.feeling[rows])),
+        palettes, rooms = palette_targets(feeling.detach().cpu().numpy(), [self._matched[row] for row in rows])
+        targets = self._moved(palettes)
+        losses = {
             # The entropy of the targets is taken off, so that 0 is a perfect fit.
             "palette": (targets * (targets.log() - palette.log_softmax(-1))).sum(-1).mean(),
-            "room": F.mse_loss(room[:, 0], self._moved(self._rooms[rows])),
+            "room": F.mse_loss(room[:, 0], self._moved(rooms)),
+        }
+        if self._palette_only:
+            return losses
+        return losses | {
+            "emotion": F.cross_entropy(logits, self._moved(data.emotion[rows])),
+            "feeling": F.mse_loss(feeling, self._moved(data.feeling[rows])),
         }
 
     def _photograph_losses(self, random: np.random.Generator) -> dict[str, Tensor]:
@@ -170,35 +171,30 @@ class FusionTraining:
 
 
 def palette_targets(
-    feelings: FeelingSet, matched: Mapping[str, tuple[NDArray[np.float32], float]] | None = None
+    feelings: NDArray[np.float32], matched: Sequence[MatchedPalette | None]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Who should play each utterance, and in how large a room.
+    """Who should play what is felt, and in how large a room.
 
     Args:
-        feelings: of the utterances.
-        matched: by utterance the palette and room of the caption it was matched with.
+        feelings: valence and arousal in [-1, 1], float32 [rows, 2].
+        matched: for each row what the caption says that it was matched with, if any.
 
     Returns:
         float32 [rows, roles, instruments], every row of instruments sums to 1; float32 [rows].
     """
-    # Words move the point about that of the emotion: the arousal of the utterance against its emotion's own.
-    points = EMOTION_POINTS[feelings.emotion].copy()
-    points[:, 1] = (0.7 * points[:, 1] + 0.3 * feelings.feeling[:, 1]).clip(-1, 1)
-    prior = cache(palette_prior)
     palettes, rooms = [], []
-    for (valence, arousal), words in zip(np.round(points.astype(float), 2).tolist(), feelings.words, strict=True):
-        palette, room = prior(valence, arousal)
-        if matched and words in matched:
-            named, size = matched[words]
-            palette = np.asarray((1 - MATCHED_SHARE) * palette + MATCHED_SHARE * named, np.float32)
-            room = (1 - MATCHED_SHARE) * room + MATCHED_SHARE * size
+    for (valence, arousal), said in zip(np.round(feelings.astype(float), 2).tolist(), matched, strict=True):
+        palette, room = _prior(valence, arousal)
+        if said:
+            palette = np.asarray((1 - MATCHED_SHARE) * palette + MATCHED_SHARE * said[0], np.float32)
+            room = (1 - MATCHED_SHARE) * room + MATCHED_SHARE * said[1]
         palettes.append(palette)
         rooms.append(room)
     return np.stack(palettes), np.array(rooms, np.float32)
 
 
-def read_matches(articaps: Path, musiccaps: Path) -> dict[str, tuple[NDArray[np.float32], float]]:
-    """Palette and room of the caption that each utterance of ``articaps.csv`` was matched with, by utterance.
+def read_matches(articaps: Path, musiccaps: Path) -> dict[str, MatchedPalette]:
+    """What the caption says that each utterance of ``articaps.csv`` was matched with, by utterance.
 
     Raises:
         DataError: a table cannot be read.
@@ -216,6 +212,7 @@ def train_fusion(
     *,
     data: Path,
     encoder: str | Path,
+    palette_of: Path | None = None,
     articaps: Path | None = None,
     embeddings: Path | None = None,
     most: int | None = None,
@@ -228,6 +225,7 @@ def train_fusion(
         options: of the run.
         data: folder of ``artemis.csv``, ``paintings.zip``, ``oasis.zip``, ``musiccaps.csv`` and their tables.
         encoder: what ``load_encoder`` takes.
+        palette_of: a finished fusion of which only who plays and in how large a room is trained.
         articaps: ``articaps.csv`` that ``a2m-edge data build`` wrote.
         embeddings: folder that ``a2m-edge data embed`` wrote with this encoder; without it the embeddings are
             computed, and kept in ``options.out``.
@@ -236,7 +234,8 @@ def train_fusion(
         dropout: share of the inner values dropped, in [0, 1).
 
     Raises:
-        CheckpointError, DataError, DeviceError, OptionError: see ``load_encoder``, ``embed_feelings`` and
+        CheckpointError: the encoder or the finished fusion cannot be read, or one is not made for the other.
+        DataError, DeviceError, OptionError: see ``load_encoder``, ``embed_feelings`` and
             ``run_training``.
     """
     parallel.need_rows(batch)
@@ -248,14 +247,21 @@ def train_fusion(
             model, data, ["train", "val"], most=most, device=device, cache=options.out, embeddings=embeddings
         )
     matched = read_matches(articaps, data / "musiccaps.csv") if articaps else None
-    palettes, rooms = palette_targets(sets["train"], matched)
-    fusion = Fusion(FusionConfig(embedding_size=model.embedding_size, dropout=dropout))
+    if palette_of is None:
+        fusion = Fusion(FusionConfig(embedding_size=model.embedding_size, dropout=dropout))
+    else:
+        fusion = load_fusion(palette_of)
+        if fusion.config.embedding_size != model.embedding_size:
+            raise CheckpointError(
+                f"the fusion {palette_of} takes embeddings of {fusion.config.embedding_size} values and the encoder "
+                f"gives {model.embedding_size}: name the encoder that it was trained on"
+            )
     training = FusionTraining(
         fusion,
         sets["train"],
         sets["val"],
-        palettes,
-        rooms,
+        matched,
+        palette_only=palette_of is not None,
         seed=options.seed,
         batch=batch,
         device=device,

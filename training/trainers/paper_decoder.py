@@ -29,6 +29,7 @@ def train_paper_decoder(
     config: PaperDecoderConfig | None = None,
     batch: int = 32,
     learning_rate: float = 1e-4,
+    half: bool | None = None,
 ) -> None:
     """Trains a ``PaperDecoder`` as published: frequency-weighted L1, Adam 1e-4, batches of 32 pairs, no clipping.
 
@@ -39,6 +40,7 @@ def train_paper_decoder(
         config: sizes; ``fused_size`` is taken from ``fused``.
         batch: pairs in a step.
         learning_rate: of Adam.
+        half: compute in bfloat16; None: on a GPU alone.
 
     Raises:
         DataError: there are no clips, or no pair names one of them.
@@ -52,7 +54,9 @@ def train_paper_decoder(
     config = replace(config or PaperDecoderConfig(), fused_size=size)
     splits = {split: Realisations(data, split, fused, size) for split in ("train", "val")}
     for split, clips in splits.items():
-        clips.items = [item for item in clips.items if item.clip in clips.fused]
+        paired = [number for number, pairs in enumerate(clips.pairs) if len(pairs)]
+        clips.items = [clips.items[number] for number in paired]
+        clips.pairs = [clips.pairs[number] for number in paired]
         if not clips.items:
             raise DataError(f"No pair of {fused} names a clip of {data / split}: build both from the same captions")
     model = PaperDecoder(config).to(device)
@@ -63,7 +67,7 @@ def train_paper_decoder(
         vectors, mels = [], []
         for number, choice in zip(numbers, choices, strict=True):
             item = clips.items[number]
-            candidates = clips.fused[item.clip]
+            candidates = clips.pairs[number]
             vectors.append(candidates[choice % len(candidates)])
             mel = item.mel[:, : config.frames].astype(np.float32)
             missing = ((0, 0), (0, config.frames - mel.shape[1]))
@@ -74,7 +78,7 @@ def train_paper_decoder(
         generator = np.random.default_rng([options.seed, number])
         chosen = generator.integers(len(splits["train"].items), size=batch)
         vectors, mels = pairs(splits["train"], chosen, generator.integers(1 << 30, size=batch))
-        with half_precision(device):
+        with half_precision(device, half):
             predicted = model(vectors[parallel.share(batch)])
         loss = frequency_weighted_l1(parallel.gather(predicted.float(), batch), mels)
         optimise(loss, optimiser, options.clip_or(0.0))
