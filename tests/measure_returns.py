@@ -35,8 +35,9 @@ def main() -> None:
         frames = round(60 * options.minutes * audio.frame_rate)
         samples = np.concatenate([one.samples for one in soundscape.chunks(frames, 256)])
         found = returns(log_mel(samples, audio), round(10 * audio.frame_rate), round(10 * audio.frame_rate))
+        seconds = len(samples) / audio.sample_rate
         print(
-            f"{feeling.word} ({feeling.valence:+.2f}, {feeling.arousal:+.2f}), {len(samples) / audio.sample_rate:.0f} s: "
+            f"{feeling.word} ({feeling.valence:+.2f}, {feeling.arousal:+.2f}), {seconds:.0f} s: "
             f"likeness to another place {np.median(found):.3f} in the median, {found.max():.3f} at most"
         )
 

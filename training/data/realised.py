@@ -17,6 +17,9 @@ from a2m_edge.output import written_aside
 from a2m_edge.score import Note, ScoreLayout
 from training.data.stored_arrays import stored_arrays
 
+CLOSEST = 64
+"""Pairs at most that condition a clip."""
+
 Clip = tuple[Tensor, Tensor, Tensor, Tensor]
 """fused (T, H), palette (T, P), score (T, F), mel (bands, T)."""
 
@@ -38,8 +41,8 @@ class Realisations:
     Args:
         folder: written by ``training.data.realisation``.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        fused: written by ``training.data.conditions``, any number of rows for each clip; without it, and for clips it
-            does not name, the fused embedding is zero.
+        fused: written by ``training.data.conditions``, any number of rows for each clip; a clip that it does not name
+            takes those that are felt as it sounds, whosever they are. Without it the fused embedding is zero.
         fused_size: H.
 
     Raises:
@@ -57,7 +60,10 @@ class Realisations:
             with stored_arrays(fused, "run  a2m-edge data condition  again") as stored:
                 clips, vectors, arousals = stored["clips"], stored["fused"], stored["feelings"][:, 1]
             rows = {str(clip): np.flatnonzero(clips == clip) for clip in np.unique(clips)}
-            self.pairs = [vectors[_nearest(rows.get(item.clip, _NONE), arousals, item.arousal)] for item in self.items]
+            everything = np.arange(len(clips))
+            for number, item in enumerate(self.items):
+                own = rows.get(item.clip, everything)
+                self.pairs[number] = vectors[_nearest(own, arousals, item.arousal)]
 
     def window(
         self, number: int, first: int, count: int, layout: ScoreLayout, audio: AudioFormat, choice: int
@@ -88,16 +94,13 @@ class Realisations:
         return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*windows, strict=True))
 
 
-_NONE = np.zeros(0, np.int64)
-
-
 def _nearest(rows: NDArray[np.int64], arousals: NDArray[np.float32], arousal: float) -> NDArray[np.int64]:
-    """The third of a clip's pairs, one at least, that is felt most like the clip sounds, the nearest first.
+    """The third of some pairs, one at least and ``CLOSEST`` at most, that is felt most like a clip sounds, in order.
 
     How bright a clip sounds follows its arousal, which no note tells: only the fused embedding can.
     """
     order = np.argsort(np.abs(arousals[rows] - arousal), kind="stable")
-    return rows[order[: -(-len(rows) // 3)]]
+    return rows[order[: min(CLOSEST, -(-len(rows) // 3))]]
 
 
 def notes_of(rows: NDArray[np.floating]) -> tuple[Note, ...]:

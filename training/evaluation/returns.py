@@ -24,7 +24,7 @@ def returns(mel: NDArray[np.float32], window: int, hop: int) -> NDArray[np.float
     Raises:
         ValueError: the sound is shorter than two passages.
     """
-    bands, frames = mel.shape
+    frames = mel.shape[1]
     if frames < 2 * window:
         raise ValueError(f"{frames} frames hold no two passages of {window}")
     apart = np.asarray(mel, np.float64)
