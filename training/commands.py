@@ -229,6 +229,9 @@ def vocoder(
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="At the start of the schedule.")] = 1e-4,
     half_precision: Annotated[bool, typer.Option(help="bfloat16 autocast.")] = False,
     excitation: Annotated[bool, typer.Option(help="Let the generator hear the notes' partials.")] = False,
+    inverse_stft: Annotated[
+        bool, typer.Option(help="Put an inverse Fourier transform in the place of the last stage: faster.")
+    ] = False,
     minutes: Minutes = None,
     resume: Resume = False,
     seed: Seed = 0,
@@ -254,6 +257,7 @@ def vocoder(
         learning_rate=learning_rate,
         half=half_precision,
         excitation=excitation,
+        inverse_stft=inverse_stft,
     )
     if result:
         typer.echo(", ".join(f"{name} {value:.4g}" for name, value in result.items()))

@@ -3,6 +3,9 @@
 A generator always holds plain weights. Checkpoints may hold weight norm in either of torch's spellings
 (``weight_g`` and ``weight_v``, or ``parametrizations.weight.original0`` and ``original1``): it is folded on loading.
 ``add_weight_norm`` puts it on for a training that wants it.
+
+The last stage may be an inverse short-time Fourier transform (Kaneko et al. 2022, iSTFTNet, arXiv 2203.02395): the
+layers before it then say the spectrum of a few samples at once, and none runs at the full rate.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from a2m_edge.errors import CheckpointError
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors
 
 SLOPE = 0.1
+QUIET = -5.0
+"""Natural logarithm of the magnitudes that an untrained inverse transform says."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class GeneratorConfig:
         mel_bands: channels of the input.
         excitation: whether the generator also hears the notes' partials (see ``a2m_edge.excitation``). The public
             models do not; their weights load into one that does, which then begins as their sum with the partials.
+        inverse_stft: size of the inverse transform that makes the samples, a multiple of 4, a quarter of it from one
+            spectrum to the next; 0: the last convolution makes them, as in the public models.
     """
 
     resblock: str
@@ -46,11 +53,17 @@ class GeneratorConfig:
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
     mel_bands: int = 80
     excitation: bool = False
+    inverse_stft: int = 0
 
     @property
     def hop(self) -> int:
         """Samples for each mel frame."""
-        return math.prod(self.upsample_rates)
+        return math.prod(self.upsample_rates) * self.last_rate
+
+    @property
+    def last_rate(self) -> int:
+        """Samples for each column of the last convolution."""
+        return self.inverse_stft // 4 if self.inverse_stft else 1
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for ``config.json``."""
@@ -82,7 +95,7 @@ def _sources(config: GeneratorConfig) -> list[nn.Conv1d]:
     """For each stage a bank of filters that brings the excitation to its rate, (B, 1, N) to (B, C, N / rate)."""
     banks = []
     for stage in range(len(config.upsample_rates)):
-        rate = math.prod(config.upsample_rates[stage + 1 :])
+        rate = math.prod(config.upsample_rates[stage + 1 :]) * config.last_rate
         taps = max(64, 4 * rate) + rate % 2
         channels = config.upsample_initial_channel // 2 ** (stage + 1)
         bank = nn.Conv1d(1, channels, taps, rate, padding=(taps - rate) // 2)
@@ -103,6 +116,24 @@ def _direct() -> nn.Conv1d:
 def _excite(x: Tensor, source: Tensor) -> Tensor:
     """Adds the filtered excitation, each channel of it also scaled by what the mel says: a filter that moves."""
     return x + source + x * source
+
+
+def _waves(size: int) -> Tensor:
+    """What each real, then each imaginary part of a spectrum sounds like: (size + 2, 1, size), windowed.
+
+    Periodic Hann windows a quarter of their length apart add up to 2, which is divided out.
+    """
+    parts = torch.eye(size // 2 + 1, dtype=torch.float64)
+    sounds = torch.fft.irfft(torch.cat([parts.to(torch.complex128), 1j * parts]), size)
+    return (sounds * torch.hann_window(size, dtype=torch.float64) / 2).unsqueeze(1).float()
+
+
+def _inverse_stft(columns: Tensor, waves: Tensor) -> Tensor:
+    """Log-magnitudes and phases (B, size + 2, N) to samples (B, 1, N * size / 4)."""
+    size = waves.shape[-1]
+    magnitude, phase = columns[:, : size // 2 + 1].exp(), columns[:, size // 2 + 1 :]
+    spectrum = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], 1)
+    return functional.conv_transpose1d(spectrum, waves, stride=size // 4, padding=3 * size // 8)
 
 
 def _convolution(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
@@ -178,12 +209,16 @@ class Generator(nn.Module):
             channels //= 2
             for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
                 self.resblocks.append(block(channels, size, dilations))
-        self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
+        self.conv_post = nn.Conv1d(channels, config.inverse_stft + 2 if config.inverse_stft else 1, 7, padding=3)
+        if config.inverse_stft:
+            self.register_buffer("waves", _waves(config.inverse_stft), persistent=False)
         self.sources = nn.ModuleList(_sources(config) if config.excitation else [])
         self.direct = nn.ModuleList([_direct()] if config.excitation else [])
         for module in [*self.ups.modules(), *self.resblocks.modules(), self.conv_post]:
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(module.weight, 0.0, 0.01)
+        if config.inverse_stft:
+            nn.init.constant_(self.conv_post.bias[: config.inverse_stft // 2 + 1], QUIET)  # type: ignore[index]
 
     def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:
         """(B, bands, T) and, where the config says so, the excitation (B, 1, hop * T), to (B, 1, hop * T)."""
@@ -203,6 +238,8 @@ class Generator(nn.Module):
         """The last layer: (B, C, N) to (B, 1, N); the excitation is also heard as it is."""
         # The public checkpoints were trained with torch's default slope (0.01) before the last convolution.
         waveform: Tensor = self.conv_post(functional.leaky_relu(x))
+        if self.config.inverse_stft:
+            waveform = _inverse_stft(waveform, self.get_buffer("waves"))
         for filtered in self.direct:
             waveform = waveform if excitation is None else waveform + filtered(excitation)
         return torch.tanh(waveform)
@@ -300,6 +337,32 @@ def with_excitation(generator: Generator) -> Generator:
     excited = Generator(replace(generator.config, excitation=True))
     excited.load_state_dict(excited.state_dict() | generator.state_dict())
     return excited.eval()
+
+
+def with_inverse_stft(generator: Generator, size: int = 16) -> Generator:
+    """A generator whose last stage, of rate ``size`` / 4, gave way to an inverse transform, which has to learn.
+
+    Raises:
+        CheckpointError: the last stage has another rate.
+    """
+    config = generator.config
+    if config.inverse_stft or config.upsample_rates[-1] != size // 4:
+        raise CheckpointError(
+            f"a generator with the upsampling rates {config.upsample_rates} has no last stage of {size // 4} that an "
+            "inverse transform could take the place of: begin with another, v3 for example"
+        )
+    shorter = Generator(
+        replace(
+            config,
+            upsample_rates=config.upsample_rates[:-1],
+            upsample_kernel_sizes=config.upsample_kernel_sizes[:-1],
+            inverse_stft=size,
+        )
+    )
+    own = shorter.state_dict()
+    known = {name: value for name, value in generator.state_dict().items() if not name.startswith("conv_post")}
+    shorter.load_state_dict(own | {name: value for name, value in known.items() if name in own})
+    return shorter.eval()
 
 
 def _read_public(path: Path) -> dict[str, Tensor]:

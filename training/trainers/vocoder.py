@@ -31,7 +31,7 @@ from training.losses import (
     feature_matching_loss,
 )
 from training.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
-from training.models.hifigan import CONFIGS, Generator, load_generator, with_excitation
+from training.models.hifigan import CONFIGS, Generator, load_generator, with_excitation, with_inverse_stft
 from training.precision import half_precision
 from training.progress import announce
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
@@ -66,6 +66,7 @@ def train_vocoder(
     learning_rate: float = 1e-4,
     half: bool = False,
     excitation: bool = False,
+    inverse_stft: bool = False,
 ) -> dict[str, float]:
     """Trains a vocoder and writes its checkpoint (plain weights) into ``options.out``.
 
@@ -82,6 +83,7 @@ def train_vocoder(
             ``FINE_FROM`` of the run is done, which is worth it on a GPU or where the processor has bfloat16
             instructions; in the adversarial stage, on a GPU alone, the generator and the discriminators.
         excitation: let the generator hear the notes' partials; what it has learned so far stays.
+        inverse_stft: put an inverse transform in the place of the last stage, if there is none; it begins to learn.
 
     Returns:
         ``copy_synthesis`` of all held-out recordings; nothing in a process that is not the first.
@@ -99,7 +101,11 @@ def train_vocoder(
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     generator = load_generator(start) if start else Generator(CONFIGS[config])
-    generator = (with_excitation(generator) if excitation and not generator.config.excitation else generator).to(device)
+    if excitation and not generator.config.excitation:
+        generator = with_excitation(generator)
+    if inverse_stft and not generator.config.inverse_stft:
+        generator = with_inverse_stft(generator)
+    generator = generator.to(device)
     if (generator.config.hop, generator.config.mel_bands) != (audio.hop, audio.mel_bands):
         raise OptionError(f"the vocoder has hop {generator.config.hop}, the audio format {audio.hop}: they must agree")
     clips, kept = Clips(clip_files(data), audio), Clips(clip_files(held_out), audio)
