@@ -34,6 +34,7 @@ def register_data(data: typer.Typer) -> None:
     data.command("label")(label)
     data.command("tables")(tables)
     data.command("orchestrate")(orchestrate)
+    data.command("arrange")(arrange)
     data.command("condition")(condition)
     data.command("decode")(decode)
 
@@ -177,6 +178,33 @@ def orchestrate(
         shared / "data" / "scores", out, train_minutes=train_minutes, held_out_minutes=held_out_minutes, seed=seed
     )
     typer.echo(f"{out}: recordings in train/ and held_out/")
+
+
+def arrange(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of realisations to add to.")],
+    shared: Shared = Path("../shared"),
+    hours: Annotated[float, typer.Option(min=0.001, help="Hours of music.")] = 7.0,
+    seconds: Annotated[float, typer.Option(min=2.0, help="Length of an excerpt.")] = 30.0,
+    workers: Workers = None,
+    seed: Seed = 0,
+) -> None:
+    """Arrange excerpts of the CC0 scores for the four roles: what the decoder learns beside realised captions.
+
+    Writes realisations, and their recipes with source and licence in arrangements.csv. What exists already is not made
+    again.
+    """
+    need_torch()
+    from a2m_edge.output import held
+    from training.data.arrangement import build_arrangements
+    from training.data.arrangement_recipes import TABLE
+
+    # The folder of  a2m-edge data build  is held whole, for it clears what another run is writing in it.
+    with held(out.absolute().parent if (out.absolute().parent / "articaps.csv").exists() else out):
+        made = build_arrangements(
+            shared / "data" / "scores", out, runner=job_runner(workers), hours=hours, seconds=seconds, seed=seed
+        )
+        count = sum(1 for _ in made)
+    typer.echo(f"{out}: {count} arrangements made, their recipes in {TABLE}")
 
 
 def condition(

@@ -14,7 +14,7 @@ NEEDED = (
     ("data/oasis.csv", "train encoder, train fusion, data embed and evaluate"),
     ("data/oasis.zip", "train encoder, train fusion and data embed"),
     ("data/musiccaps.csv", "data build and train fusion"),
-    ("data/scores", "data label, data tables and data orchestrate"),
+    ("data/scores", "data label, data tables, data orchestrate and data arrange"),
     ("weights", "train encoder and evaluate"),
 )
 """What else the commands read there, and which of them do."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from a2m_edge.errors import DataError, MissingExtraError
 from a2m_edge.output import written_aside
+from training.data.arrangement_recipes import LICENCE, arranged_files
 from training.data.feelings import SPLITS
 
 PICTURE = "similarity.png"
@@ -150,7 +151,7 @@ def music_facts(out: Path) -> dict[str, object]:
     """What there is to hear in a folder of ``a2m-edge data build``: realisations, and recordings of MusicCaps.
 
     Raises:
-        DataError: ``realisations/realisations.json`` is damaged.
+        DataError: ``realisations/realisations.json`` or the table of arrangements is damaged.
     """
     facts = out / "realisations" / "realisations.json"
     found: dict[str, object] = {}
@@ -163,6 +164,8 @@ def music_facts(out: Path) -> dict[str, object]:
         for split in SPLITS:
             if count := sum(1 for _ in (out / kind / split).glob("*.npz")):
                 found[f"{kind} in {split}"] = count
+    if count := sum(1 for file in arranged_files(out / "realisations") if (out / "realisations" / file).exists()):
+        found[f"of the realisations, arrangements of scores ({LICENCE})"] = count
     return found
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
 from a2m_edge.output import make_folder, written_aside
+from training.data.arrangement_recipes import arranged_files
 from training.data.labelled_music import archive_notes, folder_notes, piece_features
 from training.data.music_features import FEATURES
 from training.data.music_feeling import MusicLabeller
@@ -111,9 +112,17 @@ def label_realisations(folder: Path, labeller: MusicLabeller) -> CorpusFeelings:
 
 
 def realisation_files(folder: Path) -> list[Path]:
-    """The realisations in a folder that ``data build`` wrote, or in its ``realisations``, by name."""
+    """The realisations in a folder that ``data build`` wrote, or in its ``realisations``, by name.
+
+    Arrangements of scores are left out: what they are said to express was read from their notes, not meant by them.
+
+    Raises:
+        DataError: the table of arrangements is damaged.
+    """
     inner = folder / "realisations"
-    return sorted((inner if inner.is_dir() else folder).rglob("*.npz"))
+    place = inner if inner.is_dir() else folder
+    arranged = {place / file for file in arranged_files(place)}
+    return sorted(set(place.rglob("*.npz")) - arranged)
 
 
 def corpus_name(place: Path) -> str:

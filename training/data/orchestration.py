@@ -79,7 +79,7 @@ def _held_out(source_id: str) -> bool:
     return hashlib.sha1(source_id.encode(), usedforsecurity=False).digest()[0] < 26
 
 
-class _Deck:
+class Deck:
     """Deals the numbers below ``size`` evenly and in random order."""
 
     def __init__(self, size: int, generator: np.random.Generator) -> None:
@@ -98,7 +98,7 @@ class _Deck:
 
 
 def orchestrate(
-    notes: list[PlayedNote], kind: str, seconds: float, deck: _Deck, generator: np.random.Generator
+    notes: list[PlayedNote], kind: str, seconds: float, deck: Deck, generator: np.random.Generator
 ) -> mido.MidiFile:
     """An excerpt of ``notes`` as a MIDI file of ``seconds`` (the last notes may ring on), one of ``KINDS``."""
     stretch = generator.uniform(0.7, 1.6)
@@ -191,7 +191,7 @@ def build_orchestrations(
         folder = out / ("held_out" if held_out else "train")
         folder.mkdir(parents=True, exist_ok=True)
         generator = np.random.default_rng([seed, held_out])
-        deck = _Deck(len(INSTRUMENTS), generator)
+        deck = Deck(len(INSTRUMENTS), generator)
         with ThreadPoolExecutor(2) as workers:
             jobs: list[Future[None]] = []
             written = 0.0

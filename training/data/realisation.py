@@ -189,12 +189,45 @@ def brightness(samples: NDArray[np.float32], rate: int, arousal: float) -> NDArr
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
-def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioFormat, soundfont: Path) -> Path:
-    """Composes, plays and records one recipe as ``out/<split>/<clip>_<seed>.npz`` and ``.flac``.
+def record(
+    place: Path,
+    notes: Sequence[Note],
+    casting: Casting,
+    feeling: tuple[float, float],
+    seconds: float,
+    audio: AudioFormat,
+    soundfont: Path,
+) -> Path:
+    """Plays notes and records them as ``place``, an ``.npz``, and a ``.flac`` of the same name.
 
     The archive holds ``mel`` float16 [bands, T], ``notes`` float32 [N, 5] (start, seconds, pitch, velocity, role),
-    ``casting`` float32 [P] and ``feeling`` float32 [2] (valence, arousal). It is written last: where it is, both are,
-    and nothing is made again.
+    ``casting`` float32 [P] and ``feeling`` float32 [2] (valence, arousal). It is written last: where it is, both are.
+
+    Raises:
+        DataError: FluidSynth or its soundfont is missing.
+        OutputError: a file cannot be written.
+    """
+    frames = audio.frames(seconds)
+    samples = perform(notes, casting, audio.seconds(frames), audio.sample_rate, soundfont)
+    samples = brightness(samples, audio.sample_rate, feeling[1])
+    samples = np.tanh(samples) if np.abs(samples).max() > 0.95 else samples
+    make_folder(place.parent)
+    with written_aside(place.with_suffix(".flac")) as stream:
+        soundfile.write(stream, samples, audio.sample_rate, format="FLAC", subtype="PCM_16")
+    write_realisation(
+        place,
+        mel=log_mel(samples, audio),
+        notes=notes,
+        casting=casting.vector(len(INSTRUMENTS)),
+        feeling=feeling,
+    )
+    return place
+
+
+def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioFormat, soundfont: Path) -> Path:
+    """Composes, plays and records one recipe as ``out/<split>/<clip>_<seed>.npz`` and ``.flac``: see ``record``.
+
+    Where the archive is, nothing is made again.
 
     Raises:
         DataError: FluidSynth or its soundfont is missing.
@@ -204,21 +237,7 @@ def realise(recipe: Recipe, out: Path, tables: ComposerTables, audio: AudioForma
     if place.exists():
         return place
     notes = compose(recipe, tables).notes
-    frames = audio.frames(recipe.seconds)
-    samples = perform(notes, recipe.casting, audio.seconds(frames), audio.sample_rate, soundfont)
-    samples = brightness(samples, audio.sample_rate, recipe.feeling[0][1])
-    samples = np.tanh(samples) if np.abs(samples).max() > 0.95 else samples
-    make_folder(place.parent)
-    with written_aside(place.with_suffix(".flac")) as stream:
-        soundfile.write(stream, samples, audio.sample_rate, format="FLAC", subtype="PCM_16")
-    write_realisation(
-        place,
-        mel=log_mel(samples, audio),
-        notes=notes,
-        casting=recipe.casting.vector(len(INSTRUMENTS)),
-        feeling=recipe.feeling[0],
-    )
-    return place
+    return record(place, notes, recipe.casting, recipe.feeling[0], recipe.seconds, audio, soundfont)
 
 
 def realisation_file(recipe: Recipe, out: Path) -> Path:
