@@ -17,6 +17,7 @@ from a2m_edge.feeling import Casting
 from a2m_edge.manifest import COMPOSER, ClipDecoder, DecoderContext, ScoreEncoding
 from a2m_edge.score import Note, Score, ScoreLayout
 from a2m_edge.sessions import Session, open_session
+from a2m_edge.shimmer import shimmering
 
 GLIDE_SECONDS = 1.0
 """Time in which the fused embedding of a score moves to a new one."""
@@ -129,7 +130,7 @@ class ScoreSource:
         self._frame_rate = manifest.audio.frame_rate
         self._instruments = len(manifest.instruments)
         self._score_seconds = score_seconds
-        self._decoder = _open_decoder(bundle, ("fused", "palette", "score"), device, threads)
+        self._decoder = _open_decoder(bundle, ("fused", "palette", "score"), ("mel", "shimmer"), device, threads)
         self._tables = ComposerTables.read(bundle.file(COMPOSER))
         self._fused_size = manifest.fused_size
         self._palette_size = len(manifest.roles) * self._instruments + 1
@@ -191,7 +192,7 @@ class ScoreSource:
             self._past_palette[:] = self._palette
         fused = np.concatenate([self._past_fused[len(self._past_fused) - left :], fused_ahead])
         palette = np.concatenate([self._past_palette[len(self._past_palette) - left :], palette_ahead])
-        mel = self._windows(fused, palette, score)
+        mel = shimmering(*self._windows(fused, palette, score), begin, self._seed)
         self._decoded = begin + length
         self._past_fused = fused[: left + length]
         self._past_palette = palette[: left + length]
@@ -205,25 +206,25 @@ class ScoreSource:
 
     def _windows(
         self, fused: NDArray[np.float32], palette: NDArray[np.float32], score: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Decodes whole windows of the grid.
 
         Args:
             fused, palette, score: float32 [T, H], [T, P], [T, F] with T = left context + n windows + right context.
 
         Returns:
-            natural-log mel, float32 [bands, n * window].
+            natural-log mel and its shimmer, float32 [bands, n * window] each.
         """
         left, window = self._context.left, self._context.window
         span = left + window + self._context.right
         starts = np.arange(0, len(score) - span + 1, window)
-        mels = []
+        mels, shimmers = [], []
         for first in range(0, len(starts), LARGEST_BATCH):
             rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
-            mel = self._decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])["mel"]
-            mels.append(mel[:, :, left : left + window])
-        windows = np.concatenate(mels)  # (n, bands, window)
-        return np.ascontiguousarray(windows.transpose(1, 0, 2)).reshape(windows.shape[1], -1)
+            told = self._decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])
+            mels += list(told["mel"][:, :, left : left + window])
+            shimmers += list(told["shimmer"][:, :, left : left + window])
+        return np.concatenate(mels, axis=1), np.concatenate(shimmers, axis=1)
 
     def _fused(self, frames: NDArray[np.int64]) -> NDArray[np.float32]:
         """The fused embedding at frames not yet decoded: [T, H]."""
@@ -261,7 +262,7 @@ class ClipSource:
 
     def __init__(self, bundle: Bundle, clips: ClipDecoder, device: str, threads: int | None) -> None:
         self._clips = clips
-        self._decoder = _open_decoder(bundle, ("fused",), device, threads)
+        self._decoder = _open_decoder(bundle, ("fused",), ("mel",), device, threads)
         if bundle.manifest.graphs["mel_decoder"].outputs[0].shape[-1] != clips.frames:
             raise BundleError(
                 f"mel_decoder of the bundle {bundle.manifest.name} gives no clips of {clips.frames} frames"
@@ -318,11 +319,15 @@ class ClipSource:
         return self._clip
 
 
-def _open_decoder(bundle: Bundle, inputs: tuple[str, ...], device: str, threads: int | None) -> Session:
+def _open_decoder(
+    bundle: Bundle, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int | None
+) -> Session:
     graph = bundle.manifest.graphs["mel_decoder"]
-    if {tensor.name for tensor in graph.inputs} != set(inputs) or [tensor.name for tensor in graph.outputs] != ["mel"]:
+    told = tuple(tensor.name for tensor in graph.outputs)
+    if {tensor.name for tensor in graph.inputs} != set(inputs) or told != outputs:
         raise BundleError(
-            f"mel_decoder of the bundle {bundle.manifest.name} must make mel of {', '.join(inputs)}: export it again"
+            f"mel_decoder of the bundle {bundle.manifest.name} must make {' and '.join(outputs)} of "
+            f"{', '.join(inputs)}: export it again"
         )
     return open_session(bundle, "mel_decoder", device, threads)
 

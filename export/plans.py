@@ -36,6 +36,19 @@ class FusionGraph(nn.Module):
         return fused, F.softmax(emotions, -1), valence_arousal, F.softmax(palette, -1), room
 
 
+class WindowsGraph(nn.Module):
+    """A decoder of windows with all that it tells: see ``MelDecoder.describe``."""
+
+    def __init__(self, decoder: MelDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(
+        self, fused: torch.Tensor, palette: torch.Tensor, score: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.decoder.describe(fused, palette, score)
+
+
 def graph_plans(models: Models) -> tuple[GraphPlan, ...]:
     """The plans of a bundle's graphs, in the order of the data."""
     return (
@@ -142,7 +155,7 @@ def mel_decoder_plan(models: Models) -> GraphPlan:
 
 
 def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
-    """fused, palette and score frames [batch, frames, ...] -> mel [batch, bands, frames], natural log."""
+    """fused, palette and score frames [batch, frames, ...] -> mel and shimmer [batch, bands, frames] in nat."""
     features, palette_size = decoder.config.score_features, decoder.config.palette_size
     roles, instruments = decoder.config.roles, decoder.config.instruments
 
@@ -157,13 +170,13 @@ def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
 
     return GraphPlan(
         "mel_decoder",
-        decoder,
+        WindowsGraph(decoder),
         (
             Tensor("fused", "float32", ("batch", "frames", models.fused_size)),
             Tensor("palette", "float32", ("batch", "frames", palette_size)),
             Tensor("score", "float32", ("batch", "frames", features)),
         ),
-        (Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),),
+        tuple(Tensor(name, "float32", ("batch", models.audio.mel_bands, "frames")) for name in ("mel", "shimmer")),
         sample,
         _LENGTHS,
         "difference",

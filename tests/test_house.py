@@ -45,7 +45,7 @@ STOREYS = (
     {"engines", "provider_engines"},
     {"sessions"},
     {"feeling", "picture_header", "pictures", "preprocessing", "comments", "encoders"},
-    {"score", "composer", "excitation"},
+    {"score", "composer", "excitation", "shimmer"},
     {"mel_source"},
     {"synthesis"},
     {"soundscape"},

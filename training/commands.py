@@ -159,10 +159,10 @@ def decoder(
     fused: Annotated[Path | None, typer.Option(help="Fused embeddings from  a2m-edge data condition.")] = None,
     start: Start = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Windows in a step.", show_default="44; 32 for the paper's")
+        int | None, typer.Option(min=1, help="Windows in a step.", show_default="52; 32 for the paper's")
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=2, help="Mel frames in a window.", show_default="96; 862 for the paper's")
+        int | None, typer.Option(min=2, help="Mel frames in a window.", show_default="80; 862 for the paper's")
     ] = None,
     learning_rate: Annotated[
         float | None,

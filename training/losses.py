@@ -14,6 +14,10 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 """Windows and hops in samples of the multi-resolution STFT loss."""
 
 
+SLOW = 9
+"""Frames over which what an error keeps is no shimmer."""
+
+
 class LogMel(nn.Module):
     """Log-mel spectrograms that gradients pass through, equal to ``a2m_edge.audio.log_mel``."""
 
@@ -68,6 +72,22 @@ def frequency_weighted_l1(predicted: Tensor, target: Tensor, low: float = 1.0, h
     """L1 of mels (B, bands, T), both multiplied by weights that rise over the bands (arXiv 2512.00120)."""
     weights = torch.linspace(low, high, predicted.shape[1], device=predicted.device)[:, None]
     return functional.l1_loss(predicted * weights, target * weights)
+
+
+def shimmer_loss(shimmer: Tensor, predicted: Tensor, target: Tensor) -> Tensor:
+    """How badly standard deviations foretell the quick part of an error: a Gaussian's negative log-likelihood.
+
+    Args:
+        shimmer: standard deviations in nat, (B, bands, T).
+        predicted, target: mels of the same shape; no gradient reaches them.
+
+    Returns:
+        a scalar.
+    """
+    error = (target - predicted).detach()
+    padded = functional.pad(error, (SLOW // 2, SLOW // 2), mode="replicate")
+    quick = error - functional.avg_pool1d(padded, SLOW, stride=1)
+    return (0.5 * (quick / shimmer).square() + shimmer.log()).mean()
 
 
 def discriminator_loss(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Tensor:

@@ -65,6 +65,13 @@ class Realisations:
                 own = rows.get(item.clip, everything)
                 self.pairs[number] = vectors[_nearest(own, arousals, item.arousal)]
 
+    def take_evenly(self, most: int) -> None:
+        """Keeps at most so many clips, from all places of their order alike."""
+        kept = np.linspace(0, len(self.items) - 1, min(most, len(self.items))).round().astype(int)
+        self.files, self.items, self.pairs = (
+            [many[number] for number in kept] for many in (self.files, self.items, self.pairs)
+        )
+
     def window(
         self, number: int, first: int, count: int, layout: ScoreLayout, audio: AudioFormat, choice: int
     ) -> tuple[NDArray[np.float32], ...]:

@@ -149,8 +149,8 @@ class Rows:
             begin = time.perf_counter()
             perception = self._perceive(picture, others[pair.number].utterance)
             ahead = self.frames + self._stored.context_frames
-            mel = self._stored.decode(clip.notes, clip.palette, perception.fused, ahead)
-            samples = self._stored.sound(mel, clip.notes, self.frames)
+            mel, alive = self._stored.decode(clip.notes, clip.palette, perception.fused, ahead)
+            samples = self._stored.sound(alive, clip.notes, self.frames)
             seconds = time.perf_counter() - begin
             mel, notes = mel[:, : self.frames], self._within(clip.notes)
             yield Sounding(pair.number, samples, mel, notes, clip.casting, None, perception.feeling, seconds)

@@ -15,6 +15,7 @@ from a2m_edge.manifest import DecoderContext
 from a2m_edge.mel_source import LARGEST_BATCH, Passage
 from a2m_edge.score import Note, Score, ScoreLayout
 from a2m_edge.sessions import open_session
+from a2m_edge.shimmer import shimmering
 from a2m_edge.synthesis import Synthesis
 
 SILENCE = float(np.log(1e-5))
@@ -78,7 +79,7 @@ class StoredScore:
 
     def decode(
         self, notes: Iterable[Note], palette: NDArray[np.float32], fused: NDArray[np.float32], frames: int
-    ) -> NDArray[np.float32]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The mel of a score, decoded on the grid of windows that a ``Soundscape`` has as well.
 
         Args:
@@ -88,7 +89,7 @@ class StoredScore:
             frames: T.
 
         Returns:
-            natural-log mel, float32 [bands, T].
+            natural-log mel, float32 [bands, T]; and the same as it is sounded, with its shimmer.
 
         Raises:
             OptionError: the bundle plays no score.
@@ -102,16 +103,19 @@ class StoredScore:
         span = context.left + context.window + context.right
         length = len(starts) * context.window + context.left + context.right
         score = layout.frames(notes, -context.left, length, self._manifest.audio.frame_rate)
-        windows = []
+        parts: dict[str, list[NDArray[np.float32]]] = {"mel": [], "shimmer": []}
         for first in range(0, len(starts), LARGEST_BATCH):
             rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
-            told = {
+            given = {
                 "fused": np.tile(fused, (*rows.shape, 1)),
                 "palette": np.tile(palette, (*rows.shape, 1)),
                 "score": score[rows],
             }
-            windows += list(self._decoder.run(**told)["mel"][:, :, context.left : context.left + context.window])
-        return np.concatenate(windows, axis=1)[:, :frames]
+            told = self._decoder.run(**given)
+            for name, windows in parts.items():
+                windows += list(told[name][:, :, context.left : context.left + context.window])
+        mel, shimmer = (np.concatenate(windows, axis=1)[:, :frames] for windows in parts.values())
+        return mel, shimmering(mel, shimmer, 0, 0)
 
     def sound(self, mel: NDArray[np.float32], notes: Iterable[Note], frames: int) -> NDArray[np.float32]:
         """The sound of the first frames of a mel, by the bundle's vocoder, chunk after chunk.

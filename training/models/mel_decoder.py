@@ -16,6 +16,11 @@ from a2m_edge.score import ScoreLayout
 from training.checkpoint import load_checkpoint, load_weights
 from training.models.mel_sketch import MelSketch
 
+SHIMMER = (-5.0, 0.5)
+"""Natural logarithm of the least and the largest shimmer in nat."""
+UNTOLD_SHIMMER = -1.2
+"""The same of a decoder that has not learned it."""
+
 
 @dataclass(frozen=True)
 class MelDecoderConfig:
@@ -83,6 +88,10 @@ class MelDecoder(nn.Module):
     by its instrument's colours, so that one table of keys serves every instrument and role; the sum over the
     roles, like the air in a room, is one sound. The fused embedding enters beside it and begins at zero weight.
 
+    No score says how tones beat, breathe and rustle from one frame to the next, so that a mel of least error is smooth
+    where a recording is alive. Beside the mel the decoder therefore tells how far the real one moves about it (see
+    ``a2m_edge.shimmer``).
+
     ``mel_mean`` and ``mel_scale`` [bands] are the training set's mean and standard deviation per band.
     """
 
@@ -100,7 +109,9 @@ class MelDecoder(nn.Module):
         self.attack = nn.Conv1d(config.channels, config.channels, 5, padding=2)
         self.lstm = nn.LSTM(config.channels, config.hidden, config.layers, batch_first=True, bidirectional=True)
         sketched = config.mel_bands if config.fading else 0
-        self.out = nn.Linear(2 * config.hidden + config.channels + sketched, config.mel_bands)
+        described = 2 * config.hidden + config.channels + sketched
+        self.out = nn.Linear(described, config.mel_bands)
+        self.shimmer = nn.Linear(described, config.mel_bands)
         if config.fading:
             self.sketch = MelSketch(config.instruments, config.keys, config.mel_bands, config.fading)
             self.sketched = nn.Linear(config.mel_bands, config.channels, bias=False)
@@ -109,6 +120,8 @@ class MelDecoder(nn.Module):
         self.register_buffer("mel_mean", torch.zeros(config.mel_bands))
         self.register_buffer("mel_scale", torch.ones(config.mel_bands))
         nn.init.zeros_(self.fused.weight)
+        nn.init.zeros_(self.shimmer.weight)
+        nn.init.constant_(self.shimmer.bias, UNTOLD_SHIMMER)
 
     @torch.no_grad()
     def begin_with(self, sample: Tensor) -> None:
@@ -129,6 +142,16 @@ class MelDecoder(nn.Module):
         Returns:
             natural-log mel (B, bands, T).
         """
+        mel, _ = self.describe(fused, palette, score)
+        return mel
+
+    def describe(self, fused: Tensor, palette: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+        """Mel and shimmer of T frames; arguments are those of ``forward``.
+
+        Returns:
+            natural-log mel (B, bands, T), and the standard deviation in nat of what it leaves out from frame to frame,
+            of the same shape. No gradient of the latter reaches the layers that both share: the mel stays the best one.
+        """
         config = self.config
         batch, frames, _ = score.shape
         by_role = score.reshape(batch, frames, config.roles, 2 * config.keys)
@@ -144,9 +167,10 @@ class MelDecoder(nn.Module):
         heard = torch.relu(given)
         heard = heard + torch.relu(self.attack(heard.transpose(1, 2))).transpose(1, 2)
         remembered, _ = self.lstm(heard)  # (B, T, 2 * hidden)
-        mel: Tensor = self.out(torch.cat([remembered, heard, *sketches], 2))  # (B, T, bands)
-        scaled: Tensor = mel * self.mel_scale + self.mel_mean
-        return scaled.transpose(1, 2)
+        described = torch.cat([remembered, heard, *sketches], 2)
+        mel: Tensor = self.out(described) * self.mel_scale + self.mel_mean  # (B, T, bands)
+        shimmer = self.shimmer(described.detach()).clamp(*SHIMMER).exp()  # (B, T, bands)
+        return mel.transpose(1, 2), shimmer.transpose(1, 2)
 
 
 @dataclass(frozen=True)

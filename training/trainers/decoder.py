@@ -14,7 +14,7 @@ from training import parallel
 from training.checkpoint import save_checkpoint
 from training.data.realised import Realisations
 from training.evaluation.decoder import choose_context, relative_error
-from training.losses import frequency_weighted_l1
+from training.losses import frequency_weighted_l1, shimmer_loss
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, load_mel_decoder
 from training.precision import half_precision
 from training.progress import announce
@@ -22,6 +22,18 @@ from training.trainer import RunOptions, choose_device, optimise, run_training, 
 
 LEARNING_RATE = 2e-3
 LARGEST_GRADIENT = 1.0
+EDGE, EDGE_WEIGHT = 16, 0.25
+"""Frames at either end of a window that hear too little around them and are not played, and what they count."""
+SHIMMER_WEIGHT = 0.1
+"""Of the shimmer's loss: a layer of its own learns it, so that this is no more than a learning rate."""
+
+
+def edge_weights(frames: int) -> torch.Tensor:
+    """What each frame of a window counts: the runtime plays the middle of its windows alone, float32 [frames]."""
+    weights = torch.ones(frames)
+    edge = min(EDGE, frames // 4)
+    weights[:edge] = weights[frames - edge :] = EDGE_WEIGHT
+    return weights / weights.mean()
 
 
 def train_decoder(
@@ -31,8 +43,8 @@ def train_decoder(
     fused: Path | None = None,
     start: Path | None = None,
     config: MelDecoderConfig | None = None,
-    batch: int = 44,
-    frames: int = 96,
+    batch: int = 52,
+    frames: int = 80,
     validation_clips: int = 40,
     learning_rate: float = LEARNING_RATE,
     half: bool | None = None,
@@ -69,23 +81,27 @@ def train_decoder(
     layout = config.layout
     train = Realisations(data, "train", fused, config.fused_size)
     validation = Realisations(data, "val", fused, config.fused_size)
-    validation.items = validation.items[:validation_clips]
+    validation.take_evenly(validation_clips)
     if start is None:
         sample = np.concatenate([item.mel[:, ::16] for item in train.items], axis=1).astype(np.float32)
         model.begin_with(torch.from_numpy(sample))
     model.to(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     clip = options.clip_or(LARGEST_GRADIENT)
+    weights = edge_weights(frames).to(device)
 
     def step(number: int) -> dict[str, float]:
         generator = np.random.default_rng([options.seed, number])
         given = train.batch(batch, frames, layout, audio, generator)
         own = parallel.share(batch)
         with half_precision(device, half):
-            predicted = model(*(part[own].to(device) for part in given[:3]))
-        loss = frequency_weighted_l1(parallel.gather(predicted.float(), batch), given[3].to(device))
-        optimise(loss, optimiser, clip)
-        return {"loss": loss.item()}
+            described = model.describe(*(part[own].to(device) for part in given[:3]))
+        predicted, shimmer = (parallel.gather(part.float(), batch) for part in described)
+        target = given[3].to(device)
+        loss = frequency_weighted_l1(predicted * weights, target * weights)
+        unforeseen = shimmer_loss(shimmer, predicted, target)
+        optimise(loss + SHIMMER_WEIGHT * unforeseen, optimiser, clip)
+        return {"loss": loss.item(), "shimmer": unforeseen.item()}
 
     def save(folder: Path, table: list[dict[str, float]]) -> None:
         save_checkpoint(folder, model, model.config.document() | {"measured_contexts": table})
