@@ -104,6 +104,17 @@ def test_an_artwork_is_recognised_when_it_returns(tables: ComposerTables) -> Non
     assert melodies[0] == melodies[1] and melodies[0]
 
 
+def test_sections_go_to_neighbouring_keys_and_come_home(tables: ComposerTables) -> None:
+    theme_tonic = Composer(tables, embedding(9), 0, Feeling.of(0.4, 0.1)).theme.tonic
+    beats = play(Composer(tables, embedding(9), 0, Feeling.of(0.4, 0.1)), 4 * 64)
+    above = {
+        section: {(beat.tonic - theme_tonic) % 12 for beat in beats if beat.section == section} for section in "ABC"
+    }
+    assert above == {"A": {0}, "B": {7}, "C": {5}}
+    scales = {beat.section: {(beat.tonic + tone) % 12 for tone in MODES[beat.mode]} for beat in beats}
+    assert len(scales["A"] & scales["B"]) == len(scales["A"] & scales["C"]) == 6
+
+
 def test_only_the_statement_keeps_its_chords(tables: ComposerTables) -> None:
     """Of the two eight-bar sections that begin the form, the first four bars return, the others are drawn anew."""
     changed = 0

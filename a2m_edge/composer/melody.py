@@ -89,7 +89,7 @@ def drawn_steps(context: BarContext, count: int, generator: np.random.Generator)
 
 def step_near(context: BarContext, pitch: int) -> int:
     """The scale step whose pitch is nearest to ``pitch``."""
-    first = (pitch - context.theme.tonic) // 12 * 7
+    first = (pitch - context.tonic) // 12 * 7
     return min(range(first - 2, first + 10), key=lambda step: abs(context.pitch(step) - pitch))
 
 

@@ -49,14 +49,14 @@ class Voices:
 
 @dataclass(frozen=True)
 class BarContext:
-    """Everything that the parts of one bar need to know."""
+    """Everything that the parts of one bar need to know; ``next_root`` is the pitch class of the next bar's chord."""
 
     plan: Plan
     theme: Theme
     tables: ComposerTables
     place: Place
     chord: Chord
-    next_chord: Chord
+    next_root: int
     voices: Voices
 
     @property
@@ -65,9 +65,14 @@ class BarContext:
         return self.theme.beats_in_bar
 
     @property
+    def tonic(self) -> int:
+        """Pitch class of the section's key."""
+        return self.theme.tonic_of(self.place.section)
+
+    @property
     def pitch_classes(self) -> tuple[int, ...]:
         """Pitch classes of the bar's chord, root first."""
-        return self.chord.pitch_classes(self.theme.tonic, self.plan.scale)
+        return self.chord.pitch_classes(self.tonic, self.plan.scale)
 
     def pitch(self, step: int) -> int:
         """MIDI pitch of a scale step counted from the tonic of octave 0; the leading tone rises under V in minor."""
@@ -75,7 +80,7 @@ class BarContext:
         above = self.plan.scale[degree]
         if degree == 6 and self.chord.degree == DOMINANT and 11 in self.chord.intervals(self.plan.scale):
             above = 11
-        return self.theme.tonic + 12 * octave + above
+        return self.tonic + 12 * octave + above
 
     def velocity(self, share: float, onset: float, generator: np.random.Generator) -> float:
         """Loudness of a note: the plan's, the role's share, the phrase's arch, the beat's weight, a human's hand."""
@@ -105,8 +110,8 @@ def bass_part(context: BarContext, generator: np.random.Generator) -> tuple[list
     else:
         line = [(float(beat), (root, fifth, root, fifth)[beat]) for beat in range(beats)]
     if plan.density >= 0.5 and not context.place.last and generator.random() < 0.5:
-        target = nearest(context.next_chord.pitch_classes(context.theme.tonic, plan.scale)[0], root)
-        approach = [(context.theme.tonic + tone) % 12 for tone in plan.scale]
+        target = nearest(context.next_root, root)
+        approach = [(context.tonic + tone) % 12 for tone in plan.scale]
         below = next((target - gap for gap in (1, 2) if (target - gap) % 12 in approach), target - 2)
         line = [note for note in line if note[0] <= beats - 1] + [(beats - 0.5, below)]
     notes = spread(line, context, 0.92, BASS, generator, ring=1.0)

@@ -11,6 +11,8 @@ from a2m_edge.composer.tables import ComposerTables
 
 SIGNATURE_BITS = 16
 MOTIF_STEPS = 8
+NEIGHBOURS = {"A": 0, "B": 7, "C": 5}
+"""Semitones from the artwork's tonic to that of each section: the keys that share all but one of its notes."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Theme:
     tonic: int
     beats_in_bar: int
     motifs: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def tonic_of(self, section: str) -> int:
+        """The pitch class on which a section rests: B and C go to the neighbouring keys, and A comes home."""
+        return (self.tonic + NEIGHBOURS[section]) % 12
 
     @classmethod
     def of(cls, embedding: NDArray[np.float32], tables: ComposerTables) -> Theme:
