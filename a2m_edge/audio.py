@@ -22,6 +22,12 @@ _BLOCK_SAMPLES = 1 << 16
 """Samples quantised at once."""
 
 
+FAINTEST_MEL = 1e-5
+"""Mel magnitudes below this one count as it."""
+
+SILENCE = float(np.log(FAINTEST_MEL))
+"""What a log-mel holds where nothing sounds."""
+
 CHUNK_FRAMES = 32
 """Mel frames in a chunk of a stream: 372 ms of the default format."""
 
@@ -121,7 +127,7 @@ def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.floa
     """The mel-spectrogram that HiFi-GAN is trained on (Kong et al. 2020, arXiv 2010.05646).
 
     Reflection by half of (window - hop) on both sides, periodic Hann window, magnitude
-    ``sqrt(re^2 + im^2 + 1e-9)``, mel filters, natural logarithm of at least 1e-5.
+    ``sqrt(re^2 + im^2 + 1e-9)``, mel filters, natural logarithm of at least ``FAINTEST_MEL``.
 
     Args:
         samples: float32 [N], mono.
@@ -143,7 +149,7 @@ def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.floa
         end = min(begin + _BLOCK_FRAMES, frames)
         spectrum = np.fft.rfft(windows[begin:end] * hann)
         magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9).astype(np.float32)
-        mel[:, begin:end] = np.log(np.maximum(filters @ magnitude.T, 1e-5))
+        mel[:, begin:end] = np.log(np.maximum(filters @ magnitude.T, FAINTEST_MEL))
     return mel
 
 

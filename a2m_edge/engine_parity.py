@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from a2m_edge.agreement import cosines, signal_to_noise
+from a2m_edge.audio import SILENCE
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import DeviceError
 from a2m_edge.executors import Arrays, Executor
@@ -111,7 +112,7 @@ def _inputs(
         elif name == "mel":
             # Bands fall by some 6 nat towards the treble, as in music; the loudness wanders.
             slope = np.linspace(-3, -9, shape[1], dtype=np.float32)[:, None]
-            yield name, np.clip(slope + generator.standard_normal(shape, np.float32), np.float32(np.log(1e-5)), 2)
+            yield name, np.clip(slope + generator.standard_normal(shape, np.float32), SILENCE, 2)
         else:
             yield name, generator.standard_normal(shape, np.float32)
 

@@ -10,7 +10,7 @@ from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import BundleError
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
-SCHEMA = 2
+SCHEMA = 3
 """The newest manifest schema that this program reads, and the one it writes."""
 
 MANIFEST = "manifest.json"
@@ -153,7 +153,11 @@ class ClipDecoder:
 
 @dataclass(frozen=True)
 class VocoderContext:
-    """Frames of context the vocoder needs on each side for exact chunks."""
+    """Frames of context that the vocoder is given before and after those that it sounds.
+
+    Its graph takes left + T + right frames and gives hop samples for each of the T, the same as if it had been given
+    the whole stream. Before a stream begins it is silent (``a2m_edge.audio.SILENCE``).
+    """
 
     left: int
     right: int
@@ -181,7 +185,7 @@ class Manifest:
         image, text: how inputs are prepared.
         score: how the composer's score becomes frames; None for a decoder that gives clips.
         decoder: how the mel decoder is cut into windows, or what clips it gives.
-        vocoder: the context that makes chunks exact.
+        vocoder: the context that it is given, and gives no sound of.
         graphs: by name, at least those of ``GRAPHS``.
         versions: of the programs that exported it.
         parity: differences between graphs and models, measured at export.

@@ -1,6 +1,7 @@
 """The shapes at which graphs are run: those of a stream, and the ranges that an engine is built for.
 
-Every free axis of a graph has a name in the manifest: ``batch``, ``length`` (tokens), ``frames`` and ``samples``.
+Every free axis of a graph's inputs has a name in the manifest: ``batch``, ``length`` (tokens), ``frames``, and
+``excited`` (samples of an excitation).
 """
 
 from __future__ import annotations
@@ -66,18 +67,9 @@ def input_shapes(inputs: Sequence[Tensor], sizes: Sizes) -> dict[str, Shape]:
 
 
 def vocoder_sizes(manifest: Manifest, frames: int, batch: int = 1) -> Sizes:
-    """The axes of the vocoder when it hears this many frames, context included."""
-    return {"batch": batch, "frames": frames, "samples": frames * manifest.audio.hop}
-
-
-def stream_sizes(manifest: Manifest, chunk_frames: int = CHUNK_FRAMES) -> tuple[Sizes, ...]:
-    """The sizes in which the vocoder is run while a stream plays, from its first chunk on until they repeat.
-
-    The past that a chunk can have as context grows from nothing to the vocoder's left context.
-    """
-    left, right = manifest.vocoder.left, manifest.vocoder.right
-    contexts = [*range(0, left, chunk_frames), left]
-    return tuple(vocoder_sizes(manifest, context + chunk_frames + right) for context in contexts)
+    """The axes of the vocoder when it sounds this many frames: it hears its context as well."""
+    heard = manifest.vocoder.left + frames + manifest.vocoder.right
+    return {"batch": batch, "frames": heard, "excited": heard * manifest.audio.hop}
 
 
 def usual_sizes(manifest: Manifest, graph: str) -> tuple[Sizes, ...]:
@@ -86,7 +78,7 @@ def usual_sizes(manifest: Manifest, graph: str) -> tuple[Sizes, ...]:
     The last is the one that lasts.
     """
     if graph == "vocoder":
-        return stream_sizes(manifest)
+        return (vocoder_sizes(manifest, CHUNK_FRAMES),)
     if graph == "text_encoder":
         return ({"batch": 1, "length": _usual_tokens(manifest)},)
     decoder = manifest.decoder
@@ -99,7 +91,7 @@ def usual_sizes(manifest: Manifest, graph: str) -> tuple[Sizes, ...]:
 def engine_profiles(manifest: Manifest, graph: str) -> tuple[Profile, ...]:
     """The profiles of a graph's engine, the narrowest first: the first that holds a shape is the fastest there.
 
-    The vocoder has one profile for the lasting chunk of a stream alone, and one for every other length.
+    The vocoder has one profile for the chunk of a stream alone, and one for every other length.
 
     Raises:
         ValueError: there is no engine of this graph.
@@ -120,11 +112,10 @@ def engine_profiles(manifest: Manifest, graph: str) -> tuple[Profile, ...]:
             ),
         )
     if graph == "vocoder":
-        lasting = stream_sizes(manifest)[-1]
-        longest = manifest.vocoder.left + LARGEST_CHUNK + manifest.vocoder.right
+        chunk = vocoder_sizes(manifest, CHUNK_FRAMES)
         return (
-            _profile(inputs, lasting, lasting, lasting),
-            _profile(inputs, vocoder_sizes(manifest, 1), lasting, vocoder_sizes(manifest, longest)),
+            _profile(inputs, chunk, chunk, chunk),
+            _profile(inputs, vocoder_sizes(manifest, 1), chunk, vocoder_sizes(manifest, LARGEST_CHUNK)),
         )
     raise ValueError(f"there is no engine of {graph}")
 

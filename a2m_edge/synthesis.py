@@ -7,6 +7,7 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.audio import SILENCE
 from a2m_edge.bundle import Bundle
 from a2m_edge.excitation import TAIL, excitation
 from a2m_edge.mel_source import MelSource
@@ -17,8 +18,8 @@ from a2m_edge.sessions import open_session
 class Synthesis:
     """The sound of a source's frames, chunk after chunk.
 
-    The vocoder gets as much context as its receptive field: so a stream of chunks equals the whole. Frames are
-    taken from the source as late as that context allows.
+    The vocoder gets as much context as it hears, before the first frame of silence: so a stream of chunks equals the
+    whole. Frames are taken from the source as late as that context allows.
 
     Args:
         bundle: a verified bundle.
@@ -50,7 +51,7 @@ class Synthesis:
         self._source = source
         self._notes: list[Note] = []  # all that sound or fade in the next frame or its context
         self._decoded = 0  # frames taken from the source
-        self._mel = np.zeros((self._audio.mel_bands, 0), np.float32)  # ends at frame _decoded
+        self._mel = np.full((self._audio.mel_bands, self._left), SILENCE, np.float32)  # ends at frame _decoded
 
     def sound(self, frames: int) -> NDArray[np.float32]:
         """The sound of the next frames: float32 [frames * hop] in [-1, 1].
@@ -60,17 +61,14 @@ class Synthesis:
         """
         first, last = self.played, self.played + frames
         self._take(last + self._right - self._decoded)
-        begin = max(0, first - self._left)
-        mel_begin = self._decoded - self._mel.shape[1]
-        mel = self._mel[:, begin - mel_begin : last + self._right - mel_begin]
+        mel = self._mel[:, : self._left + frames + self._right]  # from frame first - _left on
         inputs = {"mel": mel[None]}
         if self._excited:
-            inputs["excitation"] = excitation(self._notes, mel, begin, self._audio)[None, None]
+            inputs["excitation"] = excitation(self._notes, mel, first - self._left, self._audio)[None, None]
         waveform = self._vocoder.run(**inputs)["waveform"][0, 0]
         self.played = last
-        self._forget(max(0, last - self._left))
-        hop = self._audio.hop
-        return np.asarray(waveform[(first - begin) * hop : (last - begin) * hop])
+        self._forget(last - self._left)
+        return np.asarray(waveform)
 
     def take_back(self) -> None:
         """Gives frames back to the source that no sound was made of yet: what changes now is heard in the next ones."""

@@ -21,7 +21,7 @@ from export.models import Models
 from export.parity import Check, require, summary
 from export.placement import folder_beside, placed_when_whole, refuse
 from export.validation import validate_graphs
-from training.models.hifigan import receptive_field_frames
+from training.models.cropped_generator import CroppedGenerator
 
 _PROGRAMS = ("onnx", "onnxruntime", "onnxscript", "open_clip_torch", "tokenizers", "torch", "transformers")
 
@@ -180,7 +180,7 @@ def _play_bed(graphs: Mapping[str, GraphFile], manifest: Manifest, folder: Path)
 
 
 def _manifest(models: Models, label: Label, graphs: dict[str, Graph]) -> Manifest:
-    reach = receptive_field_frames(models.vocoder)
+    reach = CroppedGenerator(models.vocoder).context
     return Manifest(
         schema=SCHEMA,
         name=label.name,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,8 @@ from a2m_edge.providers import CPU, CUDA, CUDA_OPTIONS, require_cuda
 from a2m_edge.sessions import session_options
 from export.graphs import OPSET, GraphPlan, export_graph
 from export.half import to_half
-from training.models.hifigan import CONFIGS, Generator, GeneratorConfig, receptive_field_frames
+from training.models.cropped_generator import Convolution, CroppedGenerator, Upsampling
+from training.models.hifigan import CONFIGS, Generator, GeneratorConfig
 
 BATCHES = (1, 8, 32)
 """Streams that are rendered in one run."""
@@ -125,17 +127,17 @@ def random_vocoder(config: GeneratorConfig) -> Generator:
 
 
 def cost(config: GeneratorConfig, batch: int, frames: int) -> Cost:
-    """Counts a run on a mel of so many frames; computes none of it."""
+    """Counts a run that sounds so many frames; computes none of it."""
     with torch.device("meta"):
-        vocoder = Generator(config).eval()
-        mel = torch.zeros(batch, config.mel_bands, frames)
+        vocoder = CroppedGenerator(Generator(config))
+        mel = torch.zeros(batch, config.mel_bands, vocoder.context + frames + vocoder.context)
     moved = 0
 
-    def count(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+    def count(_: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
         nonlocal moved
         moved += inputs[0].numel() + output.numel()
 
-    convolutions = [part for part in vocoder.modules() if isinstance(part, nn.Conv1d | nn.ConvTranspose1d)]
+    convolutions = [part for part in vocoder.modules() if isinstance(part, Convolution | Upsampling)]
     for part in convolutions:
         part.register_forward_hook(count)
     counter = FlopCounterMode(display=False)
@@ -168,14 +170,14 @@ def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
     tensorrt, highest, audio = find_tensorrt(), ceilings(), AudioFormat()
     generator = np.random.default_rng(0)
     for name, config in CONFIGS.items():
-        vocoder = random_vocoder(config)
-        frames = CHUNK_FRAMES + 2 * receptive_field_frames(vocoder)
+        vocoder = CroppedGenerator(random_vocoder(config)).eval()
+        frames = vocoder.context + CHUNK_FRAMES + vocoder.context
         for batch in batches:
             slope = np.linspace(-3, -9, config.mel_bands, dtype=np.float32)[:, None]
             mel = slope + generator.standard_normal((batch, config.mel_bands, frames), np.float32)
             with torch.no_grad():
                 expected = vocoder(torch.from_numpy(mel)).numpy()
-            needed = cost(config, batch, frames)
+            needed = cost(config, batch, CHUNK_FRAMES)
             for precision in PRECISIONS:
                 for way, run in _ways(vocoder, mel, precision, tensorrt):
                     agreement = signal_to_noise(expected, run(mel))
@@ -186,17 +188,15 @@ def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
 
 
 def _ways(
-    vocoder: Generator, mel: NDArray[np.float32], precision: str, tensorrt: TensorRt | None
+    vocoder: CroppedGenerator, mel: NDArray[np.float32], precision: str, tensorrt: TensorRt | None
 ) -> Iterator[tuple[str, Run]]:
-    module = Generator(vocoder.config).eval()
-    module.load_state_dict(vocoder.state_dict())
-    module.to("cuda", PRECISIONS[precision])
+    module = deepcopy(vocoder).to("cuda", PRECISIONS[precision])
     yield "PyTorch eager", _torch_run(module, precision)
     yield "torch.compile", _torch_run(torch.compile(module, dynamic=False), precision)
     del module
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "vocoder.onnx")
-        plan = _plan(vocoder)
+        plan = _plan(vocoder, mel.shape[1])
         graph = export_graph(plan)
         path.write_bytes((to_half(graph) if precision == "fp16" else graph).SerializeToString())
         session = onnxruntime.InferenceSession(
@@ -215,11 +215,11 @@ def _ways(
         yield f"TensorRT {tensorrt.version}", _executed(engine)
 
 
-def _plan(vocoder: Generator) -> GraphPlan:
+def _plan(vocoder: CroppedGenerator, bands: int) -> GraphPlan:
     def sample(batch: int, length: int, generator: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
-        return (generator.standard_normal((batch, vocoder.config.mel_bands, length), np.float32),)
+        return (generator.standard_normal((batch, bands, 2 * vocoder.context + length), np.float32),)
 
-    inputs = (Tensor("mel", "float32", ("batch", vocoder.config.mel_bands, "frames")),)
+    inputs = (Tensor("mel", "float32", ("batch", bands, "frames")),)
     outputs = (Tensor("waveform", "float32", ("batch", 1, "samples")),)
     return GraphPlan("vocoder", vocoder, inputs, outputs, sample, (), "difference")
 

@@ -38,6 +38,9 @@ _DELICATE = (
 
 _FULL = frozenset((*_DELICATE, *DEFAULT_OP_BLOCK_LIST))
 _PRODUCTS = frozenset(("Attention", "Conv", "ConvTranspose", "Gemm", "LSTM", "MatMul"))
+_PARTS = frozenset(("Slice", "Unsqueeze"))
+"""Operators that give a part of what they get, or the same in other dimensions."""
+
 _FLOAT, _HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 
 
@@ -107,6 +110,10 @@ def _kept(graph: onnx.GraphProto) -> set[str]:
         else:
             kept.add(node.name)
     inputs = {value.name for value in graph.input}
+    for node in graph.node:
+        if node.op_type in _PARTS and node.input[0] in inputs:
+            inputs.update(node.output)
+            kept.add(node.name)
     made = {name for node in graph.node for name in node.output}
     weighed = {node.input[0] for node in graph.node if node.op_type == "MatMul" and node.input[1] not in made}
     full = set(inputs)

@@ -23,6 +23,7 @@ from export.pictures import pictures
 from export.pieces import pieces
 from export.plans import fusion_plan
 from export.utterances import labelled_utterances
+from training.models.cropped_generator import CroppedGenerator
 
 COSINES = {"fp16": (0.9999, 0.999), "int8": (0.998, 0.99)}
 """Lowest mean and lowest single cosine between embeddings in fp32 and in less."""
@@ -127,7 +128,8 @@ def _decoder_losses(graph: GraphFile, models: Models) -> list[Check]:
 
 
 def _vocoder_losses(graph: GraphFile, models: Models) -> list[Check]:
-    inputs = [piece.heard(models.audio, models.vocoder.config.excitation) for piece in pieces(models)]
+    context, excited = CroppedGenerator(models.vocoder).context, models.vocoder.config.excitation
+    inputs = [piece.heard(models.audio, context, excited) for piece in pieces(models)]
     full, less = _both(graph, lambda session: [session.run(None, _feeds(graph, given))[0] for given in inputs])
     what = f"signal to noise of {graph.description.precision} to fp32, dB"
     least = min(signal_to_noise(one, other) for one, other in zip(full, less, strict=True))

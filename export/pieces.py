@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.audio import AudioFormat
+from a2m_edge.audio import SILENCE, AudioFormat
 from a2m_edge.bundle import DEFAULT_BUNDLE
 from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.excitation import excitation
@@ -45,10 +45,16 @@ class Piece:
         """The decoder's rows float32 [rows, bands, frames] as one mel [bands, T]."""
         return np.concatenate(list(mel[:, :, self.kept]), axis=1)
 
-    def heard(self, audio: AudioFormat, excited: bool) -> Arrays:
-        """What a vocoder is given; ``excited``: with the partials of the notes."""
-        mel = self.mel[None]
-        return (mel, excitation(self.notes, self.mel, 0, audio)[None, None]) if excited else (mel,)
+    def heard(self, audio: AudioFormat, context: int, excited: bool) -> Arrays:
+        """What a vocoder is given.
+
+        Args:
+            audio: the format.
+            context: frames of silence that it hears before and after the piece.
+            excited: with the partials of the notes.
+        """
+        mel = np.pad(self.mel, ((0, 0), (context, context)), constant_values=SILENCE)
+        return (mel[None], excitation(self.notes, mel, -context, audio)[None, None]) if excited else (mel[None],)
 
 
 def pieces(models: Models) -> list[Piece]:

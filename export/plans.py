@@ -9,9 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from a2m_edge.audio import SILENCE
 from a2m_edge.manifest import Tensor
 from export.graphs import Arrays, GraphPlan
 from export.models import Models
+from training.models.cropped_generator import CroppedGenerator
 from training.models.mel_decoder import MelDecoder, PaperDecoder
 
 _LENGTHS = ((1, 1), (1, 2), (3, 13), (2, 64), (1, 300))
@@ -204,30 +206,33 @@ def clips_plan(models: Models, decoder: PaperDecoder) -> GraphPlan:
 
 
 def vocoder_plan(models: Models) -> GraphPlan:
-    """mel [batch, bands, frames] -> waveform [batch, 1, samples], samples = frames x hop.
+    """mel [batch, bands, frames] -> waveform [batch, 1, samples], of the frames without the context at either end.
 
-    A vocoder that hears the notes' partials takes excitation [batch, 1, samples] as well.
+    A vocoder that hears the notes' partials takes excitation [batch, 1, excited] as well, excited = frames x hop. A
+    case is as long as its sound.
     """
     excited = models.vocoder.config.excitation
+    module = CroppedGenerator(models.vocoder)
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
         # Bands fall by some 6 nat towards the treble, as in music; the loudness wanders.
         slope = np.linspace(0, -6, models.audio.mel_bands, dtype=np.float32)[:, None]
-        noise = generator.standard_normal((batch, models.audio.mel_bands, length), np.float32)
-        mel = np.clip(-3 + slope + 1.5 * noise, np.float32(np.log(1e-5)), 2)
-        source = generator.standard_normal((batch, 1, length * models.audio.hop), np.float32)
+        frames = module.context + length + module.context
+        noise = generator.standard_normal((batch, models.audio.mel_bands, frames), np.float32)
+        mel = np.clip(-3 + slope + 1.5 * noise, np.float32(SILENCE), 2)
+        source = generator.standard_normal((batch, 1, frames * models.audio.hop), np.float32)
         return (mel, source) if excited else (mel,)
 
     return GraphPlan(
         "vocoder",
-        models.vocoder,
+        module,
         (
             Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),
-            *([Tensor("excitation", "float32", ("batch", 1, "samples"))] if excited else []),
+            *([Tensor("excitation", "float32", ("batch", 1, "excited"))] if excited else []),
         ),
         (Tensor("waveform", "float32", ("batch", 1, "samples")),),
         sample,
         _LENGTHS,
         "difference",
-        facts={"audio": models.facts["audio"]},
+        facts={"audio": models.facts["audio"], "context": module.context},
     )

@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 
 import torch
 
-from a2m_edge.audio import AudioFormat, log_mel
+from a2m_edge.audio import SILENCE, AudioFormat, log_mel
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import A2MError, CheckpointError, DataError, OptionError
@@ -210,8 +210,10 @@ def test_copy_synthesis_is_the_vocoder_on_the_whole_clip(tiny_bundle: Bundle, ro
     vocoder = open_session(tiny_bundle, "vocoder", "cpu", 1)
     for pair, found in zip(rows.pairs, rows.copy_synthesis(), strict=True):
         clip = recorded(pair.realisation, AUDIO, FRAMES)
-        heard = excitation(clip.notes, clip.mel, 0, AUDIO)
-        whole = vocoder.run(mel=clip.mel[None], excitation=heard[None, None])["waveform"][0, 0]
+        left, right = tiny_bundle.manifest.vocoder.left, tiny_bundle.manifest.vocoder.right
+        mel = np.pad(clip.mel, ((0, 0), (left, right)), constant_values=SILENCE)
+        heard = excitation(clip.notes, mel, -left, AUDIO)
+        whole = vocoder.run(mel=mel[None], excitation=heard[None, None])["waveform"][0, 0]
         np.testing.assert_allclose(found.samples, whole[: FRAMES * AUDIO.hop], atol=1e-5)  # measured: 9e-8
         assert found.mel is not None and found.mel.shape == (80, FRAMES) and found.seconds > 0
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from a2m_edge.audio import AudioFormat, log_mel
-from a2m_edge.excitation import EDGE, TAIL, excitation, partials
+from a2m_edge.audio import AudioFormat, log_mel, mel_filterbank
+from a2m_edge.excitation import EDGE, TAIL, excitation, partials, shaped, sparse_filters
 from a2m_edge.score import Note
 
 RATE = 22_050
@@ -55,6 +55,22 @@ def test_a_note_rises_fades_and_ends() -> None:
     assert level[0] == pytest.approx(0.5, rel=0.1)
     assert level[0] > level[1] > level[2] > level[3] > 0
     assert not sound[int((note.end + TAIL) * RATE) + 1 :].any()
+
+
+@pytest.mark.parametrize(
+    "audio", [AudioFormat(), AudioFormat(mel_bands=1), AudioFormat(mel_bands=200), AudioFormat(window=512)]
+)
+def test_the_filters_without_their_zeros_are_the_filters(audio: AudioFormat) -> None:
+    filters = mel_filterbank(audio)
+    bins, shares, begins, bands, parts = sparse_filters(audio)
+    magnitude = np.random.default_rng(0).random((3, filters.shape[1]), np.float32)
+    found = np.add.reduceat(magnitude[:, bins] * shares, begins, axis=1)
+    np.testing.assert_allclose(found, magnitude @ filters.T, rtol=1e-4, atol=1e-9)
+    dense = np.zeros_like(filters)
+    np.add.at(dense, (bands, np.arange(filters.shape[1])), parts)
+    np.testing.assert_allclose(dense, filters / np.maximum(filters.sum(0), 1e-9), atol=1e-7)
+    sound = shaped(np.ones(5 * 256, np.float32), np.zeros((audio.mel_bands, 5), np.float32), audio)
+    assert sound.shape == (5 * 256,) and np.isfinite(sound).all()
 
 
 def test_silence_has_no_excitation() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from a2m_edge.devices import find_gpu
 from a2m_edge.errors import DeviceError
 from export.gpu_table import Ceiling, Cost, Row, cost, line, main, random_vocoder
+from training.models.cropped_generator import Convolution, CroppedGenerator, Upsampling
 from training.models.hifigan import CONFIGS, Generator
 
 
@@ -16,16 +16,17 @@ from training.models.hifigan import CONFIGS, Generator
 @pytest.mark.parametrize(("batch", "frames"), [(1, 5), (3, 8)])
 def test_the_cost_is_that_of_the_convolutions(name, batch, frames):
     with torch.device("meta"):  # shapes alone
-        vocoder, mel = Generator(CONFIGS[name]), torch.zeros(batch, 80, frames)
+        vocoder = CroppedGenerator(Generator(CONFIGS[name]))
+        mel = torch.zeros(batch, 80, 2 * vocoder.context + frames)
     lengths = {}
     for part in vocoder.modules():
-        if isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
+        if isinstance(part, Convolution | Upsampling):
             part.register_forward_hook(lambda part, inputs, out: lengths.update({part: (inputs[0].shape, out.shape)}))
     vocoder(mel)
     operations = values = 0
     for part, (taken, given) in lengths.items():
         # Every weight multiplies once for each place of the shorter side.
-        places = taken[2] if isinstance(part, nn.ConvTranspose1d) else given[2]
+        places = taken[3] if isinstance(part, Upsampling) else given[3]
         operations += 2 * part.weight.numel() * places * batch
         values += taken.numel() + given.numel()
     weights = sum(parameter.numel() for parameter in vocoder.parameters())

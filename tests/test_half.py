@@ -65,10 +65,13 @@ def test_products_are_in_fp16_and_delicate_sums_and_both_ends_in_fp32(name: str)
     onnx.checker.check_model(half, full_check=True)
     types = element_types(half)
     assert {types[value.name] for value in (*half.graph.input, *half.graph.output)} == {FLOAT}
+    given = {value.name for value in half.graph.input}
     for node in half.graph.node:
         floats = {types[value] for value in (*node.input, *node.output) if types.get(value) in (FLOAT, HALF)}
+        if node.op_type in ("Slice", "Unsqueeze") and node.input[0] in given:
+            given.update(node.output)
         if node.op_type in PRODUCTS:
-            begins = node.op_type == "Conv" and node.input[0] in {value.name for value in half.graph.input}
+            begins = node.op_type == "Conv" and node.input[0] in given
             assert floats == ({FLOAT} if begins else {HALF})
         elif node.op_type in DELICATE:
             assert floats == {FLOAT}

@@ -18,6 +18,7 @@ from onnx import numpy_helper
 from PIL import Image
 
 from a2m_edge.agreement import signal_to_noise
+from a2m_edge.audio import SILENCE
 from a2m_edge.errors import DataError, ExportError
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.manifest import Precision
@@ -258,11 +259,12 @@ def test_pieces_are_music_as_the_models_decode_it(tiny: Models) -> None:
     for piece in music:
         assert piece.mel.shape == (80, FRAMES)
         assert len({(note.pitch, note.start) for note in piece.notes}) > 5
-        mel, source = piece.heard(tiny.audio, True)
-        assert mel.shape == (1, 80, FRAMES)
-        assert source.shape == (1, 1, FRAMES * tiny.audio.hop)
+        mel, source = piece.heard(tiny.audio, 5, True)
+        assert mel.shape == (1, 80, 5 + FRAMES + 5)
+        assert np.all(mel[..., [0, 4, -5, -1]] == np.float32(SILENCE)) and np.all(mel[..., 5:-5] == piece.mel)
+        assert source.shape == (1, 1, (5 + FRAMES + 5) * tiny.audio.hop)
         assert source.std() > 0
-        assert len(piece.heard(tiny.audio, False)) == 1
+        assert len(piece.heard(tiny.audio, 5, False)) == 1
     again = pieces(tiny)
     assert all(np.array_equal(one.mel, other.mel) for one, other in zip(music, again, strict=True))
 

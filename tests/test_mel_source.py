@@ -177,7 +177,7 @@ class TestMixedBundles:
 
     def test_a_vocoder_that_hears_notes_nobody_plays(self, folder):
         graphs = json.loads((folder / "manifest.json").read_text())["graphs"]
-        graphs["vocoder"]["inputs"].append({"name": "excitation", "dtype": "float32", "shape": ["batch", 1, "samples"]})
+        graphs["vocoder"]["inputs"].append({"name": "excitation", "dtype": "float32", "shape": ["batch", 1, "excited"]})
         self.rewrite(folder, graphs=graphs)
         with pytest.raises(BundleError, match="excitation of notes needs a score"):
             open_bundle(folder)

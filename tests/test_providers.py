@@ -104,7 +104,7 @@ def test_the_tensorrt_provider_gets_its_own_folder_the_whole_range_and_the_graph
     profile = engine_profiles(tiny_bundle.manifest, "vocoder")[-1]
     options = tensorrt_options(Path("/cache/vocoder"), profile, "fp16")
     assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"] == "/cache/vocoder"
-    assert options["trt_profile_min_shapes"] == "mel:1x80x1,excitation:1x1x256"
+    assert options["trt_profile_min_shapes"] == "mel:1x80x11,excitation:1x1x2816"
     assert options["trt_profile_opt_shapes"] == shapes_text(profile.usual)
     assert options["trt_profile_max_shapes"] == shapes_text(profile.most)
     assert options["trt_fp16_enable"] == "1"

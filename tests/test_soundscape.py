@@ -56,6 +56,13 @@ def test_the_beginning_of_a_stream_does_not_depend_on_its_length(tiny_bundle: Bu
     assert np.abs(short - long[: len(short)]).max() <= 1e-4
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 5, 32, 120])
+def test_a_stream_begins_the_same_whatever_its_first_chunk(tiny_bundle: Bundle, chunk: int) -> None:
+    first = next(start(tiny_bundle).chunks(200, chunk)).samples
+    assert len(first) == chunk * tiny_bundle.manifest.audio.hop
+    assert np.abs(first - sound(tiny_bundle, 200, 200)[: len(first)]).max() <= 1e-4  # measured: 1e-6 and below
+
+
 def test_the_same_request_gives_the_same_samples_and_another_seed_others(tiny_bundle: Bundle) -> None:
     def once(seed: int) -> NDArray[np.float32]:
         return np.concatenate([chunk.samples for chunk in start(tiny_bundle, seed).chunks(400)])

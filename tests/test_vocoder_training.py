@@ -32,6 +32,7 @@ from training.losses import (
     feature_matching_loss,
     frequency_weighted_l1,
 )
+from training.models.cropped_generator import CroppedGenerator
 from training.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
 from training.models.hifigan import (
     CONFIGS,
@@ -39,7 +40,6 @@ from training.models.hifigan import (
     GeneratorConfig,
     fold_weight_norm,
     load_generator,
-    receptive_field_frames,
     with_excitation,
 )
 from training.trainer import RunOptions
@@ -151,7 +151,7 @@ def test_context_of_the_receptive_field_makes_chunks_exact(size: str) -> None:
     for parameter in generator.parameters():
         if parameter.dim() > 1:
             nn.init.kaiming_uniform_(parameter, a=1.0)
-    reach = receptive_field_frames(generator)
+    reach = CroppedGenerator(generator).context
     frames, hop = 40, CONFIGS[size].hop
     mel = torch.randn(1, 80, frames)
 

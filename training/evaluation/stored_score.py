@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.audio import CHUNK_FRAMES
+from a2m_edge.audio import CHUNK_FRAMES, SILENCE
 from a2m_edge.bundle import Bundle
 from a2m_edge.encoders import Perception
 from a2m_edge.errors import OptionError
@@ -17,9 +17,6 @@ from a2m_edge.score import Note, Score, ScoreLayout
 from a2m_edge.sessions import open_session
 from a2m_edge.shimmer import shimmering
 from a2m_edge.synthesis import Synthesis
-
-SILENCE = float(np.log(1e-5))
-"""What a log-mel holds where nothing sounds."""
 
 
 class StoredFrames:

@@ -58,7 +58,7 @@ class GeneratorConfig:
     @property
     def hop(self) -> int:
         """Samples for each mel frame."""
-        return math.prod(self.upsample_rates) * self.last_rate
+        return int(math.prod(self.upsample_rates)) * self.last_rate
 
     @property
     def last_rate(self) -> int:
@@ -113,7 +113,7 @@ def _direct() -> nn.Conv1d:
     return filtered
 
 
-def _excite(x: Tensor, source: Tensor) -> Tensor:
+def excite(x: Tensor, source: Tensor) -> Tensor:
     """Adds the filtered excitation, each channel of it also scaled by what the mel says: a filter that moves."""
     return x + source + x * source
 
@@ -125,15 +125,21 @@ def _waves(size: int) -> Tensor:
     """
     parts = torch.eye(size // 2 + 1, dtype=torch.float64)
     sounds = torch.fft.irfft(torch.cat([parts.to(torch.complex128), 1j * parts]), size)
-    return (sounds * torch.hann_window(size, dtype=torch.float64) / 2).unsqueeze(1).float()
+    waves: Tensor = sounds * torch.hann_window(size, dtype=torch.float64) / 2
+    return waves.unsqueeze(1).float()
+
+
+def spectrum_of(columns: Tensor) -> Tensor:
+    """Log-magnitudes and phases (B, size + 2, N) to real and imaginary parts (B, size + 2, N)."""
+    magnitude, phase = columns.chunk(2, 1)
+    magnitude = magnitude.exp()
+    return torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], 1)
 
 
 def _inverse_stft(columns: Tensor, waves: Tensor) -> Tensor:
     """Log-magnitudes and phases (B, size + 2, N) to samples (B, 1, N * size / 4)."""
     size = waves.shape[-1]
-    magnitude, phase = columns[:, : size // 2 + 1].exp(), columns[:, size // 2 + 1 :]
-    spectrum = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], 1)
-    return functional.conv_transpose1d(spectrum, waves, stride=size // 4, padding=3 * size // 8)
+    return functional.conv_transpose1d(spectrum_of(columns), waves, stride=size // 4, padding=3 * size // 8)
 
 
 def _convolution(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
@@ -227,7 +233,7 @@ class Generator(nn.Module):
         for stage, upsample in enumerate(self.ups):
             x = upsample(functional.leaky_relu(x, SLOPE))
             if excitation is not None:
-                x = _excite(x, self.sources[stage](excitation))
+                x = excite(x, self.sources[stage](excitation))
             outputs = self.resblocks[stage * blocks](x)
             for block in self.resblocks[stage * blocks + 1 : (stage + 1) * blocks]:
                 outputs = outputs + block(x)
@@ -266,7 +272,7 @@ class Generator(nn.Module):
             kind = last_dtype if stage == len(self.ups) - 1 else dtype
             x = _wide(upsample, functional.leaky_relu(x, SLOPE), kind).float()
             if excitation is not None:
-                x = _excite(x, self.sources[stage](excitation).unsqueeze(2))
+                x = excite(x, self.sources[stage](excitation).unsqueeze(2))
             outputs = torch.zeros_like(x)
             for block in self.resblocks[stage * blocks : (stage + 1) * blocks]:
                 outputs = outputs + cast("ResBlock1 | ResBlock2", block).forward_fast(x, kind)
@@ -376,22 +382,3 @@ def _read_public(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f'{path} has no weights under the key "generator"')
     return {name: value.float() for name, value in cast("dict[str, Tensor]", state).items()}
-
-
-def receptive_field_frames(generator: Generator) -> int:
-    """How many mel frames on each side of a frame can change that frame's samples, measured.
-
-    Found by the gradient of one frame's samples with respect to every input frame, in float64 and with every
-    weight set to the same positive value, so that no path can cancel another or fade below the smallest number.
-    """
-    probe = Generator(generator.config).double()
-    with torch.no_grad():
-        for parameter in probe.parameters():
-            parameter.fill_(1.0 / parameter[0].numel() if parameter.dim() > 1 else 0.0)
-    reach = 64
-    mel = torch.zeros(1, generator.config.mel_bands, 2 * reach + 1, dtype=torch.float64, requires_grad=True)
-    hop = generator.config.hop
-    samples = probe(mel)[..., reach * hop : (reach + 1) * hop]
-    (gradient,) = torch.autograd.grad(samples.sum(), mel)
-    touched = torch.nonzero(gradient.abs().sum(dim=(0, 1)))[:, 0]
-    return int((touched - reach).abs().max())
