@@ -75,7 +75,12 @@ class StoredScore:
         return self._context is not None
 
     def decode(
-        self, notes: Iterable[Note], palette: NDArray[np.float32], fused: NDArray[np.float32], frames: int
+        self,
+        notes: Iterable[Note],
+        palette: NDArray[np.float32],
+        fused: NDArray[np.float32],
+        frames: int,
+        seed: int = 0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The mel of a score, decoded on the grid of windows that a ``Soundscape`` has as well.
 
@@ -84,6 +89,7 @@ class StoredScore:
             palette: who plays, float32 [P].
             fused: what is felt, float32 [H].
             frames: T.
+            seed: of the soundscape.
 
         Returns:
             natural-log mel, float32 [bands, T]; and the same as it is sounded, with its shimmer.
@@ -112,7 +118,7 @@ class StoredScore:
             for name, windows in parts.items():
                 windows += list(told[name][:, :, context.left : context.left + context.window])
         mel, shimmer = (np.concatenate(windows, axis=1)[:, :frames] for windows in parts.values())
-        return mel, shimmering(mel, shimmer, 0, 0)
+        return mel, shimmering(mel, shimmer, 0, seed)
 
     def sound(self, mel: NDArray[np.float32], notes: Iterable[Note], frames: int) -> NDArray[np.float32]:
         """The sound of the first frames of a mel, by the bundle's vocoder, chunk after chunk.
