@@ -18,6 +18,8 @@ from a2m_edge.composer.theme import Theme
 
 BASS, HARMONY, FIGURE, MELODY = range(4)
 BASS_CENTRE, HARMONY_CENTRE, FIGURE_LOWEST, MELODY_CENTRE = 40, 57, 62, 72
+HELD = 0.95
+"""Share of the bar that bass and harmony hold at the end of a phrase."""
 FIGURES = ((0, 1, 2, 3), (0, 2, 1, 2), (0, 1, 2, 1), (0, 2, 3, 1), (3, 2, 1, 0))
 
 
@@ -168,12 +170,17 @@ def spread(
     generator: np.random.Generator,
     ring: float,
 ) -> list[BarNote]:
-    """Notes of a line of (onset, pitch): each lasts to the next one, shortened by the articulation."""
+    """Notes of a line of (onset, pitch): each lasts to the next one, shortened by the articulation.
+
+    Where a phrase ends, bass and harmony hold however short all else is played: the melody breathes, not the room.
+    """
+    held = context.place.last and role in (BASS, HARMONY)
+    legato = max(context.plan.legato, HELD) if held else context.plan.legato
     ends = [*(onset for onset, _ in line), float(context.beats)][1:]
     return [
         BarNote(
             onset,
-            max(0.2, (end - onset) * context.plan.legato * ring),
+            max(0.2, (end - onset) * legato * ring),
             pitch,
             context.velocity(share, onset, generator),
             role,
