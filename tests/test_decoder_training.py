@@ -18,6 +18,7 @@ from a2m_edge.score import ScoreLayout
 from training.__main__ import main
 from training.data.realised import Realisations, read_realisation
 from training.evaluation.decoder import choose_context, relative_error
+from training.losses import shimmer_loss
 from training.models.mel_decoder import (
     MelDecoder,
     MelDecoderConfig,
@@ -27,7 +28,7 @@ from training.models.mel_decoder import (
     load_mel_decoder,
 )
 from training.trainer import RunOptions
-from training.trainers.decoder import train_decoder
+from training.trainers.decoder import edge_weights, train_decoder
 from training.trainers.paper_decoder import train_paper_decoder
 
 SMALL = MelDecoderConfig(fused_size=6, voice_channels=24, channels=24, hidden=16, layers=1, left=8, right=8)
@@ -133,6 +134,32 @@ def test_one_frame_and_many_decode(clips: Path) -> None:
     for frames in (1, 2, 65):
         mel = model(torch.zeros(2, frames, 256), torch.zeros(2, frames, 65), torch.zeros(2, frames, 704))
         assert mel.shape == (2, 80, frames) and torch.isfinite(mel).all()
+
+
+def test_what_it_tells_of_its_shimmer_leaves_its_mel_alone() -> None:
+    model = MelDecoder(SMALL)
+    score = torch.rand(2, 30, SMALL.score_features)
+    mel, shimmer = model.describe(torch.zeros(2, 30, 6), torch.zeros(2, 30, SMALL.palette_size), score)
+    assert shimmer.shape == mel.shape and (shimmer > 0).all()
+    shimmer_loss(shimmer, mel, torch.randn(mel.shape)).backward()
+    moved = {name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
+    assert moved == {"shimmer.weight", "shimmer.bias"}
+
+
+def test_the_middle_of_a_window_counts_most() -> None:
+    weights = edge_weights(80)
+    assert weights.mean().item() == pytest.approx(1)
+    assert (weights[16:64] == weights.max()).all() and (weights[:16] < weights.max()).all()
+    assert torch.equal(weights, weights.flip(0))
+    assert len(edge_weights(2)) == 2
+
+
+def test_clips_are_taken_from_all_of_the_order(clips: Path) -> None:
+    data = Realisations(clips, "train", None, 6)
+    names = [item.clip for item in data.items]
+    data.take_evenly(3)
+    assert [item.clip for item in data.items] == [names[0], names[round((len(names) - 1) / 2)], names[-1]]
+    assert [file.stem.rsplit("_", 1)[0] for file in data.files] == [item.clip for item in data.items]
 
 
 def test_the_pairs_that_feel_like_it_sounds_condition_their_clip(clips: Path, tmp_path: Path) -> None:
