@@ -58,8 +58,8 @@ def normal_frames(seed: int, first: int, count: int, bands: int) -> NDArray[np.f
     """
     blocks = -(-bands // 4)  # the counter gives four numbers of 64 bits at once
     generator = Philox(np.random.SeedSequence([5, seed]))
-    generator.advance(first * blocks)
+    generator.advance(int(first) * blocks)
     raw = generator.random_raw(count * blocks * 4).reshape(count, blocks * 4)[:, :bands]
     radius = (np.float32(1) + (raw >> np.uint64(32)).astype(np.float32)) * np.float32(2.0**-32)
     angle = (raw & np.uint64(0xFFFFFFFF)).astype(np.float32) * np.float32(2.0**-32 * 2 * np.pi)
-    return np.asarray(np.sqrt(-2 * np.log(np.minimum(radius, np.float32(1)))) * np.cos(angle), np.float32)
+    return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(angle), np.float32)

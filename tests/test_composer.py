@@ -115,6 +115,26 @@ def test_sections_go_to_neighbouring_keys_and_come_home(tables: ComposerTables) 
     assert len(scales["A"] & scales["B"]) == len(scales["A"] & scales["C"]) == 6
 
 
+def test_the_melody_enters_a_new_key_by_small_steps(tables: ComposerTables) -> None:
+    leaps = []
+    for artwork in range(12):
+        beats = play(Composer(tables, embedding(artwork), 0, Feeling.of(0.4, 0.3)), 4 * 64)
+        melody = [(beat.section, note.pitch) for beat in beats for note in beat.notes if note.role == 3]
+        leaps += [abs(after - before) for (one, before), (other, after) in pairwise(melody) if one != other]
+    assert len(leaps) > 20 and np.median(leaps) <= 3.0  # measured: 2; by steps of the old key 5
+
+
+def test_bass_and_harmony_hold_where_a_phrase_ends(tables: ComposerTables) -> None:
+    composer = Composer(tables, embedding(3), 0, Feeling.of(0.9, 0.6))
+    assert composer.plan.legato < 0.7
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for beat in play(composer, 4 * 64):
+        bar = composer.theme.beats_in_bar * beat.seconds
+        last = place_of(beat.bar).last
+        shares[last] += [note.seconds / bar for note in beat.notes if note.role == 0 and (last or beat.number == 0)]
+    assert np.median(shares[True]) > 0.9 and np.median(shares[False]) < 0.7
+
+
 def test_only_the_statement_keeps_its_chords(tables: ComposerTables) -> None:
     """Of the two eight-bar sections that begin the form, the first four bars return, the others are drawn anew."""
     changed = 0

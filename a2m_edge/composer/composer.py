@@ -106,7 +106,7 @@ class Composer:
             self._tables,
             place,
             chord,
-            self._root(self._bar + 1),
+            self._chord(self._bar + 1),
             self._at_bar_line,
         )
         generators = np.random.default_rng([self._seed, self.theme.signature, self._bar]).spawn(4)
@@ -118,10 +118,6 @@ class Composer:
 
     def _place(self, bar: int) -> Place:
         return place_of(bar - self._form_begins)
-
-    def _root(self, bar: int) -> int:
-        tonic = self.theme.tonic_of(self._place(bar).section)
-        return self._chord(bar).pitch_classes(tonic, self.plan.scale)[0]
 
     def _chord(self, bar: int) -> Chord:
         """The statement of the theme keeps its chords when it returns; all else is drawn anew."""

@@ -21,16 +21,16 @@ def manner_of(place: Place) -> str:
 
 
 def melody_part(context: BarContext, generator: np.random.Generator) -> tuple[list[BarNote], int]:
-    """The bar's melody and the scale step it ends on.
+    """The bar's melody and the pitch it ends on.
 
     Statement and answer take rhythm and steps from the theme, so that they return with it; development draws
     its steps from the tables and its rhythm anew; a cadence rests on a chord tone and then breathes. Notes on
     strong beats are chord tones; the line turns back when it strays more than an octave from its middle.
     """
     centre = step_near(context, MELODY_CENTRE + context.plan.register)
-    last = context.voices.melody if context.voices.melody is not None else centre
+    last = centre if context.voices.melody is None else step_near(context, context.voices.melody)
     if context.place.melody_rests:
-        return [], centre
+        return [], context.pitch(centre)
     manner = manner_of(context.place)
     if manner == CADENCE:
         return cadence(context, last, generator)
@@ -51,7 +51,7 @@ def melody_part(context: BarContext, generator: np.random.Generator) -> tuple[li
         if onset == 0 or onset == context.beats // 2:
             step = chord_step(context, step)
         line.append((onset, context.pitch(step)))
-    return spread(line, context, 1.0, MELODY, generator, ring=1.0), step
+    return spread(line, context, 1.0, MELODY, generator, ring=1.0), context.pitch(step)
 
 
 def cadence(context: BarContext, last: int, generator: np.random.Generator) -> tuple[list[BarNote], int]:
@@ -59,7 +59,7 @@ def cadence(context: BarContext, last: int, generator: np.random.Generator) -> t
     step = round(last / 7) * 7 if context.place.closed else chord_step(context, last)
     length = context.beats * (0.55 + 0.2 * (1.0 - context.plan.density))
     velocity = context.velocity(0.9, 0.0, generator)
-    return [BarNote(0.0, length, context.pitch(step), velocity, MELODY)], step
+    return [BarNote(0.0, length, context.pitch(step), velocity, MELODY)], context.pitch(step)
 
 
 def choose_rhythm(context: BarContext, generator: np.random.Generator) -> Rhythm:

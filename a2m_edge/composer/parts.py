@@ -41,7 +41,7 @@ class Voices:
     Attributes:
         bass: pitch of the last bass note, or None at the beginning.
         harmony: the last voicing, or None at the beginning.
-        melody: scale steps of the last melody note above the tonic of octave 0, or None at the beginning.
+        melody: pitch of the last melody note, or None at the beginning.
     """
 
     bass: int | None = None
@@ -51,14 +51,14 @@ class Voices:
 
 @dataclass(frozen=True)
 class BarContext:
-    """Everything that the parts of one bar need to know; ``next_root`` is the pitch class of the next bar's chord."""
+    """Everything that the parts of one bar need to know."""
 
     plan: Plan
     theme: Theme
     tables: ComposerTables
     place: Place
     chord: Chord
-    next_root: int
+    next_chord: Chord
     voices: Voices
 
     @property
@@ -112,7 +112,7 @@ def bass_part(context: BarContext, generator: np.random.Generator) -> tuple[list
     else:
         line = [(float(beat), (root, fifth, root, fifth)[beat]) for beat in range(beats)]
     if plan.density >= 0.5 and not context.place.last and generator.random() < 0.5:
-        target = nearest(context.next_root, root)
+        target = nearest(context.next_chord.pitch_classes(context.tonic, plan.scale)[0], root)
         approach = [(context.tonic + tone) % 12 for tone in plan.scale]
         below = next((target - gap for gap in (1, 2) if (target - gap) % 12 in approach), target - 2)
         line = [note for note in line if note[0] <= beats - 1] + [(beats - 0.5, below)]

@@ -18,6 +18,8 @@ from training.models.mel_decoder import MelDecoder, decode_windows, load_mel_dec
 def write_decoded(checkpoint: Path, realisations: Path, fused: Path | None, out: Path, every: int) -> int:
     """Writes ``mel`` (decoded), ``notes`` and ``audio`` (true) of every so many-th realisation as ``out/*.npz``.
 
+    The mels do not shimmer: the true sound shimmers in another way, and a vocoder would learn to pass it over.
+
     Args:
         checkpoint: a decoder.
         realisations: folder of one split, as ``training.data.realisation`` writes it.

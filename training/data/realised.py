@@ -41,15 +41,16 @@ class Realisations:
     Args:
         folder: written by ``training.data.realisation``.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        fused: written by ``training.data.conditions``, any number of rows for each clip; a clip that it does not name
-            takes those that are felt as it sounds, whosever they are. Without it the fused embedding is zero.
+        fused: written by ``training.data.conditions``, any number of rows for each clip. Without it the fused embedding
+            is zero.
         fused_size: H.
+        lent: whether a clip that it does not name takes others' rows that are felt as it sounds; else it has none.
 
     Raises:
         DataError: there is nothing to read.
     """
 
-    def __init__(self, folder: Path, split: str, fused: Path | None, fused_size: int) -> None:
+    def __init__(self, folder: Path, split: str, fused: Path | None, fused_size: int, lent: bool = True) -> None:
         self.files = sorted((folder / split).glob("*.npz"))
         self.items = [read_realisation(path) for path in self.files]
         if not self.items:
@@ -60,9 +61,9 @@ class Realisations:
             with stored_arrays(fused, "run  a2m-edge data condition  again") as stored:
                 clips, vectors, arousals = stored["clips"], stored["fused"], stored["feelings"][:, 1]
             rows = {str(clip): np.flatnonzero(clips == clip) for clip in np.unique(clips)}
-            everything = np.arange(len(clips))
+            others = np.arange(len(clips) if lent else 0)
             for number, item in enumerate(self.items):
-                own = rows.get(item.clip, everything)
+                own = rows.get(item.clip, others)
                 self.pairs[number] = vectors[_nearest(own, arousals, item.arousal)]
 
     def take_evenly(self, most: int) -> None:

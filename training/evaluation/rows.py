@@ -148,8 +148,8 @@ class Rows:
             picture = self._pixels(others[pair.number])
             begin = time.perf_counter()
             perception = self._perceive(picture, others[pair.number].utterance)
-            ahead = self.frames + self._stored.context_frames
-            mel, alive = self._stored.decode(clip.notes, clip.palette, perception.fused, ahead)
+            ahead, seed = self.frames + self._stored.context_frames, self._seed + pair.number
+            mel, alive = self._stored.decode(clip.notes, clip.palette, perception.fused, ahead, seed)
             samples = self._stored.sound(alive, clip.notes, self.frames)
             seconds = time.perf_counter() - begin
             mel, notes = mel[:, : self.frames], self._within(clip.notes)

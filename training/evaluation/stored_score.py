@@ -80,7 +80,7 @@ class StoredScore:
         palette: NDArray[np.float32],
         fused: NDArray[np.float32],
         frames: int,
-        seed: int = 0,
+        seed: int,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The mel of a score, decoded on the grid of windows that a ``Soundscape`` has as well.
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from a2m_edge.excitation import EDGE
 from training.models.hifigan import SLOPE, Generator, ResBlock1, ResBlock2, excite, spectrum_of
 
 
@@ -54,7 +55,8 @@ class CroppedGenerator(nn.Module):
         self.pre = Convolution(generator.conv_pre)
         margin += self.pre.reach
         heard = max((part.gets for part in self.modules() if isinstance(part, _Source)), default=0)
-        self.context = max(margin, -(-heard // self.hop))
+        # The excitation of a piece is not yet whole at its edges.
+        self.context = max(margin, -(-heard // self.hop) + (EDGE if heard else 0))
         self._unheard = self.context - margin
 
     def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:

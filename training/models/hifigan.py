@@ -41,7 +41,7 @@ class GeneratorConfig:
         mel_bands: channels of the input.
         excitation: whether the generator also hears the notes' partials (see ``a2m_edge.excitation``). The public
             models do not; their weights load into one that does, which then begins as their sum with the partials.
-        inverse_stft: size of the inverse transform that makes the samples, a multiple of 4, a quarter of it from one
+        inverse_stft: size of the inverse transform that makes the samples, a multiple of 8, a quarter of it from one
             spectrum to the next; 0: the last convolution makes them, as in the public models.
     """
 
@@ -78,9 +78,11 @@ class GeneratorConfig:
         """
         try:
             dilations = tuple(tuple(sizes) for sizes in values["resblock_dilation_sizes"])
+            if values.get("inverse_stft", 0) % 8:
+                raise ValueError(f"inverse_stft is {values['inverse_stft']}, no multiple of 8")
             listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list | tuple)}
             return cls(**{**values, **listed, "resblock_dilation_sizes": dilations})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the configuration of a generator is damaged ({error})") from error
 
 
@@ -349,10 +351,10 @@ def with_inverse_stft(generator: Generator, size: int = 16) -> Generator:
     """A generator whose last stage, of rate ``size`` / 4, gave way to an inverse transform, which has to learn.
 
     Raises:
-        CheckpointError: the last stage has another rate.
+        CheckpointError: the last stage has another rate, or ``size`` is no multiple of 8.
     """
     config = generator.config
-    if config.inverse_stft or config.upsample_rates[-1] != size // 4:
+    if config.inverse_stft or size % 8 or config.upsample_rates[-1] != size // 4:
         raise CheckpointError(
             f"a generator with the upsampling rates {config.upsample_rates} has no last stage of {size // 4} that an "
             "inverse transform could take the place of: begin with another, v3 for example"

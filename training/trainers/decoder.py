@@ -25,7 +25,7 @@ LARGEST_GRADIENT = 1.0
 EDGE, EDGE_WEIGHT = 16, 0.25
 """Frames at either end of a window that hear too little around them and are not played, and what they count."""
 SHIMMER_WEIGHT = 0.1
-"""Of the shimmer's loss: a layer of its own learns it, so that this is no more than a learning rate."""
+"""Of the shimmer's loss. A layer of its own learns it; so small, it takes little of the norm that gradients share."""
 
 
 def edge_weights(frames: int) -> torch.Tensor:

@@ -52,7 +52,7 @@ def train_paper_decoder(
     with np.load(fused) as stored:
         size = int(stored["fused"].shape[1])
     config = replace(config or PaperDecoderConfig(), fused_size=size)
-    splits = {split: Realisations(data, split, fused, size) for split in ("train", "val")}
+    splits = {split: Realisations(data, split, fused, size, lent=False) for split in ("train", "val")}
     for split, clips in splits.items():
         paired = [number for number, pairs in enumerate(clips.pairs) if len(pairs)]
         clips.items = [clips.items[number] for number in paired]
