@@ -18,7 +18,7 @@ from scipy.linalg import sqrtm
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
-from a2m_edge.audio import AudioFormat, log_mel
+from a2m_edge.audio import SILENCE, AudioFormat, log_mel
 from a2m_edge.errors import DataError
 from training.data.fluidsynth import SOUNDFONT, as_midi_file, render
 from training.evaluation.agreement import agreement, concordance
@@ -32,7 +32,6 @@ from training.evaluation.diversity import diversity, mel_statistics, nearest_tra
 from training.evaluation.heard_feeling import FeelingListener, FeelingReference, Heard, feelings, second_valence
 from training.evaluation.heard_mode import HeardMode, heard_mode, mode_agreement
 from training.evaluation.spectral import (
-    LOG_FLOOR,
     MCD_CONSTANT,
     MCD_DEFINITION,
     log_spectral_distance,
@@ -87,7 +86,7 @@ def test_mels_are_cut_to_the_shorter_and_the_mean_is_over_frames() -> None:
 
 
 def test_mel_cosine_is_one_for_itself_and_zero_for_silence_and_other_bands() -> None:
-    silence = np.full((20, 4), LOG_FLOOR, np.float32)
+    silence = np.full((20, 4), SILENCE, np.float32)
     low, high = silence.copy(), silence.copy()
     low[:10], high[10:] = 0, 0
     assert mel_cosine(low, low) == pytest.approx(1)
@@ -338,8 +337,8 @@ def test_diversity_tells_seeds_that_matter_from_seeds_that_do_not() -> None:
 def test_mel_statistics_keep_the_colour_and_forget_the_order() -> None:
     mel = np.random.default_rng(0).normal(-4, 1, (20, 50))
     assert mel_statistics(mel) == pytest.approx(mel_statistics(mel[:, ::-1]))
-    assert mel_statistics(np.full((20, 3), LOG_FLOOR)) == pytest.approx(0)
-    assert mel_statistics(mel)[:20] == pytest.approx(mel.mean(1) - LOG_FLOOR)
+    assert mel_statistics(np.full((20, 3), SILENCE)) == pytest.approx(0)
+    assert mel_statistics(mel)[:20] == pytest.approx(mel.mean(1) - SILENCE)
     with pytest.raises(ValueError, match="frames"):
         mel_statistics(np.zeros((20, 0)))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2m_edge.audio import AudioFormat, mel_filterbank
+from a2m_edge.audio import FAINTEST_MEL, AudioFormat, mel_filterbank
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 """Windows and hops in samples of the multi-resolution STFT loss."""
@@ -35,7 +35,7 @@ class LogMel(nn.Module):
         pad = (self.audio.window - self.audio.hop) // 2
         padded = functional.pad(waveform.unsqueeze(1), (pad, pad), mode="reflect").squeeze(1)
         magnitude = _magnitude(padded, self.window, self.audio.hop, 1e-9)
-        return torch.log((self.filterbank @ magnitude).clamp(min=1e-5))
+        return torch.log((self.filterbank @ magnitude).clamp(min=FAINTEST_MEL))
 
 
 def _magnitude(waveform: Tensor, window: Tensor, hop: int, floor: float) -> Tensor:

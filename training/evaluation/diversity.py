@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.audio import SILENCE
 from a2m_edge.errors import DataError
 from training.evaluation.distances import Estimate, mean_with_interval
-from training.evaluation.spectral import LOG_FLOOR
 
 Vectors = NDArray[np.floating]
 
@@ -86,7 +86,7 @@ def mel_statistics(mel: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     if mel.ndim != 2 or mel.shape[1] == 0:
         raise ValueError(f"a mel-spectrogram must be [bands, T] with frames, not {mel.shape}")
-    above = mel.astype(np.float64) - LOG_FLOOR
+    above = mel.astype(np.float64) - SILENCE
     return np.concatenate([above.mean(1), above.std(1)])
 
 

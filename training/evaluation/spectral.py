@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
+from a2m_edge.audio import SILENCE
+
 CEPSTRA = 13
 """Cepstral coefficients compared: d = 1 ... 13; the level (d = 0) is left out."""
 
@@ -21,9 +23,6 @@ MCD_CONSTANT = 10.0 * math.sqrt(2.0) / math.log(10.0)
 
 DB_PER_NAT = 20.0 / math.log(10.0)
 """dB in one nat of magnitude: 8.6859."""
-
-LOG_FLOOR = math.log(1e-5)
-"""The natural-log mel of silence (``a2m_edge.audio.log_mel``)."""
 
 MCD_DEFINITION = (
     f"MCD: natural-log mels of both sounds, orthonormal DCT-II over the bands, d = 1…{CEPSTRA} (the level, d = 0, is "
@@ -82,7 +81,7 @@ def mel_cosine(real: NDArray[np.floating], other: NDArray[np.floating]) -> float
     Raises:
         ValueError: the bands differ, there is no frame, or a value is not finite.
     """
-    one, two = (mel - LOG_FLOOR for mel in _paired(real, other))
+    one, two = (mel - SILENCE for mel in _paired(real, other))
     if min(np.abs(one).max(), np.abs(two).max()) < 1e-4:  # the floor in float32 lies 1e-7 beside the constant
         return 0.0
     return float((one * two).sum() / (np.linalg.norm(one) * np.linalg.norm(two)))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from a2m_edge.audio import SILENCE
 from a2m_edge.errors import DataError
 from training import parallel
 from training.checkpoint import save_checkpoint
@@ -17,8 +18,6 @@ from training.losses import frequency_weighted_l1
 from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training
-
-SILENCE = float(np.log(1e-5))
 
 
 def train_paper_decoder(
