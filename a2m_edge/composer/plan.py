@@ -1,9 +1,9 @@
 """From a feeling to the means of music.
 
 The cues and their order of strength (mode, tempo, register, dynamics, articulation, timbre) and the fact that
-their effects add up follow Eerola, Friberg & Bresin 2013, Frontiers in Psychology 4:487. Mode and harmonic colour
-follow valence; tempo, density and dynamics follow arousal; register and articulation follow both. The ranges are
-ours.
+their effects add up follow Eerola, Friberg & Bresin 2013, Frontiers in Psychology 4:487. Mode follows
+valence; tempo, density, dynamics and harmonic colour follow arousal; register and articulation follow both. The ranges
+are ours.
 """
 
 from __future__ import annotations
