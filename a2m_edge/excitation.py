@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.audio import AudioFormat, hann_window, mel_filterbank
+from a2m_edge.audio import AudioFormat, hann_window, mel_filterbank, mel_magnitudes
 from a2m_edge.score import Note
 
 EDGE = 4
@@ -63,10 +62,9 @@ def shaped(source: NDArray[np.float32], mel: NDArray[np.float32], audio: AudioFo
     hann = hann_window(audio)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(source, side), audio.window)[:: audio.hop]
     spectrum = np.fft.rfft(windows * hann)
-    bins, shares, begins, bands, parts = sparse_filters(audio)
-    present = np.add.reduceat(np.abs(spectrum).astype(np.float32)[:, bins] * shares, begins, axis=1)  # (T, bands)
+    present = mel_magnitudes(np.abs(spectrum).astype(np.float32), audio)  # (T, bands)
     gain = np.where(present > FAINTEST, np.exp(mel.T) / np.maximum(present, FAINTEST), np.float32(0))
-    spectrum *= sum(np.take(gain, band, 1) * part for band, part in zip(bands, parts, strict=True))
+    spectrum *= sum(np.take(gain, band, 1) * part for band, part in zip(*hearing_bands(audio), strict=True))
     filtered = np.fft.irfft(spectrum, audio.window).astype(np.float32) * hann
     overlap = -(-audio.window // audio.hop)
     missing = overlap * audio.hop - audio.window
@@ -82,25 +80,11 @@ def shaped(source: NDArray[np.float32], mel: NDArray[np.float32], audio: AudioFo
 
 
 @lru_cache(maxsize=8)
-def sparse_filters(audio: AudioFormat) -> tuple[NDArray[Any], ...]:
-    """The mel filters without their zeros: two bands at most hear a bin.
-
-    Products of matrices as large as these would be shared out among threads, which on a busy computer wait for each
-    other: 54 frames then took 30 ms and more instead of 1.
-
-    Returns:
-        of all bands, one after the other, the bins that they hear and how much of each, int64 and float32 [n]; where in
-        these each band begins, int64 [bands]; the two bands that hear each bin, and their shares in it, int64 and
-        float32 [2, bins].
-    """
+def hearing_bands(audio: AudioFormat) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The two mel bands that hear each bin, and their shares in it: [2, bins] both. No more than two do."""
     filters = mel_filterbank(audio)
-    heard = filters > 0
-    heard[:, 0] |= ~heard.any(1)  # a band between two bins hears nothing of the first
-    band, bins = np.nonzero(heard)
-    begins = np.searchsorted(band, np.arange(len(filters)))
     bands = np.argsort(-filters, axis=0, kind="stable")[:2]
-    parts = np.take_along_axis(filters, bands, 0) / np.maximum(filters.sum(0), 1e-9)
-    return bins, filters[band, bins], begins, bands, parts
+    return bands, np.take_along_axis(filters, bands, 0) / np.maximum(filters.sum(0), 1e-9)
 
 
 def partials(notes: Iterable[Note], first: int, count: int, sample_rate: int) -> NDArray[np.float32]:
