@@ -212,6 +212,20 @@ def test_the_published_decoder_trains_on_the_same_clips(clips: Path, tmp_path: P
     assert model(torch.zeros(2, 6)).shape == (2, 80, 40)
 
 
+def test_the_published_decoder_learns_from_the_pairs_of_its_own_clips_alone(clips: Path, tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "fused.npz",
+        clips=np.array(["another clip"]),
+        fused=np.ones((1, 6), np.float32),
+        feelings=np.zeros((1, 2), np.float32),
+    )
+    assert all(len(pairs) for pairs in Realisations(clips, "train", tmp_path / "fused.npz", 6).pairs)
+    assert not any(len(pairs) for pairs in Realisations(clips, "train", tmp_path / "fused.npz", 6, lent=False).pairs)
+    options = RunOptions(tmp_path / "run", 5, device="cpu")
+    with pytest.raises(DataError, match="build both from the same captions"):
+        train_paper_decoder(options, data=clips, fused=tmp_path / "fused.npz", batch=4)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_smaller_one_of_the_published_kind_is_trained_by_a_command(
     clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
