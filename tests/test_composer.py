@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.composer.form import PHRASES, SECTIONS, place_of
+from a2m_edge.composer.harmony import phrase_chords
 from a2m_edge.composer.plan import MODES, plan
 from a2m_edge.errors import BundleError
 from a2m_edge.feeling import Feeling
@@ -185,7 +186,20 @@ def test_cues_follow_the_feeling() -> None:
     for cue in ("tempo", "density", "loudness", "register"):
         values = [getattr(one, cue) for one in energies]
         assert values == sorted(values) and values[-1] > values[0]
+    legato = [plan(Feeling.of(0.0, arousal)).legato for arousal in np.linspace(-0.9, 0.9, 7)]
+    assert legato == sorted(legato, reverse=True) and legato[0] > legato[-1]
+    assert plan(Feeling.of(-0.8, 0.0)).legato > plan(Feeling.of(0.8, 0.0)).legato
     assert plan(Feeling.of(0.6, 0.1)).family == "major" and plan(Feeling.of(-0.6, 0.1)).family == "minor"
+
+
+@pytest.mark.parametrize("valence", [0.8, -0.1, -0.4])
+def test_a_mode_other_than_major_rests_on_its_tonic_every_second_bar(tables: ComposerTables, valence: float) -> None:
+    wanted = plan(Feeling.of(valence, -0.5))
+    assert wanted.mode in ("lydian", "dorian", "aeolian")
+    for seed in range(20):
+        chords = phrase_chords(8, True, wanted, tables, np.random.default_rng(seed))
+        assert [chords[bar].degree for bar in (0, 2, 4, 7)] == [0, 0, 0, 0]
+        assert not any(chord.seventh for chord in chords if chord.degree == 0)
 
 
 def test_the_form_repeats_without_end() -> None:
