@@ -18,6 +18,8 @@ import pytest
 from tests.kiosk.exhibit import LONG, PARTS, PROGRAM, ROOT, Listener, RunningExhibit, longest_silence, names
 from tests.kiosk.measure import growth, measure_start, soak
 
+pytestmark = pytest.mark.realtime
+
 WORDS = "the harbour remembers my grandmother zanzibar"
 """A comment that nothing else would ever say."""
 

@@ -21,6 +21,8 @@ from websockets.typing import Origin
 from tests.kiosk.exhibit import RunningExhibit, longest_silence
 from tests.kiosk.sound_server import DEVICE, SoundServer
 
+pytestmark = pytest.mark.realtime
+
 RATE = 22050
 GENEROUS = "[web]\ncomment_burst = 100000\nroom_burst = 100000\nroom_rate = 1000.0\n"
 """Every comment reaches the engine; otherwise nearly all of a flood would be turned away at the door."""

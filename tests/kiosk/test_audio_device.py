@@ -14,6 +14,8 @@ from kiosk.audio_device import Device, find_device
 from tests.kiosk.sound_server import DEVICE, SoundServer
 from tests.kiosk.speaker_room import RATE, ROOT
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:

@@ -17,6 +17,8 @@ from tests.kiosk.browser import Visitor, chromium, pitch, visiting
 from tests.kiosk.pages import ABROAD, NAME, TOKEN, Pages, served
 from tests.kiosk.small_exhibit import CALM, LIVELY, felt, picture
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

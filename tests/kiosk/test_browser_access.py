@@ -17,6 +17,8 @@ from kiosk.web.languages import LANGUAGES
 from tests.kiosk.browser import Visitor, chromium
 from tests.kiosk.pages import ABROAD, NAME, PIN, PIN_HASH, Pages, served
 
+pytestmark = pytest.mark.realtime
+
 AXE = "axe-core@4.14.1"
 SIZES = {"phone": (320, 640), "screen": (1280, 800)}
 """Pixels; 320 is the narrowest that WCAG asks for (1.4.10)."""

@@ -14,6 +14,8 @@ from kiosk.settings import WebSettings
 from tests.kiosk.browser import chromium
 from tests.kiosk.pages import served
 
+pytestmark = pytest.mark.realtime
+
 TRIAL = """
 async ({ rate, outputRate, hertz, seconds, seed, loss, stall, burst }) => {
   const { Fifo } = await import("/static/js/fifo.js");

@@ -12,6 +12,8 @@ from kiosk.settings import WebSettings
 from tests.kiosk.browser import Visitor, chromium, visiting
 from tests.kiosk.pages import PIN, PIN_HASH, Pages, served
 
+pytestmark = pytest.mark.realtime
+
 UNSIGNED = "401"
 """What the browser notes when it asks before the PIN was given."""
 

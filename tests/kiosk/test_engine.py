@@ -18,6 +18,8 @@ from kiosk.messages import Forget, Hear, See
 from kiosk.settings import EngineSettings
 from tests.kiosk.engine_room import EngineRoom
 
+pytestmark = pytest.mark.realtime
+
 LEAD = 0.4
 PICTURE = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
 COMMENT, OTHER = "The waves make me feel at peace", "Terror! The storm will drown them all"

@@ -28,6 +28,8 @@ from tests.kiosk.speaker_room import (
     steady,
 )
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def server() -> Iterator[SoundServer]:

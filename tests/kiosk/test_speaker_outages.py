@@ -12,6 +12,8 @@ from kiosk.settings import SpeakerSettings
 from tests.kiosk.sound_server import DEVICE, SoundServer
 from tests.kiosk.speaker_room import CLOCK, RATE, SETTINGS, STEEPEST, SpeakerRoom, check_music, steady
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def server() -> Iterator[SoundServer]:

@@ -46,6 +46,8 @@ from kiosk.settings import WatchSettings
 from kiosk.signs import SignsOfLife
 from kiosk.watched import Plan, WatchedProcess
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).resolve().parents[2]
 LONG = 60.0
 """Seconds in which anything here happens, on a busy machine too."""
