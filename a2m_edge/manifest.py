@@ -10,7 +10,7 @@ from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import BundleError
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
-SCHEMA = 3
+SCHEMA = 4
 """The newest manifest schema that this program reads, and the one it writes."""
 
 MANIFEST = "manifest.json"
@@ -130,7 +130,7 @@ class DecoderContext:
 
     Attributes:
         window: frames that one run yields.
-        left, right: frames of context it needs before and after.
+        left, right: frames of context it is given before and after them, and tells nothing of.
     """
 
     window: int

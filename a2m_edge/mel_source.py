@@ -215,15 +215,15 @@ class ScoreSource:
         Returns:
             natural-log mel and its shimmer, float32 [bands, n * window] each.
         """
-        left, window = self._context.left, self._context.window
-        span = left + window + self._context.right
+        window = self._context.window
+        span = self._context.left + window + self._context.right
         starts = np.arange(0, len(score) - span + 1, window)
         mels, shimmers = [], []
         for first in range(0, len(starts), LARGEST_BATCH):
             rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
             told = self._decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])
-            mels += list(told["mel"][:, :, left : left + window])
-            shimmers += list(told["shimmer"][:, :, left : left + window])
+            mels += list(told["mel"])
+            shimmers += list(told["shimmer"])
         return np.concatenate(mels, axis=1), np.concatenate(shimmers, axis=1)
 
     def _fused(self, frames: NDArray[np.int64]) -> NDArray[np.float32]:

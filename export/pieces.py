@@ -79,7 +79,7 @@ def _piece(models: Models, comment: str, seed: int) -> Piece:
         vector = Palette(palette, float(room[0])).cast(np.random.default_rng(seed)).vector(config.instruments)
         rows = np.arange(windows)[:, None] * context.window + np.arange(span)
         inputs = (*(np.broadcast_to(part, (*rows.shape, len(part))).copy() for part in (fused, vector)), score[rows])
-        kept = slice(context.left, context.left + context.window)
+        kept = slice(None)
     else:
         inputs, kept = (fused[None],), slice(0, FRAMES)
     piece = Piece(inputs, kept, notes, np.zeros((models.audio.mel_bands, 0), np.float32))

@@ -13,6 +13,7 @@ from a2m_edge.audio import SILENCE
 from a2m_edge.manifest import Tensor
 from export.graphs import Arrays, GraphPlan
 from export.models import Models
+from training.models.cropped_decoder import CroppedDecoder
 from training.models.cropped_generator import CroppedGenerator
 from training.models.mel_decoder import MelDecoder, PaperDecoder
 
@@ -36,19 +37,6 @@ class FusionGraph(nn.Module):
     ) -> tuple[torch.Tensor, ...]:
         fused, emotions, valence_arousal, palette, room = self.fusion(image_embedding, text_embedding, present)
         return fused, F.softmax(emotions, -1), valence_arousal, F.softmax(palette, -1), room
-
-
-class WindowsGraph(nn.Module):
-    """A decoder of windows with all that it tells: see ``MelDecoder.describe``."""
-
-    def __init__(self, decoder: MelDecoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(
-        self, fused: torch.Tensor, palette: torch.Tensor, score: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.decoder.describe(fused, palette, score)
 
 
 def graph_plans(models: Models) -> tuple[GraphPlan, ...]:
@@ -157,28 +145,33 @@ def mel_decoder_plan(models: Models) -> GraphPlan:
 
 
 def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
-    """fused, palette and score frames [batch, frames, ...] -> mel and shimmer [batch, bands, frames] in nat."""
+    """fused, palette and score frames [batch, frames, ...] -> mel and shimmer [batch, bands, window] in nat.
+
+    What is told is the frames without the context at either end; a case is as long as that.
+    """
+    module = CroppedDecoder(decoder)
     features, palette_size = decoder.config.score_features, decoder.config.palette_size
     roles, instruments = decoder.config.roles, decoder.config.instruments
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
-        fused = generator.standard_normal((batch, 1, models.fused_size), np.float32).repeat(length, 1)
-        palette = np.zeros((batch, length, palette_size), np.float32)
+        frames = module.left + length + module.right
+        fused = generator.standard_normal((batch, 1, models.fused_size), np.float32).repeat(frames, 1)
+        palette = np.zeros((batch, frames, palette_size), np.float32)
         for role in range(roles):
             palette[:, :, role * instruments + generator.integers(instruments)] = 1.0
         palette[:, :, -1] = generator.random((), np.float32)
-        held = generator.random((batch, length, features), np.float32)
+        held = generator.random((batch, frames, features), np.float32)
         return fused, palette, np.where(held > 0.98, generator.random(held.shape, np.float32), np.float32(0))
 
     return GraphPlan(
         "mel_decoder",
-        WindowsGraph(decoder),
+        module,
         (
             Tensor("fused", "float32", ("batch", "frames", models.fused_size)),
             Tensor("palette", "float32", ("batch", "frames", palette_size)),
             Tensor("score", "float32", ("batch", "frames", features)),
         ),
-        tuple(Tensor(name, "float32", ("batch", models.audio.mel_bands, "frames")) for name in ("mel", "shimmer")),
+        tuple(Tensor(name, "float32", ("batch", models.audio.mel_bands, "window")) for name in ("mel", "shimmer")),
         sample,
         _LENGTHS,
         "difference",

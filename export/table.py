@@ -131,7 +131,7 @@ def work(models: Models, plan: GraphPlan) -> tuple[Arrays, float | None]:
     length, audio = WORDS, None
     if plan.name == "mel_decoder" and isinstance(models.decoder, MelDecoder):
         context = models.decoder.config.context
-        length, audio = context.left + context.window + context.right, models.audio.seconds(context.window)
+        length, audio = context.window, models.audio.seconds(context.window)
     elif isinstance(models.decoder, PaperDecoder) and plan.name == "mel_decoder":
         audio = models.audio.seconds(models.decoder.config.frames)
     elif plan.name == "vocoder":

@@ -152,6 +152,12 @@ class MelDecoder(nn.Module):
             natural-log mel (B, bands, T), and the standard deviation in nat of what it leaves out from frame to frame,
             of the same shape. No gradient of the latter reaches the layers that both share: the mel stays the best one.
         """
+        heard, sketch = self.listen(fused, palette, score)
+        remembered, _ = self.lstm(heard)  # (B, T, 2 * hidden)
+        return self.tell(remembered, heard, sketch)
+
+    def listen(self, fused: Tensor, palette: Tensor, score: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the LSTM hears of T frames, (B, T, channels), and the sketch that it corrects, (B, T, bands), if any."""
         config = self.config
         batch, frames, _ = score.shape
         by_role = score.reshape(batch, frames, config.roles, 2 * config.keys)
@@ -159,15 +165,17 @@ class MelDecoder(nn.Module):
         players = players.reshape(batch, frames, config.roles, config.instruments)
         voices = (self.keys(by_role) * self.colours(players)).sum(2)  # (B, T, voice_channels)
         given = self.voices(voices) + self.palette(palette) + self.fused(fused)  # (B, T, channels)
-        sketches = []
+        sketch = None
         if config.fading:
             notes = score.reshape(batch, frames, config.roles, 2, config.keys)
-            sketches = [(self.sketch(players, notes) - self.mel_mean) / self.mel_scale.clamp(min=0.1)]  # (B, T, bands)
-            given = given + self.sketched(sketches[0])
+            sketch = (self.sketch(players, notes) - self.mel_mean) / self.mel_scale.clamp(min=0.1)  # (B, T, bands)
+            given = given + self.sketched(sketch)
         heard = torch.relu(given)
-        heard = heard + torch.relu(self.attack(heard.transpose(1, 2))).transpose(1, 2)
-        remembered, _ = self.lstm(heard)  # (B, T, 2 * hidden)
-        described = torch.cat([remembered, heard, *sketches], 2)
+        return heard + torch.relu(self.attack(heard.transpose(1, 2))).transpose(1, 2), sketch
+
+    def tell(self, remembered: Tensor, heard: Tensor, sketch: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mel and shimmer, as ``describe`` gives them, of what the LSTM made (B, T, 2 * hidden) of what it heard."""
+        described = torch.cat([remembered, heard, *([] if sketch is None else [sketch])], 2)
         mel: Tensor = self.out(described) * self.mel_scale + self.mel_mean  # (B, T, bands)
         shimmer = self.shimmer(described.detach()).clamp(*SHIMMER).exp()  # (B, T, bands)
         return mel.transpose(1, 2), shimmer.transpose(1, 2)

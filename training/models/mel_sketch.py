@@ -32,8 +32,6 @@ class MelSketch(nn.Module):
             stays while a key is held, 1 fades with the trace's time constant, 2 twice as fast.
     """
 
-    fading: Tensor
-
     def __init__(self, instruments: int, keys: int, bands: int, fading: tuple[float, ...]) -> None:
         super().__init__()
         ways = len(fading)
@@ -41,7 +39,7 @@ class MelSketch(nn.Module):
         self.timbres = nn.Parameter(torch.zeros(ways, instruments, 1, bands))
         self.pitches = nn.Parameter(torch.zeros(1, 1, keys, bands))
         self.floor = nn.Parameter(torch.zeros(bands))
-        self.register_buffer("fading", torch.tensor(fading), persistent=False)
+        self.fading = fading
 
     @torch.no_grad()
     def begin_with(self, sample: Tensor) -> None:
@@ -60,13 +58,24 @@ class MelSketch(nn.Module):
             natural-log mel (B, T, bands).
         """
         held, trace = score[:, :, :, 0], score[:, :, :, 1]
-        age = torch.log((trace / held.clamp(min=1e-3)).clamp(1e-4, 1.0))  # 0 at the attack, (B, T, roles, keys)
-        faded = torch.exp(2 * self.fading * age[..., None])  # (B, T, roles, keys, ways)
-        power = held[..., None].clamp(min=0.0) ** LOUDNESS * faded
-        batch, frames, roles = players.shape[:3]
-        sounding = players.transpose(2, 3) @ power.reshape(batch, frames, roles, -1)  # (B, T, instruments, keys * ways)
+        since = (trace / held.clamp(min=1e-3)).clamp(1e-4, 1.0)  # 1 at the attack, (B, T, roles, keys)
+        loud = _power(held.clamp(min=0.0), LOUDNESS)
+        power = torch.cat([loud * _power(since, 2 * way) for way in self.fading], -1)
+        sounding = players.transpose(2, 3) @ power  # (B, T, instruments, ways * keys)
         amplitudes = (QUICKNESS * (self.spectra + self.timbres + self.pitches)).clamp(max=LOUDEST)
         spectra = torch.exp(2 * (amplitudes + HEADROOM))
-        table = spectra.permute(1, 2, 0, 3).flatten(0, 2)  # (instruments * keys * ways, bands)
+        table = spectra.transpose(0, 1).flatten(0, 2)  # (instruments * ways * keys, bands)
         total = sounding.flatten(2) @ table + torch.exp(2 * (QUICKNESS * self.floor + HEADROOM))
         return 0.5 * torch.log(total) - HEADROOM
+
+
+def _power(base: Tensor, exponent: float) -> Tensor | float:
+    """``base`` to a power: whole ones by squaring, since an exponential for every key and frame takes its time."""
+    if exponent == 0:
+        return 1.0
+    if exponent == 1:
+        return base
+    if exponent % 2 == 0:
+        half = _power(base, exponent / 2)
+        return half * half
+    return base**exponent
