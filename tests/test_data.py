@@ -22,6 +22,7 @@ from training.data.fluidsynth import SOUNDFONT
 from training.data.midi import read_midi
 from training.data.realisation import (
     Caption,
+    brightness,
     compose,
     perform,
     read_captions,
@@ -83,6 +84,17 @@ def test_a_realisation_holds_the_sound_of_its_score(tmp_path: Path) -> None:
     assert realise(recipe, tmp_path, ComposerTables.read(TABLES), AUDIO, SOUNDFONT) == place
     assert place.stat().st_mtime_ns == before, "what exists is not made again"
     assert not list(tmp_path.rglob("*.part*"))
+
+
+@pytest.mark.parametrize("arousal", [-1.0, 1.0])
+def test_the_end_of_a_recording_is_not_heard_in_its_beginning(arousal: float) -> None:
+    """Its music is cut off where it is loud."""
+    sound = np.zeros(22050, np.float32)
+    sound[11025:] = 0.5
+    tilted = brightness(sound, 22050, arousal)
+    assert len(tilted) == len(sound)
+    assert np.abs(tilted[:5000]).max() < 1e-4  # 0.08 and more where the filter is a circle
+    assert tilted[15000:20000] == pytest.approx(0.5, abs=1e-3), "what is low stays as it is"
 
 
 @needs_fluidsynth

@@ -183,10 +183,11 @@ def brightness(samples: NDArray[np.float32], rate: int, arousal: float) -> NDArr
 
     This is what the decoder can learn only from the fused embedding.
     """
-    frequency = np.fft.rfftfreq(len(samples), 1 / rate)
+    padded = len(samples) + rate  # the transform is a circle: without silence the end would click in the beginning
+    frequency = np.fft.rfftfreq(padded, 1 / rate)
     octaves = np.clip(np.log2(np.maximum(frequency, 1.0) / 500.0) / 4.0, 0.0, 1.0)
-    spectrum = np.fft.rfft(samples) * 10 ** (5.0 * arousal * octaves / 20)
-    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+    spectrum = np.fft.rfft(samples, padded) * 10 ** (5.0 * arousal * octaves / 20)
+    return np.fft.irfft(spectrum, padded)[: len(samples)].astype(np.float32)
 
 
 def record(
