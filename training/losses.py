@@ -74,6 +74,19 @@ def frequency_weighted_l1(predicted: Tensor, target: Tensor, low: float = 1.0, h
     return functional.l1_loss(predicted * weights, target * weights)
 
 
+def spectral_convergence(predicted: Tensor, target: Tensor) -> Tensor:
+    """How far magnitudes are off: the norm of their error against their own (Arik et al. 2018, arXiv 1808.06719).
+
+    Args:
+        predicted, target: natural-log mels of one shape.
+
+    Returns:
+        a scalar; 0 where they are equal.
+    """
+    truth = target.exp()
+    return torch.linalg.vector_norm(predicted.exp() - truth) / torch.linalg.vector_norm(truth)
+
+
 def shimmer_loss(shimmer: Tensor, predicted: Tensor, target: Tensor) -> Tensor:
     """How badly standard deviations foretell the quick part of an error: a Gaussian's negative log-likelihood.
 

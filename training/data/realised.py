@@ -11,11 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from a2m_edge.audio import AudioFormat
+from a2m_edge.audio import SILENCE, AudioFormat
 from a2m_edge.errors import DataError
 from a2m_edge.output import written_aside
 from a2m_edge.score import Note, ScoreLayout
 from training.data.stored_arrays import stored_arrays
+
+BEGINNINGS = 1 / 16
+"""Share of the windows of a batch that begin before a clip, where nothing sounds: a stream begins so, and silence
+between two phrases is like it."""
 
 CLOSEST = 64
 """Pairs at most that condition a clip."""
@@ -76,13 +80,18 @@ class Realisations:
     def window(
         self, number: int, first: int, count: int, layout: ScoreLayout, audio: AudioFormat, choice: int
     ) -> tuple[NDArray[np.float32], ...]:
-        """fused [T, H], palette [T, P], score [T, F] and mel [bands, T] of a window; ``choice`` picks the pairing."""
+        """fused [T, H], palette [T, P], score [T, F] and mel [bands, T] of a window; ``choice`` picks the pairing.
+
+        Before frame 0 it is silent.
+        """
         item = self.items[number]
         pairs = self.pairs[number]
         vector = pairs[choice % len(pairs)] if len(pairs) else np.zeros(self.fused_size, np.float32)
         score = layout.frames(item.notes, first, count, audio.frame_rate)
         ones = np.ones((count, 1), np.float32)
-        return ones * vector, ones * item.casting, score, item.mel[:, first : first + count].astype(np.float32)
+        mel = item.mel[:, max(0, first) : first + count].astype(np.float32)
+        before = ((0, 0), (count - mel.shape[1], 0))
+        return ones * vector, ones * item.casting, score, np.pad(mel, before, constant_values=SILENCE)
 
     def clips(self, layout: ScoreLayout, audio: AudioFormat) -> Iterator[Clip]:
         """Every clip whole, with the first of its pairs: see ``training.evaluation.decoder``."""
@@ -93,11 +102,17 @@ class Realisations:
     def batch(
         self, size: int, frames: int, layout: ScoreLayout, audio: AudioFormat, generator: np.random.Generator
     ) -> tuple[Tensor, ...]:
-        """A batch of random windows: (B, T, H), (B, T, P), (B, T, F), (B, bands, T)."""
+        """A batch of random windows: (B, T, H), (B, T, P), (B, T, F), (B, bands, T).
+
+        ``BEGINNINGS`` of them hold a clip's first frame and up to ``frames`` - 1 of the silence before it.
+        """
         windows = []
         for _ in range(size):
             number = int(generator.integers(len(self.items)))
-            first = int(generator.integers(self.items[number].mel.shape[1] - frames + 1))
+            if generator.random() < BEGINNINGS:
+                first = int(generator.integers(1 - frames, 1))
+            else:
+                first = int(generator.integers(self.items[number].mel.shape[1] - frames + 1))
             windows.append(self.window(number, first, frames, layout, audio, int(generator.integers(1 << 30))))
         return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*windows, strict=True))
 

@@ -12,7 +12,7 @@ from training.data.realised import Clip
 from training.models.mel_decoder import MelDecoder, decode_windows
 
 CONTEXTS = (0, 8, 16, 24, 32, 48, 64)
-"""Frames of context on each side to choose from."""
+"""Frames of context to choose from, on either side."""
 
 TOLERANCE = 0.03
 """Share by which the chosen context's error may exceed the least one: every frame of it costs time, and those to the
@@ -40,12 +40,18 @@ def choose_context(
 ) -> tuple[DecoderContext, list[dict[str, float]]]:
     """The shortest context whose error on ``clips`` is within ``TOLERANCE`` of the least, and all that was measured.
 
-    A longer context is not always better: a decoder hears best what is about as long as the windows it learned on.
+    It is as long on both sides first, and then as short on the right as the tolerance leaves it: what is to come says
+    less of a sound than what was. A longer context is not always better: a decoder hears best what is about as long as
+    the windows it learned on.
     """
-    table = []
-    for frames in CONTEXTS:
-        context = DecoderContext(window, frames, frames)
-        table.append({**asdict(context), **relative_error(model, clips(), context)})
-    least = min(row["mel_l1"] for row in table)
-    row = next(row for row in table if row["mel_l1"] <= least * (1 + TOLERANCE))
-    return DecoderContext(window, int(row["left"]), int(row["right"])), table
+
+    def measured(left: int, right: int) -> dict[str, float]:
+        context = DecoderContext(window, left, right)
+        return {**asdict(context), **relative_error(model, clips(), context)}
+
+    table = [measured(frames, frames) for frames in CONTEXTS]
+    enough = min(row["mel_l1"] for row in table) * (1 + TOLERANCE)
+    left = next(int(row["left"]) for row in table if row["mel_l1"] <= enough)
+    table += [measured(left, frames) for frames in CONTEXTS if frames < left]
+    right = min(int(row["right"]) for row in table if row["left"] == left and row["mel_l1"] <= enough)
+    return DecoderContext(window, left, right), table

@@ -14,7 +14,7 @@ from training import parallel
 from training.checkpoint import save_checkpoint
 from training.data.realised import Realisations
 from training.evaluation.decoder import choose_context, relative_error
-from training.losses import frequency_weighted_l1, shimmer_loss
+from training.losses import frequency_weighted_l1, shimmer_loss, spectral_convergence
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, load_mel_decoder
 from training.precision import half_precision
 from training.progress import announce
@@ -24,6 +24,8 @@ LEARNING_RATE = 2e-3
 LARGEST_GRADIENT = 1.0
 EDGE, EDGE_WEIGHT = 16, 0.25
 """Frames at either end of a window that hear too little around them and are not played, and what they count."""
+CONVERGENCE_WEIGHT = 0.5
+"""Of the spectral convergence, which cares for what is loud, against the L1, which cares for every band alike."""
 SHIMMER_WEIGHT = 0.1
 """Of the shimmer's loss. A layer of its own learns it; so small, it takes little of the norm that gradients share."""
 
@@ -49,7 +51,7 @@ def train_decoder(
     learning_rate: float = LEARNING_RATE,
     half: bool | None = None,
 ) -> None:
-    """Trains a ``MelDecoder`` with the frequency-weighted L1 on random windows.
+    """Trains a ``MelDecoder`` with the frequency-weighted L1 and the spectral convergence on random windows.
 
     Args:
         options: see ``RunOptions``.
@@ -99,9 +101,10 @@ def train_decoder(
         predicted, shimmer = (parallel.gather(part.float(), batch) for part in described)
         target = given[3].to(device)
         loss = frequency_weighted_l1(predicted * weights, target * weights)
+        convergence = spectral_convergence(predicted, target)
         unforeseen = shimmer_loss(shimmer, predicted, target)
-        optimise(loss + SHIMMER_WEIGHT * unforeseen, optimiser, clip)
-        return {"loss": loss.item(), "shimmer": unforeseen.item()}
+        optimise(loss + CONVERGENCE_WEIGHT * convergence + SHIMMER_WEIGHT * unforeseen, optimiser, clip)
+        return {"loss": loss.item(), "convergence": convergence.item(), "shimmer": unforeseen.item()}
 
     def save(folder: Path, table: list[dict[str, float]]) -> None:
         save_checkpoint(folder, model, model.config.document() | {"measured_contexts": table})
@@ -120,4 +123,4 @@ def train_decoder(
     context, table = choose_context(model.eval(), lambda: validation.clips(layout, audio), config.window)
     model.config = replace(config, left=context.left, right=context.right)
     save(options.out, table)
-    announce(f"{context.left} frames of context on each side of a window of {context.window} are enough")
+    announce(f"{context.left} frames before a window of {context.window} and {context.right} after it are enough")
