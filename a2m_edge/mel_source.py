@@ -192,7 +192,7 @@ class ScoreSource:
             self._past_palette[:] = self._palette
         fused = np.concatenate([self._past_fused[len(self._past_fused) - left :], fused_ahead])
         palette = np.concatenate([self._past_palette[len(self._past_palette) - left :], palette_ahead])
-        mel = shimmering(*self._windows(fused, palette, score), begin, self._seed)
+        mel = shimmering(*decode_grid(self._decoder, self._context, fused, palette, score), begin, self._seed)
         self._decoded = begin + length
         self._past_fused = fused[: left + length]
         self._past_palette = palette[: left + length]
@@ -203,28 +203,6 @@ class ScoreSource:
         self._decoded -= frames
         self._past_fused = self._past_fused[: len(self._past_fused) - frames]
         self._past_palette = self._past_palette[: len(self._past_palette) - frames]
-
-    def _windows(
-        self, fused: NDArray[np.float32], palette: NDArray[np.float32], score: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Decodes whole windows of the grid.
-
-        Args:
-            fused, palette, score: float32 [T, H], [T, P], [T, F] with T = left context + n windows + right context.
-
-        Returns:
-            natural-log mel and its shimmer, float32 [bands, n * window] each.
-        """
-        window = self._context.window
-        span = self._context.left + window + self._context.right
-        starts = np.arange(0, len(score) - span + 1, window)
-        mels, shimmers = [], []
-        for first in range(0, len(starts), LARGEST_BATCH):
-            rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
-            told = self._decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])
-            mels += list(told["mel"])
-            shimmers += list(told["shimmer"])
-        return np.concatenate(mels, axis=1), np.concatenate(shimmers, axis=1)
 
     def _fused(self, frames: NDArray[np.int64]) -> NDArray[np.float32]:
         """The fused embedding at frames not yet decoded: [T, H]."""
@@ -317,6 +295,35 @@ class ClipSource:
             else:
                 self._ahead = crossfaded(self._ahead, self._clip[:, -left:], self._clips.overlap)
         return self._clip
+
+
+def decode_grid(
+    decoder: Session,
+    context: DecoderContext,
+    fused: NDArray[np.float32],
+    palette: NDArray[np.float32],
+    score: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Decodes whole windows, one after the other.
+
+    Args:
+        decoder: a session on a decoder of windows.
+        context: how it is run.
+        fused, palette, score: float32 [T, H], [T, P], [T, F] with T = left context + n windows + right context.
+
+    Returns:
+        natural-log mel and its shimmer, float32 [bands, n * window] each.
+    """
+    span = context.left + context.window + context.right
+    starts = np.arange(0, len(score) - span + 1, context.window)
+    parts: dict[str, list[NDArray[np.float32]]] = {"mel": [], "shimmer": []}
+    for first in range(0, len(starts), LARGEST_BATCH):
+        rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
+        told = decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])
+        for name, windows in parts.items():
+            windows += list(told[name])
+    mel, shimmer = (np.concatenate(windows, axis=1) for windows in parts.values())
+    return mel, shimmer
 
 
 def _open_decoder(

@@ -151,7 +151,10 @@ def test_peers_play_the_same_weights_or_none(tiny_bundle: Bundle, monkeypatch: p
     monkeypatch.setattr(peers, "interleaved", once)
     bundle = open_bundle(None)
     found = peers.eager(bundle, 1, lambda line: None)
-    assert found.document.keys() == {*bundle.manifest.graphs, "a chunk of sound (decoder and vocoder)"}
+    sounding = {
+        f"{part}{which}" for part in ("mel_decoder", "vocoder", "a chunk of sound") for which in ("", ", as trained")
+    }
+    assert found.document.keys() == {*bundle.manifest.graphs, *sounding}
     assert found.table.row_count == len(found.document)
     assert set(peers.vocoders(bundle, 1, lambda line: None).document) == {"HiFi-GAN V1", "HiFi-GAN V2", "HiFi-GAN V3"}
     for peer in (peers.eager, peers.vocoders):

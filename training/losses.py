@@ -84,7 +84,8 @@ def spectral_convergence(predicted: Tensor, target: Tensor) -> Tensor:
         a scalar; 0 where they are equal.
     """
     truth = target.exp()
-    return torch.linalg.vector_norm(predicted.exp() - truth) / torch.linalg.vector_norm(truth)
+    share: Tensor = torch.linalg.vector_norm(predicted.exp() - truth) / torch.linalg.vector_norm(truth)
+    return share
 
 
 def shimmer_loss(shimmer: Tensor, predicted: Tensor, target: Tensor) -> Tensor:

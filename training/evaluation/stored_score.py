@@ -12,7 +12,7 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.encoders import Perception
 from a2m_edge.errors import OptionError
 from a2m_edge.manifest import DecoderContext
-from a2m_edge.mel_source import LARGEST_BATCH, Passage
+from a2m_edge.mel_source import Passage, decode_grid
 from a2m_edge.score import Note, Score, ScoreLayout
 from a2m_edge.sessions import open_session
 from a2m_edge.shimmer import shimmering
@@ -102,22 +102,11 @@ class StoredScore:
             raise OptionError(f"the bundle {self._manifest.name} plays no score: it cannot play the notes of a clip")
         roles = len(self._manifest.roles)
         layout = ScoreLayout(roles, encoding.lowest_pitch, encoding.keys, encoding.onset_decay)
-        starts = np.arange(0, frames, context.window)
-        span = context.left + context.window + context.right
-        length = len(starts) * context.window + context.left + context.right
+        length = context.left + -(-frames // context.window) * context.window + context.right
         score = layout.frames(notes, -context.left, length, self._manifest.audio.frame_rate)
-        parts: dict[str, list[NDArray[np.float32]]] = {"mel": [], "shimmer": []}
-        for first in range(0, len(starts), LARGEST_BATCH):
-            rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
-            given = {
-                "fused": np.tile(fused, (*rows.shape, 1)),
-                "palette": np.tile(palette, (*rows.shape, 1)),
-                "score": score[rows],
-            }
-            told = self._decoder.run(**given)
-            for name, windows in parts.items():
-                windows += list(told[name])
-        mel, shimmer = (np.concatenate(windows, axis=1)[:, :frames] for windows in parts.values())
+        felt, playing = (np.tile(vector, (length, 1)) for vector in (fused, palette))
+        decoded = decode_grid(self._decoder, context, felt, playing, score)
+        mel, shimmer = (part[:, :frames] for part in decoded)
         return mel, shimmering(mel, shimmer, 0, seed)
 
     def sound(self, mel: NDArray[np.float32], notes: Iterable[Note], frames: int) -> NDArray[np.float32]:

@@ -69,10 +69,10 @@ class MelSketch(nn.Module):
         return 0.5 * torch.log(total) - HEADROOM
 
 
-def _power(base: Tensor, exponent: float) -> Tensor | float:
+def _power(base: Tensor, exponent: float) -> Tensor:
     """``base`` to a power: whole ones by squaring, since an exponential for every key and frame takes its time."""
     if exponent == 0:
-        return 1.0
+        return torch.ones_like(base)
     if exponent == 1:
         return base
     if exponent % 2 == 0:
