@@ -313,6 +313,9 @@ def decode_grid(
 
     Returns:
         natural-log mel and its shimmer, float32 [bands, n * window] each.
+
+    Raises:
+        BundleError: the graph was made for another context.
     """
     span = context.left + context.window + context.right
     starts = np.arange(0, len(score) - span + 1, context.window)
@@ -320,6 +323,11 @@ def decode_grid(
     for first in range(0, len(starts), LARGEST_BATCH):
         rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
         told = decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])
+        if told["mel"].shape[-1] != context.window:
+            raise BundleError(
+                f"mel_decoder tells {told['mel'].shape[-1]} frames of {span}, and the manifest states windows of "
+                f"{context.window}: export the bundle again"
+            )
         for name, windows in parts.items():
             windows += list(told[name])
     mel, shimmer = (np.concatenate(windows, axis=1) for windows in parts.values())

@@ -31,19 +31,19 @@ class Piece:
 
     Attributes:
         inputs: of the decoder, in order.
-        kept: the frames of each row of its mel that are played.
+        played: how many frames of each row of its mel are played, from the first on.
         notes: what the score holds; none for a decoder without a score.
         mel: natural-log mel of the torch decoder, float32 [bands, T].
     """
 
     inputs: Arrays
-    kept: slice
+    played: int
     notes: tuple[Note, ...]
     mel: NDArray[np.float32]
 
     def joined(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
         """The decoder's rows float32 [rows, bands, frames] as one mel [bands, T]."""
-        return np.concatenate(list(mel[:, :, self.kept]), axis=1)
+        return np.concatenate(list(mel[:, :, : self.played]), axis=1)
 
     def heard(self, audio: AudioFormat, context: int, excited: bool) -> Arrays:
         """What a vocoder is given.
@@ -79,10 +79,10 @@ def _piece(models: Models, comment: str, seed: int) -> Piece:
         vector = Palette(palette, float(room[0])).cast(np.random.default_rng(seed)).vector(config.instruments)
         rows = np.arange(windows)[:, None] * context.window + np.arange(span)
         inputs = (*(np.broadcast_to(part, (*rows.shape, len(part))).copy() for part in (fused, vector)), score[rows])
-        kept = slice(None)
+        played = context.window
     else:
-        inputs, kept = (fused[None],), slice(0, FRAMES)
-    piece = Piece(inputs, kept, notes, np.zeros((models.audio.mel_bands, 0), np.float32))
+        inputs, played = (fused[None],), FRAMES
+    piece = Piece(inputs, played, notes, np.zeros((models.audio.mel_bands, 0), np.float32))
     return replace(piece, mel=piece.joined(run_module(mel_decoder_plan(models), inputs)[0]))
 
 

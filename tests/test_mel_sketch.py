@@ -11,7 +11,7 @@ from a2m_edge.sessions import session_options
 from export.half import to_half
 from training.models.mel_sketch import LOUDNESS, MelSketch
 
-INSTRUMENTS, KEYS, BANDS, FADING = 3, 5, 4, (0.0, 1.0)
+INSTRUMENTS, KEYS, BANDS, FADING = 3, 5, 4, (0.0, 0.5, 2.0, 8.0)
 
 
 def sketch() -> MelSketch:
@@ -49,7 +49,16 @@ def test_a_note_is_as_loud_as_it_is_struck_and_fades() -> None:
     quiet, loud, later = powers((1, 2, 0.4, 0.0)), powers((1, 2, 0.8, 0.0)), powers((1, 2, 0.8, 3.0))
     torch.testing.assert_close((loud - floor) / (quiet - floor), torch.full((BANDS,), 2.0**LOUDNESS), rtol=1e-3, atol=0)
     assert (later < loud).all()
-    assert (later > floor).all(), "one of the two ways stays while the key is held"
+    assert (later > floor).all(), "one of the ways stays while the key is held"
+
+
+@pytest.mark.parametrize("way", [0.0, 0.25, 0.5, 0.75, 1.0, 2.0, 3.0, 8.0])
+def test_each_way_of_fading_is_its_power_of_the_time_constant(way: float) -> None:
+    made = MelSketch(INSTRUMENTS, KEYS, BANDS, (way,))
+    with torch.no_grad():
+        made.floor.fill_(-5.0)
+        struck, later = (made(*given((1, 2, 0.8, age)))[0, 0] for age in (0.0, 0.6))
+    torch.testing.assert_close(struck - later, torch.full((BANDS,), 0.6 * way), rtol=1e-4, atol=1e-4)
 
 
 def test_silence_is_the_floor_and_has_gradients() -> None:

@@ -187,6 +187,15 @@ class TestMixedBundles:
         with pytest.raises(BundleError, match="no clips of 62 frames"):
             Soundscape(bundle, device="cpu")
 
+    def test_windows_of_another_context_than_the_graph_crops(self, folder, tiny_bundle):
+        shutil.rmtree(folder)
+        shutil.copytree(tiny_bundle.path, folder)
+        decoder = replace(tiny_bundle.manifest.decoder, right=tiny_bundle.manifest.decoder.right + 1)
+        soundscape = Soundscape(seal_bundle(folder, replace(tiny_bundle.manifest, decoder=decoder)), device="cpu")
+        soundscape.hear("calm")
+        with pytest.raises(BundleError, match="tells 33 frames of 65, and the manifest states windows of 32"):
+            next(soundscape.chunks(8, 8))
+
     def test_a_graph_of_the_other_kind(self, folder, clip_bundle, tiny_bundle):
         shutil.copy(tiny_bundle.file("mel_decoder.onnx"), folder)
         graphs = clip_bundle.manifest.graphs | {"mel_decoder": tiny_bundle.manifest.graphs["mel_decoder"]}

@@ -63,8 +63,7 @@ class MultiResolutionSTFT(nn.Module):
         for number, hop in enumerate(self.hops):
             window = self.get_buffer(f"window_{number}")
             guess, truth = _magnitude(generated, window, hop, 1e-7), _magnitude(real, window, hop, 1e-7)
-            convergence = torch.linalg.vector_norm(truth - guess) / torch.linalg.vector_norm(truth)
-            total = total + convergence + functional.l1_loss(guess.log(), truth.log())
+            total = total + _share_off(guess, truth) + functional.l1_loss(guess.log(), truth.log())
         return total / len(self.hops)
 
 
@@ -75,7 +74,7 @@ def frequency_weighted_l1(predicted: Tensor, target: Tensor, low: float = 1.0, h
 
 
 def spectral_convergence(predicted: Tensor, target: Tensor) -> Tensor:
-    """How far magnitudes are off: the norm of their error against their own (Arik et al. 2018, arXiv 1808.06719).
+    """How far magnitudes are off (Arik et al. 2019, IEEE Signal Processing Letters 26:94, on mels).
 
     Args:
         predicted, target: natural-log mels of one shape.
@@ -83,8 +82,12 @@ def spectral_convergence(predicted: Tensor, target: Tensor) -> Tensor:
     Returns:
         a scalar; 0 where they are equal.
     """
-    truth = target.exp()
-    share: Tensor = torch.linalg.vector_norm(predicted.exp() - truth) / torch.linalg.vector_norm(truth)
+    return _share_off(predicted.exp(), target.exp())
+
+
+def _share_off(guess: Tensor, truth: Tensor) -> Tensor:
+    """The norm of the error of magnitudes against their own, a scalar."""
+    share: Tensor = torch.linalg.vector_norm(truth - guess) / torch.linalg.vector_norm(truth)
     return share
 
 

@@ -90,7 +90,7 @@ class Realisations:
         score = layout.frames(item.notes, first, count, audio.frame_rate)
         ones = np.ones((count, 1), np.float32)
         mel = item.mel[:, max(0, first) : first + count].astype(np.float32)
-        before = ((0, 0), (count - mel.shape[1], 0))
+        before = ((0, 0), (max(0, -first), 0))
         return ones * vector, ones * item.casting, score, np.pad(mel, before, constant_values=SILENCE)
 
     def clips(self, layout: ScoreLayout, audio: AudioFormat) -> Iterator[Clip]:

@@ -49,8 +49,7 @@ class CroppedDecoder(nn.Module):
         back, _ = self.back(remembered[:, self.left :].flip(1))
         between = slice(self.left, frames - self.right)
         told = torch.cat([onward[:, self.left :], back.flip(1)[:, : frames - self.left - self.right]], 2)
-        mel, shimmer = self.decoder.tell(told, heard[:, between], None if sketch is None else sketch[:, between])
-        return mel, shimmer
+        return self.decoder.tell(told, heard[:, between], None if sketch is None else sketch[:, between])
 
 
 def _share(source: nn.LSTM, target: nn.LSTM, layers: dict[str, str]) -> None:

@@ -70,7 +70,7 @@ class MelSketch(nn.Module):
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
-    """``base`` to a power: whole ones by squaring, since an exponential for every key and frame takes its time."""
+    """``base`` to a power, by squaring as long as it is even: an exponential for every key and frame takes its time."""
     if exponent == 0:
         return torch.ones_like(base)
     if exponent == 1:

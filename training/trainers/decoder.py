@@ -25,7 +25,8 @@ LARGEST_GRADIENT = 1.0
 EDGE, EDGE_WEIGHT = 16, 0.25
 """Frames at either end of a window that hear too little around them and are not played, and what they count."""
 CONVERGENCE_WEIGHT = 0.5
-"""Of the spectral convergence, which cares for what is loud, against the L1, which cares for every band alike."""
+"""Of the spectral convergence, which cares for what is loud, against the L1, which cares for every band alike. It is
+one number for a batch, to which the edges of windows belong."""
 SHIMMER_WEIGHT = 0.1
 """Of the shimmer's loss. A layer of its own learns it; so small, it takes little of the norm that gradients share."""
 
