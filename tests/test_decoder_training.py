@@ -84,7 +84,7 @@ def test_training_learns_the_notes_and_chooses_its_context(clips: Path, tmp_path
     document = json.loads((tmp_path / "run" / "config.json").read_text())
     errors = {(row["left"], row["right"]): row["mel_l1"] for row in document["measured_contexts"]}
     chosen = errors[model.config.left, model.config.right]
-    assert chosen <= 1.03 * min(error for (left, right), error in errors.items() if left == right)
+    assert chosen <= 1.02 * min(error for (left, right), error in errors.items() if left == right)
     assert chosen < 0.3, "predicting silence everywhere errs by 0.08 x 7 / 1.0 in nat and more"
     again = load_mel_decoder(tmp_path / "run")
     score = torch.rand(1, 30, SMALL.score_features)

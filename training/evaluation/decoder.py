@@ -14,7 +14,7 @@ from training.models.mel_decoder import MelDecoder, decode_windows
 CONTEXTS = (0, 8, 16, 24, 32, 48, 64)
 """Frames of context to choose from, on either side."""
 
-TOLERANCE = 0.03
+TOLERANCE = 0.02
 """Share by which the chosen context's error may exceed the least one: every frame of it costs time, and those to the
 right delay what a visitor changes."""
 
