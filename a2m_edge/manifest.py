@@ -137,6 +137,11 @@ class DecoderContext:
     left: int
     right: int
 
+    @property
+    def span(self) -> int:
+        """Frames that one run is given."""
+        return self.left + self.window + self.right
+
 
 @dataclass(frozen=True)
 class ClipDecoder:

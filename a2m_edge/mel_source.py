@@ -317,16 +317,15 @@ def decode_grid(
     Raises:
         BundleError: the graph was made for another context.
     """
-    span = context.left + context.window + context.right
-    starts = np.arange(0, len(score) - span + 1, context.window)
+    starts = np.arange(0, len(score) - context.span + 1, context.window)
     parts: dict[str, list[NDArray[np.float32]]] = {"mel": [], "shimmer": []}
     for first in range(0, len(starts), LARGEST_BATCH):
-        rows = starts[first : first + LARGEST_BATCH, None] + np.arange(span)
+        rows = starts[first : first + LARGEST_BATCH, None] + np.arange(context.span)
         told = decoder.run(fused=fused[rows], palette=palette[rows], score=score[rows])
         if told["mel"].shape[-1] != context.window:
             raise BundleError(
-                f"mel_decoder tells {told['mel'].shape[-1]} frames of {span}, and the manifest states windows of "
-                f"{context.window}: export the bundle again"
+                f"mel_decoder tells {told['mel'].shape[-1]} frames of {context.span}, and the manifest states windows "
+                f"of {context.window}: export the bundle again"
             )
         for name, windows in parts.items():
             windows += list(told[name])

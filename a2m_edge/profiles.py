@@ -83,8 +83,7 @@ def usual_sizes(manifest: Manifest, graph: str) -> tuple[Sizes, ...]:
         return ({"batch": 1, "length": _usual_tokens(manifest)},)
     decoder = manifest.decoder
     if graph == "mel_decoder" and isinstance(decoder, DecoderContext):
-        span = decoder.left + decoder.window + decoder.right
-        return tuple({"batch": windows, "frames": span} for windows in _windows(manifest, decoder.window))
+        return tuple({"batch": windows, "frames": decoder.span} for windows in _windows(manifest, decoder.window))
     return ({"batch": 1},)
 
 

@@ -72,12 +72,11 @@ def _piece(models: Models, comment: str, seed: int) -> Piece:
     if isinstance(config, MelDecoderConfig):
         context = config.context
         windows = -(-FRAMES // context.window)
-        span = context.left + context.window + context.right
         last = windows * context.window + context.right
         notes = _composed(Feeling.of(*feeling), text[0], seed, models.audio.seconds(last))
         score = config.layout.frames(notes, -context.left, context.left + last, models.audio.frame_rate)
         vector = Palette(palette, float(room[0])).cast(np.random.default_rng(seed)).vector(config.instruments)
-        rows = np.arange(windows)[:, None] * context.window + np.arange(span)
+        rows = np.arange(windows)[:, None] * context.window + np.arange(context.span)
         inputs = (*(np.broadcast_to(part, (*rows.shape, len(part))).copy() for part in (fused, vector)), score[rows])
         played = context.window
     else:

@@ -296,6 +296,24 @@ def test_the_published_sizes() -> None:
     assert (config.frames, config.hidden, config.layers, config.mel_bands) == (862, 512, 4, 80)
 
 
+@pytest.mark.parametrize("fault", ["packed badly", "encrypted", "packed in an unknown way"])
+def test_a_clip_whose_archive_is_damaged_within_is_refused(clips: Path, tmp_path: Path, fault: str) -> None:
+    with np.load(next((clips / "train").glob("*.npz"))) as stored:
+        np.savez_compressed(tmp_path / "clip0_1.npz", **stored)
+    content = bytearray((tmp_path / "clip0_1.npz").read_bytes())
+    first, central = 30 + sum(content[26:30:2]), content.index(b"PK\x01\x02")  # bytes after the name; the directory
+    if fault == "packed badly":
+        content[first : first + 8] = b"\xff" * 8
+    elif fault == "encrypted":
+        content[6] |= 1
+        content[central + 8] |= 1
+    else:
+        content[8] = content[central + 10] = 99
+    (tmp_path / "clip0_1.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"clip0_1\.npz is damaged"):
+        read_realisation(tmp_path / "clip0_1.npz")
+
+
 def test_missing_and_damaged_clips_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="data build"):
         Realisations(tmp_path, "train", None, 6)

@@ -6,8 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
-from zlib import error as ZlibError
+from zipfile import ZipFile
 
 import mido
 import numpy as np
@@ -17,6 +16,7 @@ from a2m_edge.errors import DataError, first_line
 from training.data.feelings import read_table
 from training.data.midi import read_midi
 from training.data.music_features import FEATURES, music_features
+from training.data.stored_arrays import ARCHIVE_FAULTS
 
 MIDI_SUFFIXES = (".mid", ".midi")
 LARGEST_FILE = 16 << 20  # bytes; the largest score of the corpora has 0.2 MB
@@ -135,8 +135,7 @@ def archive_notes(archive: Path, files: Iterable[str] | None = None) -> Iterator
                 if members.getinfo(name).file_size > LARGEST_FILE:
                     raise DataError(f"{name} in {archive} is larger than {LARGEST_FILE >> 20} MB: take it out")
                 yield name, midi_notes(members.read(name), f"{name} in {archive}")
-    # A RuntimeError is an encrypted member.
-    except (OSError, EOFError, BadZipFile, KeyError, ZlibError, NotImplementedError, RuntimeError) as error:
+    except ARCHIVE_FAULTS as error:
         raise DataError(f"the archive {archive} cannot be read ({first_line(error)}): fetch it again") from error
 
 

@@ -7,11 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
+
+ARCHIVE_FAULTS = (OSError, EOFError, BadZipFile, KeyError, ZlibError, RuntimeError)
+"""What reading a zip archive raises that is damaged or lacks a member; a RuntimeError where one is encrypted, or packed
+in a way that is not known here (NotImplementedError)."""
 
 
 @contextlib.contextmanager
@@ -28,5 +33,5 @@ def stored_arrays(path: Path, way_out: str) -> Iterator[Mapping[str, NDArray[Any
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             yield arrays
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile, NotImplementedError) as error:
+    except (*ARCHIVE_FAULTS, ValueError) as error:
         raise DataError(f"{path} is damaged ({error}): {way_out}") from error

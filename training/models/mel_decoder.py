@@ -228,7 +228,7 @@ def decode_windows(model: MelDecoder, fused: Tensor, palette: Tensor, score: Ten
     frames = len(score)
     windows = -(-frames // context.window)
     after = windows * context.window - frames + context.right
-    rows = torch.arange(windows)[:, None] * context.window + torch.arange(context.left + context.window + context.right)
+    rows = torch.arange(windows)[:, None] * context.window + torch.arange(context.span)
     held = (0, 0, context.left, after)
     fused, palette = (functional.pad(part.T[None], held[2:], mode="replicate")[0].T for part in (fused, palette))
     mel = model(fused[rows], palette[rows], functional.pad(score, held)[rows])
