@@ -9,17 +9,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.agreement import cosines
-from a2m_edge.audio import CHUNK_FRAMES, AudioChunk
 from a2m_edge.bundle import Bundle
-from a2m_edge.comments import clean_comment
 from a2m_edge.composer import Theme
-from a2m_edge.encoders import Encoders, Perception
 from a2m_edge.errors import OptionError
 from a2m_edge.feeling import Casting
-from a2m_edge.mel_source import open_source
+from a2m_edge.inference.agreement import cosines
+from a2m_edge.perception.comments import clean_comment
+from a2m_edge.perception.encoders import Encoders, Perception
 from a2m_edge.score import Score
-from a2m_edge.synthesis import Synthesis
+from a2m_edge.sound.format import CHUNK_FRAMES, AudioChunk
+from a2m_edge.synthesis.mel_source import open_source
+from a2m_edge.synthesis.vocoder import Synthesis
 
 REMEMBERED = 256
 """Works that a soundscape knows again; a collection on one camera is smaller."""
@@ -29,13 +29,13 @@ class Soundscape:
     """Music for a picture, a comment, or both, that bends when either changes.
 
     What a visitor changes is heard from the next chunk on; how the sound then bends depends on the bundle's decoder
-    (see ``a2m_edge.mel_source``). A decoder of clips plays no score and knows one clip for what is perceived: it
-    repeats that clip until something changes, whatever the seed.
+    (see ``a2m_edge.synthesis.mel_source``). A decoder of clips plays no score and knows one clip for what is perceived:
+    it repeats that clip until something changes, whatever the seed.
 
     Args:
         bundle: a verified bundle.
         seed: chooses among the pieces that the same picture and comment allow; a decoder of clips allows only one.
-        device, threads: as in ``a2m_edge.sessions.open_session``.
+        device, threads: as in ``a2m_edge.inference.sessions.open_session``.
         score_seconds: how much of the past score is kept; None keeps all of it.
 
     Raises:

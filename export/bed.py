@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.audio import AudioFormat, write_wav
 from a2m_edge.bundle import Bundle
-from a2m_edge.loudness import normalise_loudness
+from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.loudness import normalise_loudness
+from a2m_edge.sound.wav import write_wav
 
 SECONDS, OVERLAP, LEAD_IN = 18.0, 2.0, 1.0
 """Length of the loop, of the crossfade that closes it, and of what is thrown away before it begins."""

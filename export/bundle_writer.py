@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import a2m_edge
-from a2m_edge.bed import read_bed
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
+from a2m_edge.bundle.manifest import BED, COMPOSER, SCHEMA, Graph, Manifest, VocoderContext
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import ExportError
-from a2m_edge.manifest import BED, COMPOSER, SCHEMA, Graph, Manifest, VocoderContext
+from a2m_edge.sound.bed import read_bed
 from export.bed import render_bed, write_silence
-from export.graph_files import FP32, GraphFile, Precisions, export_graphs, place
-from export.graphs import OPSET
+from export.graphs.export import OPSET
+from export.graphs.files import FP32, GraphFile, Precisions, export_graphs, place
 from export.models import Models
-from export.parity import Check, require, summary
 from export.placement import folder_beside, placed_when_whole, refuse
-from export.validation import validate_graphs
+from export.proof.parity import Check, require, summary
+from export.proof.validation import validate_graphs
 from training.models.cropped_generator import CroppedGenerator
 
 _PROGRAMS = ("onnx", "onnxruntime", "onnxscript", "open_clip_torch", "tokenizers", "torch", "transformers")

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from a2m_edge.bundle import Bundle
-    from a2m_edge.engine_cache import EngineRecord
+    from a2m_edge.inference.tensorrt.cache import EngineRecord
     from export.bundle_writer import Label
-    from export.graph_files import Precisions
-    from export.parity import Check
+    from export.graphs.files import Precisions
+    from export.proof.parity import Check
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "training" / "checkpoints"
 """The checkpoints behind the default bundle, committed beside the code."""
@@ -80,11 +80,11 @@ def export(
 ) -> None:
     """Makes a bundle from checkpoints: ONNX graphs that are compared with their models before anything is kept."""
     require("onnx", "onnxscript", "torch")
-    from a2m_edge.engine_tables import prepare_engines, print_engines
+    from a2m_edge.commands.engine_tables import prepare_engines, print_engines
+    from a2m_edge.inference.sessions import require_engines
     from a2m_edge.output import terminable
-    from a2m_edge.sessions import require_engines
     from export.bundle_writer import Companions, Label, export_bundle
-    from export.graphs import require_opset
+    from export.graphs.export import require_opset
     from export.models import load_models
     from export.placement import refuse
 
@@ -135,7 +135,7 @@ def export_table(
 
     from a2m_edge.output import terminable
     from export.models import load_models
-    from export.table import around_table, markdown, measure, replace_table, subjects
+    from export.timing.table import around_table, markdown, measure, replace_table, subjects
 
     if out is not None:
         around_table(out)  # refused now rather than after minutes
@@ -178,9 +178,9 @@ def read_precisions(values: Iterable[str]) -> Precisions:
     """
     from typing import get_args
 
+    from a2m_edge.bundle.manifest import Precision
     from a2m_edge.errors import OptionError
-    from a2m_edge.manifest import Precision
-    from export.graph_files import Precisions
+    from export.graphs.files import Precisions
 
     precisions = Precisions()
     kinds: dict[str, Precision] = {kind: kind for kind in get_args(Precision)}
@@ -234,7 +234,7 @@ def _print_table(checks: Iterable[Check]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from export.parity import summary
+    from export.proof.parity import summary
 
     table = Table("graph", "measured in ONNX Runtime against torch", "worst", "limit", "cases")
     for graph, properties in summary(checks).items():

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from a2m_edge.audio import AudioFormat
+from a2m_edge.bundle.manifest import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
 from a2m_edge.errors import CheckpointError, ExportError
-from a2m_edge.manifest import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
-from a2m_edge.preprocessing import fit_tokenizer
+from a2m_edge.perception.preprocessing import fit_tokenizer
+from a2m_edge.sound.format import AudioFormat
 from a2m_edge.strict_json import StrictJsonError, decode
 from training.checkpoint import load_checkpoint
 from training.models.encoder_model import EncoderModel

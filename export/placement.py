@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from a2m_edge.bundle.manifest import MANIFEST
 from a2m_edge.errors import ExportError, OutputError
-from a2m_edge.manifest import MANIFEST
 
 
 def refuse(out: Path, *sources: Path | None) -> None:

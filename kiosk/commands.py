@@ -58,7 +58,7 @@ def run(
             raise OptionError(f"the options come after the command: a2m-edge kiosk {command} --…")
         return
     settings = _settings(config, camera=camera, audio=audio, host=host, port=port, bundle=bundle, device=device)
-    from kiosk.preparation import prepare
+    from kiosk.supervisor.preparation import prepare
 
     supervisor = prepare(settings)
     typer.echo(f"open  {_own_address(settings)}  in a browser; Ctrl-C ends", err=True)
@@ -73,7 +73,7 @@ def calibrate(
 ) -> None:
     """Show what the camera sees in a browser, with the outline that was found, and keep where the artwork hangs."""
     settings = _settings(config, camera=camera, host=host, port=port)
-    from kiosk.preparation import prepare_calibration
+    from kiosk.supervisor.preparation import prepare_calibration
 
     supervisor, pin = prepare_calibration(settings)
     typer.echo(f"open  {_own_address(settings)}/calibrate  and give the PIN  {pin} ; Ctrl-C ends", err=True)

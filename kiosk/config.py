@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from a2m_edge.errors import OptionError
-from kiosk.calibration import check_region
-from kiosk.settings import CameraSettings, EngineSettings, SpeakerSettings, WatchSettings, WebSettings
+from kiosk.shared.calibration import check_region
+from kiosk.shared.settings import CameraSettings, EngineSettings, SpeakerSettings, WatchSettings, WebSettings
 
 PREFIX = "A2M_KIOSK_"
 """Of the environment's options: ``A2M_KIOSK_CAMERA__SOURCE`` is ``source`` in ``[camera]``."""

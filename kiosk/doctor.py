@@ -14,15 +14,15 @@ from pathlib import Path
 from a2m_edge import __version__
 from a2m_edge.bundle import DEFAULT_BUNDLE, Bundle, open_bundle
 from a2m_edge.errors import A2MError
-from kiosk.calibration import read_region
 from kiosk.config import Settings, is_loopback
-from kiosk.links import CameraLinks, SpeakerLinks
-from kiosk.messages import CameraState, SpeakerState
-from kiosk.progress import Controls, Progress
-from kiosk.ring import AudioRing
-from kiosk.routes import Routes
-from kiosk.settings import WatchSettings
-from kiosk.watched import Plan, WatchedProcess
+from kiosk.shared.calibration import read_region
+from kiosk.shared.counters import Controls, Progress
+from kiosk.shared.links import CameraLinks, SpeakerLinks
+from kiosk.shared.messages import CameraState, SpeakerState
+from kiosk.shared.ring import AudioRing
+from kiosk.shared.settings import WatchSettings
+from kiosk.supervisor.mail import Routes
+from kiosk.supervisor.processes import Plan, WatchedProcess
 
 ENOUGH = 1.5
 """Seconds of sound to be made in one second of work: what is left is for pictures, comments and the pages."""
@@ -97,7 +97,7 @@ def _or_error(name: str, look: Callable[[], Finding]) -> Iterator[Finding]:
 
 
 def _provider(settings: Settings, bundle: Bundle) -> Finding:
-    from a2m_edge.sessions import open_session
+    from a2m_edge.inference.sessions import open_session
 
     wanted = settings.engine.device
     session = open_session(bundle, "vocoder", wanted, settings.engine.threads)
@@ -134,7 +134,7 @@ def _camera(settings: Settings) -> Finding:
     routes = Routes(controls, 1.0, lambda _: None)
     plan = Plan(
         "camera",
-        "kiosk.camera:run_camera",
+        "kiosk.camera.process:run_camera",
         lambda: (settings.camera, CameraLinks(routes.connect_sender("camera"), progress, controls)),
         lambda: progress.frames_captured.value,
         "frame",
@@ -163,7 +163,7 @@ def _speaker(settings: Settings, bundle: Bundle) -> Finding:
     with AudioRing.create(rate) as engine_ring, AudioRing.create(rate, broadcast=True) as played_ring:
         plan = Plan(
             "speaker",
-            "kiosk.speaker:run_speaker",
+            "kiosk.speaker.process:run_speaker",
             lambda: (
                 settings.speaker,
                 SpeakerLinks(

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+from tests.fixtures.places import EXAMPLES
 
 
 def _paint(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -79,11 +79,9 @@ def exists(name: str) -> bool:
     parts, place = name.replace(":", ".").split("."), ROOT
     while parts and (place / parts[0]).is_dir():
         place /= parts.pop(0)
-    if parts and (place / f"{parts[0]}.py").is_file():
-        file = place / f"{parts.pop(0)}.py"
-    else:
-        file = place / "__init__.py"
-    if not parts:
+    module = bool(parts) and (place / f"{parts[0]}.py").is_file()
+    file = place / (f"{parts.pop(0)}.py" if module else "__init__.py")
+    if not parts or parts == ["__path__"]:
         return True
     if not file.is_file():
         return False

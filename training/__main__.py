@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 import typer
 
 from a2m_edge.errors import A2MError
-from training.commands import register_trainers
+from training.commands.register import register_trainers
 
 AFTER_THE_FIRST = 60.0
 """Seconds that other processes wait with their error: if the first one has the same, torchrun ends them by then."""

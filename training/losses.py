@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2m_edge.audio import FAINTEST_MEL, AudioFormat, mel_filterbank
+from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.mel import FAINTEST_MEL, mel_filterbank
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 """Windows and hops in samples of the multi-resolution STFT loss."""
@@ -19,7 +20,7 @@ SLOW = 9
 
 
 class LogMel(nn.Module):
-    """Log-mel spectrograms that gradients pass through, equal to ``a2m_edge.audio.log_mel``."""
+    """Log-mel spectrograms that gradients pass through, equal to ``a2m_edge.sound.mel.log_mel``."""
 
     filterbank: Tensor
     window: Tensor

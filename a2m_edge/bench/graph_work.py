@@ -17,7 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
-from a2m_edge.sessions import session_options
+from a2m_edge.inference.sessions import session_options
 
 Shape = tuple[int, ...]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.audio import CHUNK_FRAMES
 from a2m_edge.bench.children import peak_memory, seconds_to_first_byte
 from a2m_edge.bench.stages import COMMENT, picture
 from a2m_edge.bench.timing import Times, seconds_of
 from a2m_edge.bundle import Bundle
+from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.soundscape import Soundscape
 
 STEERS = 40

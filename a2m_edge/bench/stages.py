@@ -8,18 +8,18 @@ from functools import partial
 
 import numpy as np
 
-from a2m_edge.audio import CHUNK_FRAMES
 from a2m_edge.bench.graph_work import Work, measure_work
 from a2m_edge.bench.timing import Times, timed
 from a2m_edge.bundle import Bundle
+from a2m_edge.bundle.manifest import COMPOSER, DecoderContext
 from a2m_edge.composer import Composer, ComposerTables
-from a2m_edge.excitation import TAIL, excitation
 from a2m_edge.feeling import Feeling
-from a2m_edge.manifest import COMPOSER, DecoderContext
-from a2m_edge.profiles import Sizes, input_shapes, usual_sizes
-from a2m_edge.render import CHUNK_FRAMES as RENDER_FRAMES
-from a2m_edge.sessions import open_session
+from a2m_edge.inference.sessions import open_session
+from a2m_edge.inference.shapes import Sizes, input_shapes, usual_sizes
+from a2m_edge.rendering.render import CHUNK_FRAMES as RENDER_FRAMES
+from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.soundscape import Soundscape
+from a2m_edge.synthesis.excitation import TAIL, excitation
 
 SECONDS = 1.5
 """How long a stage is repeated."""

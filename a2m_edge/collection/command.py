@@ -56,13 +56,13 @@ def render_collection(
     Run it again after any interruption: only what is missing or has changed is rendered. The status is 0 when every
     work has its sound, 1 when some failed, and 2 when nothing more can be done.
     """
-    from a2m_edge.collection.places import is_remote, local_path
     from a2m_edge.collection.progress import shown_progress
     from a2m_edge.collection.run import RunSettings
     from a2m_edge.collection.run import render_collection as render_all
     from a2m_edge.collection.sources import Defaults, open_source
-    from a2m_edge.jobs.engines import choose_engine
-    from a2m_edge.render import Request
+    from a2m_edge.collection.storage.places import is_remote, local_path
+    from a2m_edge.jobs.runners import choose_engine
+    from a2m_edge.rendering.render import Request
 
     Request(None, "", seconds, seed).check()
     engine = choose_engine(workers, ray)

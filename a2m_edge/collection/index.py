@@ -18,7 +18,7 @@ from typing import Self
 
 from a2m_edge import __version__
 from a2m_edge.collection.items import Item, readable
-from a2m_edge.collection.storage import Storage
+from a2m_edge.collection.storage.folders import Storage
 from a2m_edge.errors import OutputError
 from a2m_edge.strict_json import StrictJsonError, decode, parse
 

@@ -6,15 +6,15 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from a2m_edge.collection.annotations import NO_CANVAS, CanvasSound, checked_base, write_annotations
 from a2m_edge.collection.captions import caption
-from a2m_edge.collection.contact_sheet import Entry, Failure, thumbnail_path, write_contact_sheet, write_thumbnail
-from a2m_edge.collection.fetching import PATIENT, Patience
-from a2m_edge.collection.image_api import picture_file
+from a2m_edge.collection.iiif.annotations import NO_CANVAS, CanvasSound, checked_base, write_annotations
+from a2m_edge.collection.iiif.fetching import PATIENT, Patience
+from a2m_edge.collection.iiif.image_api import picture_file
 from a2m_edge.collection.index import Record
 from a2m_edge.collection.items import Item
+from a2m_edge.collection.sheet.page import Entry, Failure, thumbnail_path, write_contact_sheet, write_thumbnail
 from a2m_edge.errors import OptionError, OutputError, PictureError
-from a2m_edge.pictures import read_picture
+from a2m_edge.perception.pictures import read_picture
 
 
 def publish_contact_sheet(

@@ -12,19 +12,19 @@ from typing import Protocol
 
 from a2m_edge import __version__
 from a2m_edge.bundle import open_bundle
-from a2m_edge.collection.fetching import is_address
+from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import Index, Record, work_hash, write_table
 from a2m_edge.collection.items import Item, readable
-from a2m_edge.collection.places import is_remote, local_path, open_storage
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
-from a2m_edge.collection.sound_files import sound_format
-from a2m_edge.collection.storage import SOUNDS, Storage, file_hash
+from a2m_edge.collection.storage.folders import SOUNDS, Storage, file_hash
+from a2m_edge.collection.storage.places import is_remote, local_path, open_storage
 from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_stamp
-from a2m_edge.devices import DEVICES
 from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.inference.devices import DEVICES
 from a2m_edge.jobs.stopping import Stopping
 from a2m_edge.jobs.work import Engine
 from a2m_edge.output import require_seen
+from a2m_edge.sound.files import sound_format
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RunSettings:
         engine: does the rendering.
         sound_format: name of a ``SoundFormat``.
         bundle: folder of the bundle, or None for the one that is installed.
-        device: as in ``a2m_edge.sessions.open_session``.
+        device: as in ``a2m_edge.inference.sessions.open_session``.
         fail_fast: whether the first failure ends the run.
         contact_sheet: whether a page with all works is written.
         iiif_annotations: address under which ``output`` will be served, for IIIF annotations; None for none.

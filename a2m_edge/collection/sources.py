@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2m_edge.collection.fetching import is_address
-from a2m_edge.collection.iiif import iiif_items, iiif_title, is_iiif, read_iiif
+from a2m_edge.collection.iiif.fetching import is_address
+from a2m_edge.collection.iiif.manifests import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.items import Ids, Item, image_name, readable
 from a2m_edge.collection.tables import Row, read_csv, read_jsonl, read_parquet
 from a2m_edge.errors import CollectionError
-from a2m_edge.picture_header import HeaderError, read_header
+from a2m_edge.perception.picture_header import HeaderError, read_header
 
 _READ = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"})
 _UNREAD = frozenset({".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".pdf", ".tga", ".ico", ".dng"})

@@ -18,18 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle, open_bundle
-from a2m_edge.collection.contact_sheet import encode_thumbnail, thumbnail_name
-from a2m_edge.collection.fetching import is_address
-from a2m_edge.collection.image_api import picture_file
+from a2m_edge.collection.iiif.fetching import is_address
+from a2m_edge.collection.iiif.image_api import picture_file
 from a2m_edge.collection.index import Record, Stamp, work_hash
 from a2m_edge.collection.items import Item
-from a2m_edge.collection.places import open_storage
-from a2m_edge.collection.sound_files import encode_sound, sound_format
-from a2m_edge.collection.storage import SOUNDS, file_hash
+from a2m_edge.collection.sheet.page import encode_thumbnail, thumbnail_name
+from a2m_edge.collection.storage.folders import SOUNDS, file_hash
+from a2m_edge.collection.storage.places import open_storage
 from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError
 from a2m_edge.jobs.work import Work
-from a2m_edge.pictures import MAXIMUM_BYTES, read_picture
-from a2m_edge.render import Render, Request, render
+from a2m_edge.perception.pictures import MAXIMUM_BYTES, read_picture
+from a2m_edge.rendering.render import Render, Request, render
+from a2m_edge.sound.files import encode_sound, sound_format
 from a2m_edge.soundscape import Soundscape
 
 
@@ -38,11 +38,12 @@ class RenderOptions:
     """What is the same for all works of a run; small, so that it can be sent to any process.
 
     Attributes:
-        output: where the run is kept, as for ``a2m_edge.collection.places.open_storage``; it is prepared already.
+        output: where the run is kept, as for ``a2m_edge.collection.storage.places.open_storage``; it is already
+            prepared.
         sound_format: name of a ``SoundFormat``.
         bundle: folder of the bundle, or None for the one that is installed.
         bundle_hash: which that must have.
-        device, threads: as in ``a2m_edge.sessions.open_session``.
+        device, threads: as in ``a2m_edge.inference.sessions.open_session``.
         thumbnails: whether a thumbnail of each picture is written for the contact sheet.
     """
 

@@ -14,18 +14,18 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from a2m_edge import __version__
-from kiosk.settings import WebSettings
-from kiosk.web.answers import RefusedError, refusal
-from kiosk.web.exhibit import Exhibit
-from kiosk.web.gate import Gate
-from kiosk.web.hub import Hub
-from kiosk.web.languages import preferred_language
-from kiosk.web.metrics import measured
-from kiosk.web.pairing import Pairing
-from kiosk.web.sessions import StaffSessions
+from kiosk.shared.settings import WebSettings
+from kiosk.web.access.answers import RefusedError, refusal
+from kiosk.web.access.gate import Gate
+from kiosk.web.access.pairing import Pairing
+from kiosk.web.exhibit.exhibit import Exhibit
+from kiosk.web.exhibit.hub import Hub
+from kiosk.web.routes.languages import preferred_language
+from kiosk.web.routes.metrics import measured
+from kiosk.web.routes.sessions import StaffSessions
+from kiosk.web.routes.staff import staff
+from kiosk.web.routes.visitors import visitors
 from kiosk.web.sockets import sockets
-from kiosk.web.staff import staff
-from kiosk.web.visitors import visitors
 
 _STATIC = Path(__file__).parent / "static"
 _PAGES = {"/": "visitors.html", "/staff": "staff.html", "/calibrate": "calibrate.html"}

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from a2m_edge.errors import DeviceError, OptionError
-from kiosk.settings import WebSettings
+from kiosk.shared.settings import WebSettings
 from kiosk.web.connections import GuardedConnection
 
 _LARGEST_MESSAGE = 1024

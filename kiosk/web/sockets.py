@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from kiosk.web.hosts import Address
-from kiosk.web.hub import Hub, Outbox
+from kiosk.web.access.hosts import Address
+from kiosk.web.exhibit.hub import Hub, Outbox
 
 _FULL, _UNEXPECTED = 1013, 1008
 """Close codes (RFC 6455 and its registry): try again later; policy violation."""

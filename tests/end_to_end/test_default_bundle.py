@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from a2m_edge.audio import log_mel
 from a2m_edge.bundle import Bundle, open_bundle
-from a2m_edge.pictures import read_picture
+from a2m_edge.perception.pictures import read_picture
+from a2m_edge.sound.mel import log_mel
 from a2m_edge.soundscape import Soundscape
+from tests.fixtures.places import EXAMPLES
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = ("calm_sea", "storm", "field", "night_street", "grief", "carnival")
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kiosk.exhibit import LONG, PARTS, PROGRAM, ROOT, Listener, RunningExhibit, longest_silence, names
-from tests.kiosk.measure import growth, measure_start, soak
+from tests.fixtures.exhibit.exhibit import LONG, PARTS, Listener, RunningExhibit, longest_silence, names
+from tests.fixtures.places import PROGRAM, ROOT
+from tools.measure_kiosk import growth, measure_start, soak
 
 pytestmark = pytest.mark.realtime
 

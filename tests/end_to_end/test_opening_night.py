@@ -18,8 +18,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
-from tests.kiosk.exhibit import RunningExhibit, longest_silence
-from tests.kiosk.sound_server import DEVICE, SoundServer
+from tests.fixtures.exhibit.exhibit import RunningExhibit, longest_silence
+from tests.fixtures.exhibit.sound_server import DEVICE, SoundServer
 
 pytestmark = pytest.mark.realtime
 

@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
-from a2m_edge.devices import Gpu, find_gpu
 from a2m_edge.errors import DeviceError
-from a2m_edge.providers import require_cuda
+from a2m_edge.inference.devices import Gpu, find_gpu
+from a2m_edge.inference.providers import require_cuda
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -41,7 +41,7 @@ def default_bundle() -> Bundle:
 @pytest.fixture(scope="session")
 def half_bundle(default_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The installed bundle with its image encoder and its vocoder in half precision."""
-    from export.half import to_half  # which imports torch
+    from export.graphs.half import to_half
 
     folder = tmp_path_factory.mktemp("half") / "bundle"
     shutil.copytree(default_bundle.path, folder)

@@ -5,23 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from a2m_edge.audio import CHUNK_FRAMES
-from a2m_edge.engine_parity import measure_parity, parity_cases, require_parity
-from a2m_edge.engines import ENGINE_GRAPHS
-from a2m_edge.profiles import engine_profiles, input_shapes, usual_sizes, vocoder_sizes
-from a2m_edge.sessions import open_session
+from a2m_edge.inference.sessions import open_session
+from a2m_edge.inference.shapes import engine_profiles, input_shapes, usual_sizes, vocoder_sizes
+from a2m_edge.inference.tensorrt.opening import ENGINE_GRAPHS
+from a2m_edge.inference.tensorrt.parity import measure_parity, parity_cases, require_parity
+from a2m_edge.sound.format import CHUNK_FRAMES
+from tests.fixtures.gpu_runs import Run
 
 pytestmark = pytest.mark.gpu
-
-
-class Run:
-    """A session as an executor."""
-
-    def __init__(self, session):
-        self.session = session
-
-    def run(self, inputs):
-        return self.session.run(**inputs)
 
 
 @pytest.mark.parametrize("graph", ENGINE_GRAPHS)

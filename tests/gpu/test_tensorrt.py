@@ -9,15 +9,15 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from a2m_edge.audio import CHUNK_FRAMES
-from a2m_edge.engine_cache import EngineCache
-from a2m_edge.engine_parity import Parity, measure_parity, parity_cases, require_parity
-from a2m_edge.engines import PLAN, find_tensorrt
-from a2m_edge.profiles import engine_profiles, input_shapes, vocoder_sizes
-from a2m_edge.provider_engines import provider_offered
-from a2m_edge.providers import TENSORRT
-from a2m_edge.sessions import ENGINE, build_engines, open_session
-from tests.gpu.test_cuda import Run
+from a2m_edge.inference.providers import TENSORRT
+from a2m_edge.inference.sessions import ENGINE, build_engines, open_session
+from a2m_edge.inference.shapes import engine_profiles, input_shapes, vocoder_sizes
+from a2m_edge.inference.tensorrt.cache import EngineCache
+from a2m_edge.inference.tensorrt.opening import PLAN, find_tensorrt
+from a2m_edge.inference.tensorrt.parity import Parity, measure_parity, parity_cases, require_parity
+from a2m_edge.inference.tensorrt.provider import provider_offered
+from a2m_edge.sound.format import CHUNK_FRAMES
+from tests.fixtures.gpu_runs import Run
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kiosk.rooms import Examples, Paintings
+from tests.fixtures.exhibit.rooms import Examples, Paintings
 
 
 @pytest.fixture(scope="session")

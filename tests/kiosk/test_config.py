@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2m_edge.errors import OptionError, OutputError
-from kiosk.calibration import read_region, write_region
 from kiosk.config import Settings, example_file, is_loopback, load_settings
+from kiosk.shared.calibration import read_region, write_region
+from tests.fixtures.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).with_name("a2m-edge")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kiosk.exhibit import LONG, PROGRAM, ROOT
+from tests.fixtures.exhibit.exhibit import LONG
+from tests.fixtures.places import PROGRAM, ROOT
 
 NAMES = [
     "program",

@@ -12,13 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from a2m_edge.bundle import Bundle
-from a2m_edge.loudness import TARGET_LOUDNESS, normalise_loudness
-from training.evaluation.agreement import PERMUTATIONS
-from training.evaluation.diversity import Diversity, diversity
-from training.evaluation.evaluation_inputs import Inputs, Settings, check_fit, gather
-from training.evaluation.evaluation_numbers import all_numbers
+from a2m_edge.sound.loudness import TARGET_LOUDNESS, normalise_loudness
 from training.evaluation.examples import ItemMaker, make_examples, mel_figures
-from training.evaluation.feeling_tables import (
+from training.evaluation.feeling.tables import (
     Perceived,
     feeling_figures,
     feeling_table,
@@ -27,15 +23,10 @@ from training.evaluation.feeling_tables import (
     retrieval_table,
     sensitivity_table,
 )
-from training.evaluation.fluidsynth_notes import FluidSynthNotes, note_table
-from training.evaluation.materials import mean_mel, recorded
-from training.evaluation.nearest import NearestTraining
-from training.evaluation.page import Missing, Report, Table
-from training.evaluation.perceiving import BundlePerception
-from training.evaluation.rating import RatingItem
-from training.evaluation.reconstruction import reconstruction_table
-from training.evaluation.rows import Row, Rows, Sounding, all_rows
-from training.evaluation.sound_tables import (
+from training.evaluation.inputs import Inputs, Settings, check_fit, gather
+from training.evaluation.listening.fluidsynth_notes import FluidSynthNotes, note_table
+from training.evaluation.listening.reconstruction import reconstruction_table
+from training.evaluation.listening.sound_tables import (
     AGREEING,
     Heard,
     agreement_table,
@@ -45,7 +36,16 @@ from training.evaluation.sound_tables import (
     mode_agreements,
     mode_table,
 )
-from training.evaluation.sounds_measured import Ears, Embedded, RowMeasures, RowMeter, WorkVectors
+from training.evaluation.listening.sounds_measured import Ears, Embedded, RowMeasures, RowMeter, WorkVectors
+from training.evaluation.numbers import all_numbers
+from training.evaluation.rating.items import RatingItem
+from training.evaluation.report.model import Missing, Report, Table
+from training.evaluation.rows.materials import mean_mel, recorded
+from training.evaluation.rows.nearest import NearestTraining
+from training.evaluation.rows.perceiving import BundlePerception
+from training.evaluation.rows.rows import Row, Rows, Sounding, all_rows
+from training.evaluation.statistics.agreement import PERMUTATIONS
+from training.evaluation.statistics.diversity import Diversity, diversity
 
 MOST_WORKS = 20
 """Works that are rendered with several seeds."""

@@ -13,19 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from a2m_edge.audio import AudioFormat, log_mel
 from a2m_edge.errors import DataError, MissingExtraError
 from a2m_edge.feeling import EMOTIONS, INSTRUMENTS
-from a2m_edge.loudness import normalise_loudness
-from training.data.feelings import Picture, PictureArchive
-from training.evaluation.heard_mode import heard_mode
-from training.evaluation.materials import Pair
-from training.evaluation.page import Example, Figure, Sound
-from training.evaluation.rating import RatingItem
-from training.evaluation.rows import Row, Sounding
-from training.evaluation.sound_embedding import OnnxEmbedding
-from training.evaluation.sound_entry import EFFICIENTAT
-from training.evaluation.sounds_measured import Ears, RowMeasures
+from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.loudness import normalise_loudness
+from a2m_edge.sound.mel import log_mel
+from training.data.tables.feelings import Picture, PictureArchive
+from training.evaluation.listening.heard_mode import heard_mode
+from training.evaluation.listening.sound_embedding import OnnxEmbedding
+from training.evaluation.listening.sound_entry import EFFICIENTAT
+from training.evaluation.listening.sounds_measured import Ears, RowMeasures
+from training.evaluation.rating.items import RatingItem
+from training.evaluation.report.model import Example, Figure, Sound
+from training.evaluation.rows.materials import Pair
+from training.evaluation.rows.rows import Row, Sounding
 
 HEARD_IN_EXAMPLES = ("real", "ours", "ours_shuffled", "paper")
 DRAWN = ("real", "ours", "reconstruction")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2m_edge.excitation import EDGE
+from a2m_edge.synthesis.excitation import EDGE
 from training.models.hifigan import SLOPE, Generator, ResBlock1, ResBlock2, excite, spectrum_of
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from a2m_edge.manifest import ImagePreprocessing, TextPreprocessing
+from a2m_edge.bundle.manifest import ImagePreprocessing, TextPreprocessing
 from training.checkpoint import save_checkpoint
 from training.models.openclip import hears_padding, image_preprocessing, open_clip_module
 

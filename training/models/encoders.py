@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from a2m_edge.errors import CheckpointError, MissingExtraError
-from a2m_edge.preprocessing import fit_tokenizer
+from a2m_edge.perception.preprocessing import fit_tokenizer
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors
 from training.models.encoder_model import EncoderModel
 from training.models.image_trunk import IMAGE_TRUNK

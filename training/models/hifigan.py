@@ -39,8 +39,9 @@ class GeneratorConfig:
         upsample_kernel_sizes, upsample_initial_channel: channels halve at each upsampling.
         resblock_kernel_sizes, resblock_dilation_sizes: one parallel block for each kernel size.
         mel_bands: channels of the input.
-        excitation: whether the generator also hears the notes' partials (see ``a2m_edge.excitation``). The public
-            models do not; their weights load into one that does, which then begins as their sum with the partials.
+        excitation: whether the generator also hears the notes' partials (see ``a2m_edge.synthesis.excitation``). The
+            public models do not; their weights load into one that does, which then begins as their sum with the
+            partials.
         inverse_stft: size of the inverse transform that makes the samples, a multiple of 8, a quarter of it from one
             spectrum to the next; 0: the last convolution makes them, as in the public models.
     """

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from a2m_edge.bundle.manifest import DecoderContext
 from a2m_edge.errors import CheckpointError
-from a2m_edge.manifest import DecoderContext
 from a2m_edge.score import ScoreLayout
 from training.checkpoint import load_checkpoint, load_weights
 from training.models.mel_sketch import MelSketch
@@ -90,7 +90,7 @@ class MelDecoder(nn.Module):
 
     No score says how tones beat, breathe and rustle from one frame to the next, so that a mel of least error is smooth
     where a recording is alive. Beside the mel the decoder therefore tells how far the real one moves about it (see
-    ``a2m_edge.shimmer``).
+    ``a2m_edge.synthesis.shimmer``).
 
     ``mel_mean`` and ``mel_scale`` [bands] are the training set's mean and standard deviation per band.
     """

@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 from torch import nn
 from torch.utils import serialization
 
+from a2m_edge.bundle.manifest import ImagePreprocessing
 from a2m_edge.errors import CheckpointError
-from a2m_edge.manifest import ImagePreprocessing
 from training.models.image_trunk import register_image_trunks
 from training.torchvision_guard import import_open_clip
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import DataError
+from a2m_edge.sound.format import AudioFormat
 from training import parallel
 from training.checkpoint import save_checkpoint
-from training.data.realised import Realisations
-from training.evaluation.decoder import choose_context, relative_error
+from training.data.recordings.realised import Realisations
 from training.losses import frequency_weighted_l1, shimmer_loss, spectral_convergence
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, load_mel_decoder
 from training.precision import half_precision
 from training.progress import announce
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
+from training.trainers.decoder_error import choose_context, relative_error
 
 LEARNING_RATE = 2e-3
 LARGEST_GRADIENT = 1.0

@@ -25,12 +25,9 @@ from a2m_edge.errors import OptionError
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.output import make_folder
 from training import parallel
-from training.data.embeddings import embed_texts
-from training.data.encoder_data import EncoderData
-from training.data.feelings import (
-    EMOTION_AROUSAL,
-    EMOTION_SIGNS,
-)
+from training.data.embeddings.embed import embed_texts
+from training.data.embeddings.encoder_data import EncoderData
+from training.data.tables.feelings import EMOTION_AROUSAL, EMOTION_SIGNS
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.precision import half_precision

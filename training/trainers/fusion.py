@@ -1,7 +1,7 @@
 """Trains the fusion on embeddings of a finished encoder: feelings from ArtEmis, palettes from matched captions.
 
-Who plays is taken from what the fusion itself feels, by the archetypes of ``training.data.caption_palette``, and,
-where an utterance was matched with a caption of music (ArtiCaps), in part from that caption. Sides are dropped at
+Who plays is taken from what the fusion itself feels, by the archetypes of ``training.data.tables.caption_palette``,
+and, where an utterance was matched with a caption of music (ArtiCaps), in part from that caption. Sides are dropped at
 random, so that a picture alone and a comment alone are learned too.
 """
 
@@ -21,14 +21,14 @@ from torch.optim import AdamW
 
 from a2m_edge.errors import CheckpointError, DataError
 from training import parallel
-from training.data.caption_palette import caption_palette, palette_prior
-from training.data.feeling_set import FeelingSet, embed_feelings
-from training.data.realisation import read_captions
-from training.evaluation.feeling import score_feelings
+from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
+from training.data.tables.caption_palette import caption_palette, palette_prior
+from training.data.tables.captions import read_captions
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, FusionConfig, load_fusion
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
+from training.trainers.feeling import score_feelings
 
 MATCHED_SHARE = 0.3
 """Share of a matched caption in a palette: captions know many guitars and basses, archetypes sound apart."""

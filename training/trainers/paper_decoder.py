@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a2m_edge.audio import SILENCE
 from a2m_edge.errors import DataError
+from a2m_edge.sound.mel import SILENCE
 from training import parallel
 from training.checkpoint import save_checkpoint
-from training.data.realised import Realisations
+from training.data.recordings.realised import Realisations
 from training.losses import frequency_weighted_l1
 from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
 from training.precision import half_precision
@@ -35,7 +35,7 @@ def train_paper_decoder(
     Args:
         options: see ``RunOptions``.
         data: folder of realisations or of imported recordings.
-        fused: fused embeddings of the clips' pairs (see ``training.data.conditions``).
+        fused: fused embeddings of the clips' pairs (see ``training.data.embeddings.conditions``).
         config: sizes; ``fused_size`` is taken from ``fused``.
         batch: pairs in a step.
         learning_rate: of Adam.

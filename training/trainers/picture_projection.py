@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from a2m_edge.errors import OptionError
 from a2m_edge.output import written_aside
-from training.data.feelings import Picture, PictureArchive
-from training.data.stored_arrays import stored_arrays
+from training.data.tables.feelings import Picture, PictureArchive
+from training.data.tables.stored_arrays import stored_arrays
 from training.models.encoder_model import EncoderModel
 from training.precision import half_precision
 

@@ -17,12 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2m_edge.audio import AudioFormat
 from a2m_edge.errors import OptionError
+from a2m_edge.sound.format import AudioFormat
 from training import parallel
 from training.checkpoint import save_checkpoint
-from training.data.clips import Clips, clip_files
-from training.evaluation.vocoder import copy_synthesis
+from training.data.recordings.clips import Clips, clip_files
 from training.losses import (
     LogMel,
     MultiResolutionSTFT,
@@ -35,6 +34,7 @@ from training.models.hifigan import CONFIGS, Generator, load_generator, with_exc
 from training.precision import half_precision
 from training.progress import announce
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
+from training.trainers.vocoder_error import copy_synthesis
 
 STAGES = ("reconstruction", "adversarial")
 STFT_WEIGHT = 0.25
@@ -72,7 +72,7 @@ def train_vocoder(
 
     Args:
         options: see ``RunOptions``.
-        data, held_out: recordings to learn from and to be measured on, see ``training.data.clips``.
+        data, held_out: recordings to learn from and to be measured on, see ``training.data.recordings.clips``.
         start: weights to begin with, anything that ``load_generator`` reads; None for random ones.
         config: size of a generator that begins with random weights, a key of ``CONFIGS``.
         stage: one of ``STAGES``.

@@ -1,0 +1,1 @@
+"""The commands of the runtime, and the tables that they print."""

@@ -1,0 +1,1 @@
+"""TensorRT engines: built, proven and kept on the machine that runs them."""

@@ -1,0 +1,107 @@
+"""A picture and a comment in, embeddings out, and what is felt about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from a2m_edge.bundle import Bundle
+from a2m_edge.errors import BundleError
+from a2m_edge.feeling import Feeling, Palette
+from a2m_edge.inference.sessions import Session, open_session
+from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
+
+
+@dataclass(frozen=True)
+class Perception:
+    """What the fusion makes of a picture, a comment, or both.
+
+    Attributes:
+        fused: float32 [H], the vector that conditions the mel decoder.
+        feeling: emotions, valence and arousal.
+        palette: who suits each role, and the room.
+    """
+
+    fused: NDArray[np.float32]
+    feeling: Feeling
+    palette: Palette
+
+
+class Encoders:
+    """The image encoder, the text encoder and the fusion of a bundle; each is loaded when it is first needed.
+
+    Args:
+        bundle: a verified bundle.
+        device, threads: as in ``open_session``.
+
+    Raises:
+        BundleError: the tokenizer or a graph of the bundle cannot be loaded; later methods raise it too.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
+        self._bundle = bundle
+        self._device = device
+        self._threads = threads
+        self._sessions: dict[str, Session] = {}
+        self._tokenizer = _open_tokenizer(bundle)
+
+    def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
+        pixels = preprocess(rgb, self._bundle.manifest.image)
+        embedding = self._session("image_encoder").run(image=pixels[None])["image_embedding"]
+        return np.asarray(embedding[0], np.float32)
+
+    def comment(self, text: str) -> NDArray[np.float32]:
+        """The embedding of a cleaned comment: float32 [D], of length 1. What is too long is cut at its end."""
+        tokens = np.array([self._encode(text).ids], np.int64)
+        embedding = self._session("text_encoder").run(tokens=tokens)["text_embedding"]
+        return np.asarray(embedding[0], np.float32)
+
+    def heard(self, text: str) -> str:
+        """The beginning of a comment that fits the text encoder's context; the whole of a short one."""
+        encoding = self._encode(text)
+        if not encoding.overflowing:
+            return text
+        return text[: max(end for _, end in encoding.offsets)]
+
+    def feel(self, image: NDArray[np.float32] | None, text: NDArray[np.float32] | None) -> Perception:
+        """Fuses the embeddings float32 [D] of a picture and a comment, of which one may be absent.
+
+        Raises:
+            ValueError: both are absent.
+        """
+        if image is None and text is None:
+            raise ValueError("a picture or a comment is needed to feel anything")
+        absent = np.zeros(self._bundle.manifest.embedding_size, np.float32)
+        felt = self._session("fusion").run(
+            image_embedding=(absent if image is None else image)[None],
+            text_embedding=(absent if text is None else text)[None],
+            present=np.array([[image is not None, text is not None]], np.float32),
+        )
+        valence, arousal = (float(value) for value in felt["valence_arousal"][0])
+        return Perception(
+            felt["fused"][0],
+            Feeling(felt["emotions"][0], valence, arousal),
+            Palette(felt["palette"][0], float(felt["room"][0, 0])),
+        )
+
+    def _encode(self, text: str) -> Encoding:
+        return self._tokenizer.encode(text)
+
+    def _session(self, graph: str) -> Session:
+        if graph not in self._sessions:
+            self._sessions[graph] = open_session(self._bundle, graph, self._device, self._threads)
+        return self._sessions[graph]
+
+
+def _open_tokenizer(bundle: Bundle) -> Tokenizer:
+    """The bundle's tokenizer, which gives texts of lengths that the text encoder takes."""
+    try:
+        tokenizer = Tokenizer.from_file(str(bundle.file("tokenizer.json")))
+    except Exception as error:  # the library raises bare Exception
+        raise BundleError(f"tokenizer.json of the bundle cannot be read: {error}") from error
+    fit_tokenizer(tokenizer, bundle.manifest.text)
+    return tokenizer

@@ -1,0 +1,273 @@
+"""The picture of a render: the painting, what it is felt to express, the score and the spectrogram."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS, ROLES, Feeling
+from a2m_edge.rendering.canvas import Canvas, Colour, mix
+from a2m_edge.score import Beat, Note
+from a2m_edge.sound.format import AudioFormat
+
+WIDTH, HEIGHT = 1920, 1280
+
+LONGEST_PANEL = 60.0
+"""Seconds: of a longer render the beginning is shown."""
+
+_GROUND: Colour = (22, 20, 25)
+_SHEET: Colour = (30, 28, 34)
+_LINE: Colour = (58, 54, 62)
+_INK: Colour = (238, 230, 218)
+_FADED: Colour = (158, 149, 146)
+_WARM: Colour = (236, 172, 92)
+_COOL: Colour = (122, 148, 232)
+_NEUTRAL: Colour = (150, 146, 152)
+_ROLE_COLOURS: tuple[Colour, ...] = ((92, 132, 214), (160, 120, 206), (84, 182, 164), (244, 176, 98))
+
+_MARGIN = 64.0
+_TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
+_ROLL_TOP, _ROLL_HEIGHT = 766.0, 248.0
+_MEL_TOP, _MEL_BOTTOM = 1030.0, 1198.0
+_LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
+_LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All that the picture shows.
+
+    Attributes:
+        title: the name of the painting, or of the render.
+        painting: RGB uint8 [H, W, 3], or None where only a comment was given.
+        comment: the visitor's words, or None.
+        feeling: what is felt.
+        instruments: name of the instrument of each role, in the order of ``ROLES``; empty where there is no score.
+        beats: the score, at least as far as ``seconds``; None where no score was played: the spectrogram then takes
+            its place.
+        mel: natural-log mel-spectrogram, float32 [bands, T], of at most ``LONGEST_PANEL`` seconds.
+        audio: format of ``mel``.
+        seconds: duration of the whole render.
+        facts: short remarks for the foot of the sheet, for example the tempo and the seed.
+    """
+
+    title: str
+    painting: NDArray[np.uint8] | None
+    comment: str | None
+    feeling: Feeling
+    instruments: Sequence[str]
+    beats: Sequence[Beat] | None
+    mel: NDArray[np.float32]
+    audio: AudioFormat
+    seconds: float
+    facts: Sequence[str]
+
+    @property
+    def shown(self) -> float:
+        """Seconds that the score and the spectrogram show."""
+        return min(self.seconds, LONGEST_PANEL)
+
+
+def draw_panel(panel: Panel) -> NDArray[np.uint8]:
+    """Draws the picture, RGB uint8 [``HEIGHT``, ``WIDTH``, 3]."""
+    canvas = Canvas(WIDTH, HEIGHT, _GROUND)
+    _header(canvas, panel)
+    edge = _painting(canvas, panel)
+    _plane(canvas, panel.feeling, edge + 84, _TOP)
+    _emotions(canvas, panel.feeling, edge + 84 + _MIDDLE + 76, _TOP)
+    if panel.beats is None:
+        _spectrogram(canvas, panel, _LONE_MEL_TOP)
+    else:
+        _score(canvas, panel, panel.beats)
+        _spectrogram(canvas, panel, _MEL_TOP)
+    _footer(canvas, panel)
+    return canvas.finish()
+
+
+def _header(canvas: Canvas, panel: Panel) -> None:
+    word = panel.feeling.word
+    canvas.text(_RIGHT, 104, word, 46, _emotion_colour(word), weight=300, align="right")
+    room = _RIGHT - _MARGIN - canvas.text_width(word, 46, weight=300) - 80
+    for line in canvas.wrapped(panel.title, 46, room, 1, weight=300):
+        canvas.text(_MARGIN, 104, line, 46, _INK, weight=300)
+    if panel.comment is not None and panel.painting is not None:
+        for line in canvas.wrapped(f"“{panel.comment}”", 25, _RIGHT - _MARGIN, 1, face="italic", weight=300):
+            canvas.text(_MARGIN, 150, line, 25, _FADED, face="italic", weight=300)
+
+
+def _painting(canvas: Canvas, panel: Panel) -> float:
+    """Hangs the painting, or sets the comment where there is none; returns the right edge in pixels."""
+    widest = 740.0
+    if panel.painting is None:
+        canvas.rectangle(_MARGIN, _TOP, widest, _MIDDLE, _SHEET, radius=6)
+        lines = canvas.wrapped(f"“{panel.comment or ''}”", 34, widest - 112, 7, face="italic", weight=300)
+        first = _TOP + _MIDDLE / 2 - (len(lines) - 1) * 25 + 12
+        for number, line in enumerate(lines):
+            canvas.text(_MARGIN + 56, first + number * 50, line, 34, _INK, face="italic", weight=300)
+        return _MARGIN + widest
+    height, width = panel.painting.shape[:2]
+    scale = min(widest / width, _MIDDLE / height)
+    wide, tall = max(2.0, width * scale), max(2.0, height * scale)
+    framed = wide if tall >= _MIDDLE and wide > 0.6 * widest else widest
+    left, top = _MARGIN + (framed - wide) / 2, _TOP + (_MIDDLE - tall) / 2
+    canvas.rectangle(_MARGIN, _TOP, framed, _MIDDLE, _SHEET, radius=6)
+    canvas.paste(left, top, wide, tall, panel.painting)
+    return _MARGIN + framed
+
+
+def _plane(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None:
+    """Valence to the right, arousal upward (the circumplex of Russell 1980, JPSP 39:1161)."""
+    side = _MIDDLE
+    centre_x, centre_y, reach = left + side / 2, top + side / 2, side / 2 - 30
+    canvas.rectangle(left, top, side, side, _SHEET, radius=6)
+    for share in (1.0, 2 / 3, 1 / 3):
+        canvas.circle(centre_x, centre_y, reach * share, mix(_SHEET, _LINE, 0.35 + 0.3 * share), 1)
+    canvas.line(left + 30, centre_y, left + side - 30, centre_y, _LINE)
+    canvas.line(centre_x, top + 30, centre_x, top + side - 30, _LINE)
+    canvas.text(left + side - 14, centre_y - 9, "pleasant", 17, _FADED, align="right")
+    canvas.text(left + 14, centre_y - 9, "unpleasant", 17, _FADED)
+    canvas.text(centre_x, top + 21, "excited", 17, _FADED, align="centre")
+    canvas.text(centre_x, top + side - 11, "calm", 17, _FADED, align="centre")
+    x, y = centre_x + feeling.valence * reach, centre_y - feeling.arousal * reach
+    colour = _emotion_colour(feeling.word)
+    canvas.line(centre_x, centre_y, x, y, mix(_SHEET, colour, 0.5), 1.5)
+    canvas.glow(x, y, 90, colour, 0.55)
+    canvas.circle(x, y, 10, _GROUND)
+    canvas.circle(x, y, 8, colour)
+    place = f"{_signed(feeling.valence)}, {_signed(feeling.arousal)}"
+    below = y + 38 if y < top + side - 90 else y - 24
+    nearest, farthest = left + 70, left + side - 70
+    canvas.text(min(max(x, nearest), farthest), below, place, 18, _INK, align="centre")
+
+
+def _emotions(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None:
+    """A bar for each of the nine words, pleasant ones first."""
+    step = _MIDDLE / len(EMOTIONS)
+    bars_left = left + 150
+    longest = _RIGHT - bars_left - 56
+    highest = max(float(feeling.emotions.max()), 1e-6)
+    for number, (word, probability) in enumerate(zip(EMOTIONS, feeling.emotions.tolist(), strict=True)):
+        middle = top + (number + 0.5) * step
+        strongest = word == feeling.word
+        ink, colour = (_INK if strongest else _FADED), _emotion_colour(word)
+        canvas.text(left + 132, middle + 7, word, 20, ink, weight=500 if strongest else 400, align="right")
+        canvas.rectangle(bars_left, middle - 9, longest, 18, _SHEET, radius=9)
+        length = max(18.0, longest * probability / highest)
+        canvas.rectangle(bars_left, middle - 9, length, 18, colour if strongest else mix(_GROUND, colour, 0.6), 9)
+        canvas.text(_RIGHT, middle + 7, f"{100 * probability:.0f} %", 18, ink, align="right")
+
+
+def _score(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:
+    """A piano roll: time to the right, pitch upward, a colour for each role, bars and chords."""
+    notes = [note for beat in beats for note in beat.notes if note.start < panel.shown]
+    canvas.rectangle(_LEFT, _ROLL_TOP, _RIGHT - _LEFT, _ROLL_HEIGHT, _SHEET, radius=4)
+    low = min((note.pitch for note in notes), default=48) - 2
+    high = max((note.pitch for note in notes), default=72) + 2
+    key = _ROLL_HEIGHT / (high - low + 1)
+    for octave in range(-(-low // 12), high // 12 + 1):
+        y = _ROLL_TOP + (high - 12 * octave + 1) * key
+        canvas.line(_LEFT, y, _RIGHT, y, mix(_SHEET, _LINE, 0.6))
+        canvas.text(_LEFT - 10, y + 1, f"C{octave - 1}", 15, _FADED, align="right")
+    _bars_and_chords(canvas, panel, beats)
+    for note in sorted(notes, key=lambda note: (note.role, note.start)):
+        _note(canvas, panel, note, _ROLL_TOP + (high - note.pitch) * key, key)
+    _legend(canvas, panel.instruments)
+
+
+def _bars_and_chords(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:
+    free = -math.inf  # chord names that would run into one another are left out
+    chord = None
+    for beat in beats:
+        if beat.start >= panel.shown:
+            break
+        x = _time(panel, beat.start)
+        if beat.number == 0:
+            canvas.line(x, _ROLL_TOP, x, _ROLL_TOP + _ROLL_HEIGHT, _LINE)
+        if beat.chord != chord and x >= free and x + canvas.text_width(beat.chord, 17) < _RIGHT:
+            free = x + canvas.text(x + 2, _ROLL_TOP - 10, beat.chord, 17, _FADED) + 16
+            chord = beat.chord
+
+
+def _note(canvas: Canvas, panel: Panel, note: Note, y: float, key: float) -> None:
+    end = _time(panel, min(note.end, panel.shown))
+    begin = min(_time(panel, note.start), end - 2.5)
+    height = min(max(key, 3.0), 9.0)
+    top = y + (key - height) / 2
+    colour = _ROLE_COLOURS[note.role % len(_ROLE_COLOURS)]
+    body = mix(_SHEET, colour, 0.30 + 0.55 * note.velocity)
+    width = max(end - begin - 1, 2.5)
+    canvas.rectangle(begin, top, width, height, body, radius=height / 3)
+    canvas.rectangle(begin, top, min(3.0, width), height, mix(body, colour, 0.8), radius=1)
+
+
+def _legend(canvas: Canvas, instruments: Sequence[str]) -> None:
+    x, y = _RIGHT, _ROLL_TOP - 46
+    for role, (name, instrument) in reversed(list(enumerate(zip(ROLES, instruments, strict=True)))):
+        x -= canvas.text(x, y, instrument, 19, _INK, align="right") + 8
+        x -= canvas.text(x, y, name, 19, _FADED, align="right") + 12
+        canvas.circle(x - 6, y - 6, 6, _ROLE_COLOURS[role % len(_ROLE_COLOURS)])
+        x -= 44
+    canvas.text(_LEFT, y, "score", 19, _FADED)
+
+
+def _spectrogram(canvas: Canvas, panel: Panel, top: float) -> None:
+    """The log-mel values within 70 dB of the highest, in the perceptually uniform colours of magma."""
+    height = _MEL_BOTTOM - top
+    mel = panel.mel[:, : max(1, panel.audio.frames(panel.shown))]
+    if mel.size:
+        highest = float(np.quantile(mel, 0.999))
+        steps = np.clip((mel - highest) / (70 / 20 * math.log(10)) + 1, 0, 1) * 255
+        coloured = cv2.applyColorMap(np.rint(steps[::-1]).astype(np.uint8), cv2.COLORMAP_MAGMA)
+        rgb = np.asarray(coloured[..., ::-1], np.uint8)
+        canvas.paste(_LEFT, top, _RIGHT - _LEFT, height, np.ascontiguousarray(rgb))
+    for hertz, name in ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz")):
+        if panel.audio.mel_low < hertz < panel.audio.mel_high:
+            y = top + height * (1 - _mel_share(hertz, panel.audio))
+            canvas.line(_LEFT - 6, y, _LEFT - 1, y, _FADED)
+            canvas.text(_LEFT - 10, y + 5, name, 15, _FADED, align="right")
+
+
+def _footer(canvas: Canvas, panel: Panel) -> None:
+    y = _MEL_BOTTOM
+    step = next(step for step in (1, 2, 5, 10) if panel.shown / step <= 12)
+    for second in range(0, int(panel.shown) + 1, step):
+        x = _time(panel, second)
+        canvas.line(x, y + 3, x, y + 8, _FADED)
+        canvas.text(x, y + 25, f"{second // 60}:{second % 60:02d}", 15, _FADED, align="centre")
+    facts = list(panel.facts)
+    if panel.seconds > panel.shown:
+        facts.append(f"the first {LONGEST_PANEL:.0f} of {panel.seconds:.0f} s")
+    for line in canvas.wrapped("   ·   ".join(facts), 17, _RIGHT - _LEFT, 1):
+        canvas.text(_LEFT, HEIGHT - 24, line, 17, _FADED)
+
+
+def _time(panel: Panel, second: float) -> float:
+    return _LEFT + (_RIGHT - _LEFT) * second / panel.shown
+
+
+def _mel_share(hertz: float, audio: AudioFormat) -> float:
+    """Where a frequency lies among the bands, 0 to 1."""
+    mels = [_slaney(each) for each in (audio.mel_low, hertz, audio.mel_high)]
+    return (mels[1] - mels[0]) / (mels[2] - mels[0])
+
+
+def _slaney(hertz: float) -> float:
+    """The mel scale of ``a2m_edge.sound.mel.mel_filterbank``."""
+    if hertz < 1000:
+        return hertz * 3 / 200
+    return 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
+
+
+def _emotion_colour(word: str) -> Colour:
+    if word in POSITIVE_EMOTIONS:
+        return _WARM
+    return _COOL if word in NEGATIVE_EMOTIONS else _NEUTRAL
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")

@@ -1,0 +1,1 @@
+"""Sound: its format, its mel-spectrogram, levels, resampling, and files."""

@@ -1,0 +1,1 @@
+"""From a score to sound: mel frames, what the notes excite, and the vocoder."""

@@ -1,0 +1,1 @@
+"""What is exported is held against its model."""

@@ -1,0 +1,1 @@
+"""What each way to run a graph costs."""

@@ -1,0 +1,345 @@
+"""Where frames come from: a camera of this computer, a network camera, a video file, or a folder of pictures.
+
+A source delivers frames at its own pace. ``grab`` waits for the next one and is cheap; ``retrieve`` gives the pixels of
+the one that was grabbed. Reading every frame and looking at few keeps what is looked at from growing old in a queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from a2m_edge.errors import DeviceError, PictureError
+from a2m_edge.perception.pictures import read_picture
+from kiosk.shared.settings import CameraSettings
+
+OPEN_SECONDS, READ_SECONDS = 6.0, 5.0
+"""Longest waits for an answer of a network camera; those of a camera of this computer are its driver's."""
+
+PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+"""Endings of the files of a folder that are shown."""
+
+_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_LINKS = ("/dev/v4l/by-id", "/dev/v4l/by-path")
+_WALL, _BORDER, _MARGIN = 150, 12, 0.06  # grey value of a folder's wall; dark border and margin around its pictures
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What delivers frames.
+
+    Attributes:
+        name: for the staff, without a password.
+        live: whether its exposure must settle first.
+    """
+
+    name: str
+    live: bool
+
+    def open(self) -> None:
+        """Begins, or begins again after ``close``.
+
+        Raises:
+            DeviceError: it cannot be used now, and what to do.
+        """
+
+    def grab(self) -> bool:
+        """Waits for the next frame; False where none will come until it is opened again. May block forever."""
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        """The frame that was grabbed, RGB uint8 [H, W, 3]; None where it is damaged."""
+
+    def close(self) -> None:
+        """Ends; may be called at any time."""
+
+
+def choose_source(settings: CameraSettings) -> Source:
+    """The source that the settings name; nothing is opened yet.
+
+    Raises:
+        DeviceError: there is no such file, folder or kind of address.
+    """
+    source = settings.source
+    if source.isdecimal():
+        return DeviceSource(settings)
+    scheme = urlsplit(source).scheme.lower() if "://" in source else ""
+    if scheme in _SCHEMES:
+        return NetworkSource(settings)
+    if scheme:
+        raise DeviceError(f"the camera {without_password(source)} has an unknown address: use rtsp:// or http://")
+    if source.startswith("/dev/"):
+        return DeviceSource(settings)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return FolderSource(path, settings)
+    if path.is_file():
+        return FileSource(path)
+    raise DeviceError(
+        f"there is no camera {source}: give its number, its path in /dev, an rtsp:// or http:// address, a video file "
+        "or a folder of pictures"
+    )
+
+
+def without_password(address: str) -> str:
+    """A network address as it may be shown: without user, password and query."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class _Video:
+    """A source that OpenCV reads."""
+
+    def __init__(self) -> None:
+        self._capture: cv2.VideoCapture | None = None
+
+    def grab(self) -> bool:
+        """See ``Source``."""
+        return self._capture is not None and self._capture.grab()
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        """See ``Source``."""
+        if self._capture is None:
+            return None
+        try:
+            done, frame = self._capture.retrieve()
+        except cv2.error:  # what came was no picture
+            return None
+        if not done or frame is None or frame.size == 0:
+            return None
+        code = cv2.COLOR_GRAY2RGB if frame.ndim == 2 else cv2.COLOR_BGR2RGB
+        return cv2.cvtColor(frame, code).astype(np.uint8, copy=False)
+
+    def close(self) -> None:
+        """See ``Source``."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+
+class DeviceSource(_Video):
+    """A camera of this computer, by number or path.
+
+    Numbers move when cameras are plugged in again, so a camera that was opened by number is afterwards opened by the
+    name that the system gives this very camera, where it has one.
+
+    Args:
+        settings: of the camera.
+        links: folders of such names.
+    """
+
+    live = True
+
+    def __init__(self, settings: CameraSettings, links: tuple[str, ...] = _LINKS) -> None:
+        super().__init__()
+        self._settings, self._links = settings, links
+        source = settings.source
+        self._path = Path(f"/dev/video{int(source)}" if source.isdecimal() else source)
+        self.name = str(self._path)
+
+    def open(self) -> None:
+        """See ``Source``."""
+        self.close()
+        path = self._path
+        if not path.exists():
+            raise DeviceError(f"there is no camera {path}: plug it in, or choose another one ({self._others()})")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise DeviceError(f"the camera {path} may not be used: add this user to the group video")
+        real = Path(os.path.realpath(path))
+        number = re.fullmatch(r"/dev/video(\d+)", str(real))
+        settings = self._settings
+        capture = cv2.VideoCapture()
+        asked = [
+            (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),  # raw frames of this size do not fit through USB 2
+            (cv2.CAP_PROP_FRAME_WIDTH, settings.width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, settings.height),
+        ]
+        opened = capture.open(int(number[1]) if number else str(real), cv2.CAP_V4L2)
+        if not opened:
+            raise DeviceError(f"the camera {path} gives no pictures: another program uses it, or it is no camera")
+        for what, value in asked:
+            capture.set(what, value)
+        self._capture = capture
+        self._path = stable_path(path, self._links)
+        self.name = str(self._path)
+
+    def _others(self) -> str:
+        names = [str(link) for folder in self._links for link in sorted(Path(folder).glob("*-index0"))]
+        return ", ".join(names) or "none is plugged in"
+
+
+def stable_path(device: Path, links: tuple[str, ...] = _LINKS) -> Path:
+    """The name of a device that stays its own when it is plugged in again; the device itself where it has none.
+
+    Args:
+        device: for example ``/dev/video0``.
+        links: folders of links to devices, the best first.
+    """
+    real = os.path.realpath(device)
+    for folder in links:
+        for link in sorted(Path(folder).glob("*")):
+            if os.path.realpath(link) == real:
+                return link
+    return device
+
+
+class NetworkSource(_Video):
+    """A camera that is reached by an RTSP or HTTP (MJPEG) address.
+
+    Args:
+        settings: of the camera.
+    """
+
+    live = True
+
+    def __init__(self, settings: CameraSettings) -> None:
+        super().__init__()
+        self._address = settings.source
+        self.name = without_password(self._address)
+
+    def open(self) -> None:
+        """See ``Source``."""
+        self.close()
+        options = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            round(1000 * OPEN_SECONDS),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            round(1000 * READ_SECONDS),
+            cv2.CAP_PROP_N_THREADS,  # more of them would each keep a frame back
+            1,
+        ]
+        capture = cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, options)
+        if not capture.isOpened():
+            raise DeviceError(f"the camera {self.name} does not answer: check its address, its power and the network")
+        self._capture = capture
+
+
+class FileSource(_Video):
+    """A video file, played again and again at its own pace.
+
+    Args:
+        path: of the file.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self.name = str(path)
+        self._pause = 0.04
+        self._next = 0.0
+        self._frames = 0
+
+    def open(self) -> None:
+        """See ``Source``."""
+        self.close()
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        if not capture.isOpened():
+            raise DeviceError(f"{self._path} is no video that can be read: save it as MP4 (H.264)")
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self._pause = 1 / rate if 1 <= rate <= 240 else 0.04
+        self._next = time.monotonic()
+        self._frames = 0
+        self._capture = capture
+
+    def grab(self) -> bool:
+        """See ``Source``."""
+        if not super().grab():
+            if not self._frames:
+                return False
+            self.open()
+            if not super().grab():
+                return False
+        self._frames += 1
+        now = time.monotonic()
+        self._next = max(self._next + self._pause, now - 1.0)  # late frames are hurried through, within reason
+        time.sleep(max(0.0, self._next - now))
+        return True
+
+
+class FolderSource:
+    """A folder of pictures, each hung on a grey wall for a while, in the order of their names, again and again.
+
+    Args:
+        folder: with the pictures.
+        settings: size of the frames, and how long each picture is shown.
+    """
+
+    live = False
+
+    def __init__(self, folder: Path, settings: CameraSettings) -> None:
+        self._folder, self._settings = folder, settings
+        self.name = str(folder)
+        self._waiting: list[Path] = []
+        self._frame: NDArray[np.uint8] | None = None
+        self._change = 0.0
+
+    def open(self) -> None:
+        """See ``Source``."""
+        self._change = -np.inf
+        self._turn(time.monotonic())
+
+    def grab(self) -> bool:
+        """See ``Source``."""
+        time.sleep(1 / self._settings.rate)
+        now = time.monotonic()
+        if now >= self._change:
+            try:
+                self._turn(now)
+            except DeviceError:
+                return False
+        return self._frame is not None
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        """See ``Source``."""
+        return self._frame
+
+    def close(self) -> None:
+        """See ``Source``."""
+        self._frame = None
+
+    def _turn(self, now: float) -> None:
+        """Hangs the next picture that can be read."""
+        for _ in range(2):  # the rest of this round, and one more
+            if not self._waiting:
+                self._waiting = self._files()
+            while self._waiting:
+                path = self._waiting.pop(0)
+                try:
+                    self._frame = hung(read_picture(path), self._settings.width, self._settings.height)
+                except PictureError as error:
+                    _log.warning("%s", error)
+                    continue
+                self._change = now + self._settings.picture_seconds
+                return
+        self._frame = None
+        raise DeviceError(f"the folder {self._folder} holds no picture that can be read: put JPEG or PNG files into it")
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(path for path in self._folder.iterdir() if path.suffix.lower() in PICTURES)
+        except OSError as error:
+            raise DeviceError(f"the folder {self._folder} cannot be read: {error.strerror or error}") from error
+
+
+def hung(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """A frame of a camera before which a picture hangs on a wall: RGB uint8 [height, width, 3]."""
+    room = 1 - 2 * _MARGIN
+    scale = min((width * room - 2 * _BORDER) / picture.shape[1], (height * room - 2 * _BORDER) / picture.shape[0])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    seen: Any = cv2.resize(picture, size, interpolation=kind)
+    seen = cv2.copyMakeBorder(seen, _BORDER, _BORDER, _BORDER, _BORDER, cv2.BORDER_CONSTANT, value=(20, 20, 20))
+    wall = np.full((height, width, 3), _WALL, np.uint8)
+    top, left = (height - seen.shape[0]) // 2, (width - seen.shape[1]) // 2
+    wall[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
+    return wall

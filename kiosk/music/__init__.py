@@ -1,0 +1,1 @@
+"""The music process: what is seen and said becomes sound, ahead of what is played."""

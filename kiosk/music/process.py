@@ -1,0 +1,242 @@
+"""The engine process: it looks, listens, and makes sound ahead of what is played."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+
+import numpy as np
+
+from a2m_edge.bundle import open_bundle
+from a2m_edge.composer.plan import plan
+from a2m_edge.errors import CommentError
+from a2m_edge.soundscape import Soundscape
+from kiosk.shared.channel import Receiver
+from kiosk.shared.links import EngineLinks
+from kiosk.shared.messages import Cause, EngineState, Felt, Forget, Hear, See
+from kiosk.shared.ring import AudioRing
+from kiosk.shared.settings import EngineSettings
+
+NEWS_FRAMES, STEADY_FRAMES, LATE_FRAMES = 8, 16, 32
+"""Mel frames made at once: few where something new is to be heard, which so is in the ring at once; many when the
+ring runs low. Chunks cost their context too: measured with the default bundle on two cores, sound takes 0.44 of its
+own time in chunks of 8, 0.28 in chunks of 16, and 0.22 in chunks of 32."""
+
+OPENING = "Calm and peaceful, a quiet place where I feel content and safe."
+"""What the music is made of before anything was seen or said, as that of the bed is."""
+
+SCORE_SECONDS = 30.0
+"""How much of the music that was played is remembered."""
+
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.005, 0.05
+_MEASURED = 10.0  # seconds of sound over which the headroom is measured
+_NARROW = 1.3  # a headroom below which a busy moment makes live sound late
+
+_WELL = "live sound is made"
+_BADLY = "this computer is hardly fast enough for live sound: end what else runs on it"
+
+_log = logging.getLogger(__name__)
+
+
+def run_engine(settings: EngineSettings, links: EngineLinks) -> None:
+    """Makes sound until ``stopping`` is set or the supervisor is gone.
+
+    Raises:
+        BundleError, DeviceError, MissingExtraError: the bundle cannot be used here.
+    """
+    _Engine(settings, links).run()
+
+
+class _Engine:
+    """Keeps ``lead`` seconds of sound in the ring, and lets it follow the newest picture and comment."""
+
+    def __init__(self, settings: EngineSettings, links: EngineLinks) -> None:
+        self._links = links
+        self._mail = _Mail(links.inbox)
+        bundle = open_bundle(settings.bundle)
+        self._audio = bundle.manifest.audio
+        self._names = bundle.manifest.instruments
+        self._soundscape = Soundscape(
+            bundle,
+            # A new process would begin with the very piece that the one before it began with.
+            seed=settings.seed + links.progress.chunks_made.value,
+            device=settings.device,
+            threads=settings.threads,
+            score_seconds=SCORE_SECONDS,
+        )
+        self._ring = AudioRing.attach(links.ring)
+        self._ring.begin()
+        longest = LATE_FRAMES * self._audio.hop
+        self._lead = min(round(settings.lead * self._audio.sample_rate), self._ring.capacity - longest)
+        self._same_work = settings.same_work
+        self._begun = False
+        self._has_picture = self._has_comment = False
+        self._felt: list[Felt] = []  # of what has changed and is not in the ring yet
+        self._first_chunk = links.progress.chunks_made.value + 1
+        self._made = self._worked = 0.0  # seconds since the headroom was last measured
+
+    def run(self) -> None:
+        while not self._links.controls.stopping and not self._links.inbox.closed:
+            self._mail.collect(self._wait())
+            self._perceive()
+            frames = self._wanted()
+            if 0 < frames * self._audio.hop <= self._ring.space:
+                self._make(frames)
+        self._ring.close()
+
+    def _wait(self) -> float:
+        """Seconds in which nothing but a message has to be attended to."""
+        if self._mail or not self._begun:
+            return 0.0
+        if self._links.controls.paused:
+            return _LONGEST_WAIT
+        ahead = (self._ring.available - self._lead) / self._audio.sample_rate
+        return 0.0 if ahead <= 0.0 else min(_LONGEST_WAIT, ahead + _SHORTEST_WAIT)
+
+    def _wanted(self) -> int:
+        """Mel frames to make now, or 0."""
+        available = self._ring.available
+        if self._links.controls.paused or not self._begun:
+            return 0
+        if available < self._lead / 4:  # the bed is played already, or will be before any chunk is made
+            return LATE_FRAMES
+        if self._felt and available <= self._lead + STEADY_FRAMES * self._audio.hop:
+            return NEWS_FRAMES  # a little more than the lead; but a flood of comments must not fill the ring
+        return STEADY_FRAMES if available <= self._lead else 0
+
+    def _perceive(self) -> None:
+        """Attends to one message, words before pictures since they are quicker; to none, and music begins anyway."""
+        match self._mail.take():
+            case Hear() as words:
+                self._listen(words)
+            case Forget():
+                self._forget()
+            case See(picture):
+                self._look(picture)
+        if not self._begun and not self._mail:
+            if not (self._has_picture or self._has_comment):
+                begun = time.monotonic()
+                self._soundscape.hear(OPENING)
+                self._feel("start", begun)
+            self._begun = True
+
+    def _look(self, picture: np.ndarray) -> None:
+        begun = time.monotonic()
+        try:
+            if self._soundscape.see_another(picture, self._same_work) is None:
+                return
+        except ValueError:
+            _log.warning("what was sent as a picture of the artwork is none: it is left out")
+            return
+        if not self._has_comment:
+            self._soundscape.hear(None)  # the opening has had its time
+        self._has_picture = True
+        self._links.progress.pictures_felt.add()
+        self._feel("picture", begun)
+
+    def _listen(self, words: Hear) -> None:
+        begun = time.monotonic()
+        try:
+            self._soundscape.hear(words.comment)
+        except CommentError:
+            _log.warning("a comment held nothing that can be understood: it is left out")
+            return
+        self._has_comment = True
+        self._links.progress.comments_felt.add()
+        self._feel("comment", begun, words.received)
+
+    def _forget(self) -> None:
+        if not self._has_comment:
+            return
+        self._has_comment = False
+        begun = time.monotonic()
+        self._soundscape.hear(None if self._has_picture else OPENING)
+        self._feel("picture" if self._has_picture else "start", begun)
+
+    def _feel(self, cause: Cause, begun: float, received: float | None = None) -> None:
+        """Notes what is felt now; it is told once it can be heard, or at once while the exhibit rests."""
+        feeling, casting = self._soundscape.perception.feeling, self._soundscape.casting
+        music = None if casting is None else plan(feeling)
+        felt = Felt(
+            word=feeling.word,
+            valence=feeling.valence,
+            arousal=feeling.arousal,
+            emotions=tuple(float(share) for share in feeling.emotions),
+            instruments=() if casting is None else tuple(self._names[index] for index in casting.instruments),
+            mode=None if music is None else music.mode,
+            tempo=None if music is None else music.tempo,
+            cause=cause,
+            received=received,
+            changed_sample=self._ring.written,
+            timings={cause: _milliseconds(begun)},
+        )
+        if self._links.controls.paused:
+            self._links.outbox.put(dataclasses.replace(felt, changed_sample=None))
+        else:
+            self._felt.append(felt)
+
+    def _make(self, frames: int) -> None:
+        begun = time.monotonic()
+        samples = next(self._soundscape.chunks(frames, frames)).samples
+        if not np.isfinite(samples).all():
+            raise FloatingPointError("the bundle's models made sound that is none")
+        self._ring.write(samples)
+        self._links.progress.chunks_made.add()
+        milliseconds = _milliseconds(begun)
+        self._measure(len(samples) / self._audio.sample_rate, milliseconds / 1000.0)
+        for felt in self._felt:
+            felt.timings["chunk"] = milliseconds
+            if felt.received is not None:
+                felt.timings["comment to sound"] = _milliseconds(felt.received)
+            self._links.outbox.put(felt)
+        self._felt.clear()
+
+    def _measure(self, made: float, worked: float) -> None:
+        """Tells the staff how it goes: once at the beginning, and then whenever enough sound was made."""
+        if self._links.progress.chunks_made.value == self._first_chunk:
+            self._links.outbox.put(EngineState(self._soundscape.provider, True, _WELL))
+            return  # the first chunk takes longer, and says nothing
+        self._made += made
+        self._worked += worked
+        if self._made < _MEASURED:
+            return
+        headroom = self._made / self._worked
+        self._made = self._worked = 0.0
+        enough = headroom > _NARROW
+        sentence = f"{_WELL}: {headroom:.1f} seconds of it in one second of work" if enough else _BADLY
+        self._links.outbox.put(EngineState(self._soundscape.provider, enough, sentence))
+
+
+class _Mail:
+    """What came and was not attended to: the newest words and the newest picture; older ones are dropped."""
+
+    def __init__(self, inbox: Receiver) -> None:
+        self._inbox = inbox
+        self._words: Hear | Forget | None = None
+        self._picture: See | None = None
+
+    def __bool__(self) -> bool:
+        return self._words is not None or self._picture is not None
+
+    def collect(self, timeout: float) -> None:
+        """Takes in what has come; waits for the first message for at most ``timeout`` seconds."""
+        message = self._inbox.get(timeout)
+        while message is not None:
+            if isinstance(message, See):
+                self._picture = message
+            elif isinstance(message, Hear | Forget):
+                self._words = message
+            message = self._inbox.get(0)
+
+    def take(self) -> See | Hear | Forget | None:
+        """What to attend to next: words first, since they are understood more quickly."""
+        if self._words is not None:
+            words, self._words = self._words, None
+            return words
+        picture, self._picture = self._picture, None
+        return picture
+
+
+def _milliseconds(since: float) -> float:
+    return 1000.0 * (time.monotonic() - since)

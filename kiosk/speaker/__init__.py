@@ -1,0 +1,1 @@
+"""The speaker process: live sound, the bed beneath it, and the loudspeaker."""

@@ -1,0 +1,193 @@
+"""What is heard at every sample: live sound, the bed, or a fade between them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiosk.shared.counters import Controls, Progress
+from kiosk.shared.messages import Sounding
+from kiosk.shared.ring import AudioRing
+from kiosk.shared.settings import SpeakerSettings
+from kiosk.speaker.bed import Bed
+
+FADE_SECONDS = 0.5
+"""Of the first sound, of a pause, and of the end."""
+
+SMOOTHING_SECONDS = 0.01
+"""In which the volume goes from nothing to full."""
+
+PATIENCE_SECONDS = 1.0
+"""How long the first sound waits for live sound before the bed begins."""
+
+_BLOCK_SECONDS = 0.01
+
+
+class Mixer:
+    """Makes the sound of the exhibit, as many samples as are wanted, whatever the engine does.
+
+    Live sound is given up while a whole crossfade of it is left: so it can always be faded out, and never stops
+    short. It comes back when ``priming`` of it is ready. A stream of a new engine is never joined to an old one: what
+    is left of the old one fades out, the bed plays, and the new one fades in.
+
+    Nothing here waits, and nothing is logged, since a sound card calls.
+
+    Args:
+        live: the ring that the engine fills; this is its reader.
+        played: a broadcast into which everything goes that is played; this is its writer.
+        bed: the bundle's loop.
+        sample_rate: of all three (Hz).
+        settings: ``priming`` and ``crossfade`` are used.
+        progress: the speaker's counters are raised.
+        controls: volume, muted and paused are obeyed.
+    """
+
+    def __init__(
+        self,
+        live: AudioRing,
+        played: AudioRing,
+        bed: Bed,
+        sample_rate: int,
+        settings: SpeakerSettings,
+        progress: Progress,
+        controls: Controls,
+    ) -> None:
+        self._live, self._played, self._bed = live, played, bed
+        self._progress, self._controls = progress, controls
+        self._block = max(1, round(_BLOCK_SECONDS * sample_rate))
+        self._crossfade = max(1, round(settings.crossfade * sample_rate))
+        self._priming = max(round(settings.priming * sample_rate), self._crossfade + self._block)
+        self._share = _Fade(self._crossfade)  # of live sound, the rest is the bed's
+        self._presence = _Fade(round(FADE_SECONDS * sample_rate))
+        self._volume = _Volume(self._wanted_volume(), 1.0 / (SMOOTHING_SECONDS * sample_rate))
+        # A speaker that joins a kiosk which already plays has nothing to wait for.
+        self._patience = 0 if live.written else round(PATIENCE_SECONDS * sample_rate)
+        self._is_live = self._was_live = False
+        self._ending = False
+
+    @property
+    def sounding(self) -> Sounding:
+        """What is played now."""
+        if self._presence.position == 0 or self._volume.value == 0.0:
+            return "silence"
+        return "live" if self._is_live else "bed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether all sound has faded out after ``fade_out``."""
+        return self._ending and self._presence.position == 0
+
+    def fade_out(self) -> None:
+        """Lets the sound fade for good."""
+        self._ending = True
+
+    def render(self, count: int) -> NDArray[np.float32]:
+        """The next samples, which are herewith played: float32 [count] in [-1, 1]."""
+        samples = np.empty(count, np.float32)
+        for begin in range(0, count, self._block):
+            end = min(begin + self._block, count)
+            samples[begin:end] = self._next(end - begin)
+        self._played.write(samples)
+        self._progress.samples_played.add(count)
+        return samples
+
+    def _next(self, count: int) -> NDArray[np.float32]:
+        """At most a block of samples."""
+        volume = self._volume.go(self._wanted_volume(), count)
+        waiting = self._waits(count)
+        resting = self._ending or self._controls.paused or waiting
+        if resting and self._presence.position == 0:
+            return np.zeros(count, np.float32)
+        self._choose(count)
+        presence = self._presence.go(not resting, count)
+        samples = self._mix(count)
+        samples *= volume
+        if presence.min() < 1.0:
+            samples *= np.square(np.sin(presence * np.float32(np.pi / 2)))
+        return samples.clip(-1.0, 1.0)
+
+    def _waits(self, count: int) -> bool:
+        """Whether the very first sound should wait a little longer for the engine."""
+        if self._patience > 0:
+            self._patience = 0 if self._is_primed() else max(0, self._patience - count)
+        return self._patience > 0
+
+    def _choose(self, count: int) -> None:
+        """Decides between live sound and the bed for the next ``count`` samples and the fade that could follow."""
+        if self._is_live:
+            way_back = min(self._share.position + count, self._crossfade)
+            if self._live.unbroken < count + way_back:
+                self._is_live = False
+                self._progress.underruns.add()
+        else:
+            if self._share.position == 0:  # nothing of an engine that is gone is heard, so its rest is not missed
+                self._live.skip(self._live.began - self._live.taken)
+            if self._is_primed():
+                self._is_live = self._was_live = True
+        if self._presence.position == 0:  # nobody hears a fade
+            self._share.position = self._crossfade if self._is_live else 0
+
+    def _is_primed(self) -> bool:
+        return self._live.unbroken >= self._priming
+
+    def _mix(self, count: int) -> NDArray[np.float32]:
+        share = self._share.go(self._is_live, count)
+        heard = int(np.count_nonzero(share))  # it only falls to 0 at the end, or rises from it at once
+        live = self._live.read(heard)
+        from_bed = int(np.count_nonzero(share < 1.0))
+        if from_bed == 0:
+            return live
+        self._progress.bed_samples.add(from_bed)
+        if self._was_live:
+            self._progress.missing_samples.add(count - heard)
+        # Equal power, since the two are different music; and no corner at either end of the fade.
+        angle = np.square(np.sin(share * np.float32(np.pi / 2))) * np.float32(np.pi / 2)
+        samples = np.cos(angle) * self._bed.play(count)
+        samples[:heard] += np.sin(angle[:heard]) * live
+        return np.asarray(samples, np.float32)
+
+    def _wanted_volume(self) -> float:
+        return 0.0 if self._controls.muted else min(1.0, max(0.0, self._controls.volume))
+
+
+class _Fade:
+    """A share that goes from 0 to 1 in ``length`` samples, or back; counted in whole samples, so that it ends exactly.
+
+    Attributes:
+        position: samples that a way back to 0 takes.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.position = 0
+
+    def go(self, up: bool, count: int) -> NDArray[np.float32]:
+        """The next shares on the way up or down: float32 [count]."""
+        if self.position == (self.length if up else 0):
+            return np.full(count, up, np.float32)
+        steps = np.arange(1, count + 1) if up else -np.arange(1, count + 1)
+        positions = np.clip(self.position + steps, 0, self.length)
+        self.position = int(positions[-1])
+        return np.asarray(positions / self.length, np.float32)
+
+
+class _Volume:
+    """A factor that follows what is wanted in straight lines.
+
+    Args:
+        value: at the start.
+        step: most that it changes from a sample to the next.
+    """
+
+    def __init__(self, value: float, step: float) -> None:
+        self.value = value
+        self._step = step
+
+    def go(self, target: float, count: int) -> NDArray[np.float32]:
+        """The next factors on the way to the target: float32 [count]."""
+        if self.value == target:
+            return np.full(count, target, np.float32)
+        reach = np.arange(1, count + 1) * self._step
+        factors = np.clip(target, self.value - reach, self.value + reach)
+        self.value = float(factors[-1])
+        return np.asarray(factors, np.float32)

@@ -1,0 +1,165 @@
+"""Who is told what: the supervisor's memory, and the ways of the messages between its processes.
+
+What it remembers is what a process that was replaced must be told again: the last artwork, the last feeling, and,
+until its time is over, the last comment. All of it stays in memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+
+from kiosk.shared.channel import Receiver, Sender, open_channel
+from kiosk.shared.counters import Controls
+from kiosk.shared.messages import (
+    ArtworkSeen,
+    Calibrated,
+    CameraState,
+    EngineState,
+    Felt,
+    Forget,
+    Health,
+    Hear,
+    LiveView,
+    PartName,
+    PartState,
+    Restart,
+    See,
+    Shown,
+    Sounding,
+    SpeakerState,
+    Steer,
+)
+
+MESSAGES = 8
+"""Messages of one kind that may wait in a channel: pictures are large, and old comments are stale."""
+
+State = CameraState | SpeakerState | EngineState
+
+
+class Routes:
+    """Takes what the processes say and tells it to those it concerns.
+
+    Args:
+        controls: are set as the staff wants.
+        comment_seconds: how long a comment is remembered.
+        replace: is called with the name of a process that somebody wants replaced.
+    """
+
+    def __init__(self, controls: Controls, comment_seconds: float, replace: Callable[[PartName], None]) -> None:
+        self.arrived = threading.Event()
+        self._controls = controls
+        self._comment_seconds = comment_seconds
+        self._replace = replace
+        self._to: dict[PartName, Sender] = {}
+        self._from: dict[PartName, Receiver] = {}
+        self._states: dict[PartName, State] = {}
+        self._shown: Shown | None = None
+        self._held_back: ArtworkSeen | None = None
+        self._comment: Hear | None = None
+        self._forget_at = 0.0
+        self._felt: Felt | None = None
+        self._health: Health | None = None
+
+    def connect_sender(self, part: PartName) -> Sender:
+        """The end that a new process of this name writes to; what the one before said is forgotten."""
+        sender, receiver = open_channel(MESSAGES)
+        if part in self._from:
+            self._from[part].close()
+        self._from[part] = receiver
+        self._states.pop(part, None)
+        receiver.announce(self.arrived)
+        return sender
+
+    def connect_receiver(self, part: PartName, now: float) -> Receiver:
+        """The end that a new process of this name reads from; what it must know is already on its way."""
+        sender, receiver = open_channel(MESSAGES)
+        if part in self._to:
+            self._to[part].close()
+        self._to[part] = sender
+        if part == "engine":
+            if self._shown is not None:
+                sender.put(See(self._shown.picture))
+            if self._comment is not None:
+                sender.put(dataclasses.replace(self._comment, received=now))
+        else:
+            for news in (self._shown, self._felt, self._health):
+                if news is not None:
+                    sender.put(news)
+        return receiver
+
+    def deliver(self, now: float) -> None:
+        """Passes on everything that was said, and forgets a comment whose time is over."""
+        for receiver in list(self._from.values()):
+            while (message := receiver.get(0)) is not None:
+                self._take(message, now)
+        if self._comment is not None and now >= self._forget_at:
+            self._comment = None
+            self._tell("engine", Forget())
+
+    def state(self, part: PartName) -> State | None:
+        """What a process said last about itself; None while it said nothing."""
+        return self._states.get(part)
+
+    @property
+    def sounding(self) -> Sounding:
+        """What is played now."""
+        state = self._states.get("speaker")
+        return state.source if isinstance(state, SpeakerState) else "silence"
+
+    def publish(self, parts: Sequence[PartState]) -> None:
+        """Tells the pages how the parts are, if that has changed."""
+        health = Health(tuple(parts), self.sounding)
+        if health != self._health:
+            self._health = health
+            self._tell("web", health)
+
+    def _take(self, message: object, now: float) -> None:
+        match message:
+            case ArtworkSeen():
+                self._held_back = message
+                self._show()
+            case Felt():
+                self._felt = message
+                self._tell("web", message)
+            case LiveView():
+                self._tell("web", message)
+            case CameraState():
+                self._states["camera"] = message
+            case EngineState():
+                self._states["engine"] = message
+            case SpeakerState():
+                self._states["speaker"] = message
+            case Hear():
+                self._comment, self._forget_at = message, now + self._comment_seconds
+                self._tell("engine", message)
+            case Steer():
+                self._steer(message)
+            case Restart():
+                self._replace(message.part)
+            case Calibrated():
+                self._replace("camera")
+
+    def _show(self) -> None:
+        if self._held_back is None or self._controls.held:
+            return
+        picture, self._held_back = self._held_back.picture, None
+        self._shown = Shown(1 if self._shown is None else self._shown.number + 1, picture)
+        self._tell("engine", See(picture))
+        self._tell("web", self._shown)
+
+    def _steer(self, wish: Steer) -> None:
+        if wish.volume is not None:
+            self._controls.volume = min(1.0, max(0.0, wish.volume))
+        if wish.muted is not None:
+            self._controls.muted = wish.muted
+        if wish.paused is not None:
+            self._controls.paused = wish.paused
+        if wish.held is not None:
+            self._controls.held = wish.held
+            self._show()
+
+    def _tell(self, part: PartName, message: object) -> None:
+        if part in self._to:
+            self._to[part].put(message)

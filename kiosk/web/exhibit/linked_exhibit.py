@@ -1,0 +1,148 @@
+"""The exhibit as the web server's process sees it, through its links to the supervisor."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from a2m_edge.errors import DeviceError
+from a2m_edge.sound.format import AudioFormat
+from kiosk.shared.calibration import write_region
+from kiosk.shared.links import WebLinks
+from kiosk.shared.messages import Calibrated, Felt, Health, Hear, LiveView, Outline, PartName, Restart, Shown, Steer
+from kiosk.shared.settings import WebSettings
+from kiosk.web.exhibit.comments import CommentDesk
+from kiosk.web.exhibit.exhibit import ControlState, ExhibitState
+
+_LONGEST_SIDE = 1600
+_JPEG_QUALITY = 85
+
+
+class LinkedExhibit:
+    """Implements ``kiosk.web.exhibit.exhibit.Exhibit``; every member answers from what the supervisor has told so far.
+
+    Args:
+        settings: how often visitors may write.
+        links: of the web server's process.
+    """
+
+    def __init__(self, settings: WebSettings, links: WebLinks) -> None:
+        self._links = links
+        self._desk = CommentDesk(settings)
+        self._health = Health((), "silence")
+        self._felt: Felt | None = None
+        self._timings: dict[str, float] = {}
+        self._shown: Shown | None = None
+        self._jpeg: bytes | None = None
+        self._view: LiveView | None = None
+        self._region = links.region
+
+    @property
+    def audio(self) -> AudioFormat:
+        """The format of the sound that is played."""
+        return self._links.audio
+
+    @property
+    def comment_language(self) -> str:
+        """The language that the bundle understands best (ISO 639-1)."""
+        return self._links.comment_language
+
+    @property
+    def played_ring(self) -> str:
+        """Name of the ring in shared memory into which everything goes that is played."""
+        return self._links.played_ring
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server should end: the exhibit is ending, or its supervisor is gone."""
+        return self._links.controls.stopping or self._links.inbox.closed
+
+    def state(self) -> ExhibitState:
+        """What is so now."""
+        self._take_news()
+        controls, progress = self._links.controls, self._links.progress
+        counters = {name: counter.value for name, counter in vars(progress).items() if name != "web_turns"}
+        return ExhibitState(
+            healthy=bool(self._health.parts) and all(part.ok for part in self._health.parts),
+            sounding=self._health.sounding,
+            felt=self._felt,
+            artwork=0 if self._shown is None else self._shown.number,
+            parts=self._health.parts,
+            controls=ControlState(controls.volume, controls.muted, controls.paused, controls.held),
+            region=self._region,
+            counters=counters,
+            timings=self._timings,
+        )
+
+    def artwork(self) -> bytes | None:
+        """The artwork that was seen last as a JPEG, at most 1600 pixels on its longer side."""
+        self._take_news()
+        if self._jpeg is None and self._shown is not None:
+            self._jpeg = _jpeg(self._shown.picture)
+        return self._jpeg
+
+    def live_view(self) -> LiveView | None:
+        """What the camera sees, for the staff alone."""
+        self._take_news()
+        return self._view
+
+    def hear(self, text: str, visitor: str) -> float:
+        """Takes what a visitor wrote; see ``kiosk.web.exhibit.exhibit.Exhibit.hear``."""
+        received = time.monotonic()
+        self._take_news()
+        if self._links.controls.paused:
+            raise DeviceError("the exhibit rests: try again later")
+        if not any(part.running for part in self._health.parts if part.name == "engine"):
+            raise DeviceError("nobody listens at this moment: try again in a few seconds")
+        self._links.outbox.put(Hear(self._desk.take(text, visitor), received))
+        return received
+
+    def control(
+        self,
+        *,
+        volume: float | None = None,
+        muted: bool | None = None,
+        paused: bool | None = None,
+        held: bool | None = None,
+    ) -> None:
+        """Sets what is not None."""
+        self._links.outbox.put(Steer(volume, muted, paused, held))
+
+    def set_region(self, region: Outline | None) -> None:
+        """Stores the region in which the artwork hangs; None forgets it.
+
+        Raises:
+            OptionError: it is no quadrilateral.
+            OutputError: it cannot be stored.
+        """
+        write_region(self._links.calibration, region)
+        self._region = region
+        self._links.outbox.put(Calibrated())
+
+    def restart(self, part: PartName) -> None:
+        """Replaces a process by a new one."""
+        self._links.outbox.put(Restart(part))
+
+    def _take_news(self) -> None:
+        while (news := self._links.inbox.get(0)) is not None:
+            match news:
+                case Health():
+                    self._health = news
+                case Felt():
+                    self._felt = news
+                    self._timings |= news.timings
+                case Shown():
+                    self._shown, self._jpeg = news, None
+                case LiveView():
+                    self._view = news
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> bytes | None:
+    scale = _LONGEST_SIDE / max(picture.shape[:2])
+    if scale < 1.0:
+        picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes() if done else None

@@ -1,0 +1,140 @@
+"""What visitors' pages ask for and send."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from a2m_edge.errors import CommentError, DeviceError
+from kiosk.shared.settings import Language, WebSettings
+from kiosk.web.access.answers import Problem, RefusedError
+from kiosk.web.access.hosts import Address, network_key
+from kiosk.web.access.pairing import Pairing, code_picture
+from kiosk.web.access.rates import Allowance, Rate, TooOftenError
+from kiosk.web.exhibit.exhibit import Exhibit
+from kiosk.web.routes.languages import preferred_language
+
+_PAIRING = Rate(10, 2.0), Rate(100, 0.1)
+"""Attempts of one phone and of all together; the token is far too long to be guessed at any rate."""
+
+
+class Token(BaseModel):
+    """What the code beside the artwork holds."""
+
+    model_config = ConfigDict(extra="forbid")
+    token: Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class Comment(BaseModel):
+    """What a visitor feels."""
+
+    model_config = ConfigDict(extra="forbid")
+    comment: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Heard(BaseModel):
+    """A comment was taken: ``received`` comes again with the feeling that follows from it."""
+
+    received: float
+
+
+class Visit(BaseModel):
+    """What a page needs to know when it begins.
+
+    Attributes:
+        language: in which it greets.
+        comment_language: that the music understands best.
+        own_screen: whether this is the exhibit's own screen, and no phone.
+        joinable: whether there is a code for phones.
+        sample_rate: of the sound (Hz).
+        hop: samples from one mel column to the next.
+        bands: mel bands of a column.
+    """
+
+    language: Language
+    comment_language: str
+    own_screen: bool
+    joinable: bool
+    sample_rate: int
+    hop: int
+    bands: int
+
+
+def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRouter:
+    """The routes that visitors need."""
+    attempts = Allowance(*_PAIRING)
+    router = APIRouter(prefix="/api", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
+
+    @router.get("/visit")
+    async def visit(request: Request) -> Visit:
+        return Visit(
+            language=preferred_language(request.headers.get("accept-language", ""), settings.language),
+            comment_language=exhibit.comment_language,
+            own_screen=_address(request).own_screen,
+            joinable=_join_address(request) is not None,
+            sample_rate=exhibit.audio.sample_rate,
+            hop=exhibit.audio.hop,
+            bands=exhibit.audio.mel_bands,
+        )
+
+    @router.post("/pair", status_code=204, response_class=Response)
+    async def pair(token: Token, request: Request) -> Response:
+        try:
+            attempts.take(visitor_key(request))
+        except TooOftenError as error:
+            raise RefusedError(429, "too-often", error.wait) from None
+        response = Response(status_code=204)
+        if not pairing.pair(token.token, response, request.url.scheme == "https"):
+            raise RefusedError(403, "token")
+        return response
+
+    @router.post("/comment", status_code=202)
+    async def comment(comment: Comment, request: Request) -> Heard:
+        try:
+            return Heard(received=exhibit.hear(comment.comment, visitor_key(request)))
+        except CommentError:
+            raise RefusedError(400, "comment") from None
+        except TooOftenError as error:
+            raise RefusedError(429, "too-often", error.wait) from None
+        except DeviceError:
+            raise RefusedError(503, "resting") from None
+
+    @router.get("/artwork.jpg", responses=gives("image/jpeg"))
+    async def artwork() -> Response:
+        return picture_or_missing(exhibit.artwork())
+
+    @router.get("/join.svg", responses=gives("image/svg+xml"))
+    async def join(request: Request) -> Response:
+        address = _join_address(request)
+        if address is None:
+            raise RefusedError(404, "missing")
+        return Response(code_picture(address), media_type="image/svg+xml")
+
+    def _join_address(request: Request) -> str | None:
+        return pairing.join_address(request.url.scheme, request.scope["server"][1])
+
+    return router
+
+
+def gives(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """What a route's description says of an answer that is a picture; refusals stay JSON."""
+    return {200: {"content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+def picture_or_missing(jpeg: bytes | None) -> Response:
+    """A picture, or the refusal that says there is none."""
+    if jpeg is None:
+        raise RefusedError(404, "missing")
+    return Response(jpeg, media_type="image/jpeg")
+
+
+def visitor_key(request: Request) -> str:
+    """What tells visitors apart; see ``kiosk.web.access.rates``."""
+    return network_key(request.client.host) if request.client is not None else ""
+
+
+def _address(request: Request) -> Address:
+    address: Address = request.scope["address"]
+    return address

@@ -1,0 +1,114 @@
+"""Everybody can use the pages: axe-core finds nothing to complain of, and what is to be tapped is large enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from kiosk.shared.messages import PartState
+from kiosk.shared.settings import WebSettings
+from kiosk.web.routes.languages import LANGUAGES
+from tests.fixtures.accessible_pages import SIZES, looked_at
+from tests.fixtures.exhibit.browser import Visitor, chromium
+from tests.fixtures.exhibit.pages import ABROAD, NAME, PIN, PIN_HASH, Pages, served
+
+pytestmark = pytest.mark.realtime
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser."""
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[Pages]:
+    """An exhibit with a PIN, one part of which needs care."""
+    for each in served(WebSettings(port=0, pin_hash=PIN_HASH)):
+        each.exhibit.parts += (PartState("web", "", False, "it is being replaced", 2),)
+        yield each
+
+
+@pytest.fixture(params=SIZES)
+def size(request) -> dict[str, dict[str, int]]:
+    """Options of a browser's context."""
+    width, height = SIZES[request.param]
+    return {"viewport": {"width": width, "height": height}}
+
+
+def visit(visitor: Visitor) -> None:
+    visitor.page.wait_for_selector("img.work.shown")
+
+
+def write_too_much(visitor: Visitor) -> None:
+    visit(visitor)
+    visitor.page.fill("#words", "x" * 230)
+    visitor.page.evaluate("document.querySelector('#idle').hidden = false")
+
+
+def be_refused(visitor: Visitor) -> None:
+    visit(visitor)
+    visitor.page.click("#comment button[type=submit]")
+    visitor.has("#answer", "Write a few words")
+
+
+def be_lost(visitor: Visitor) -> None:
+    visit(visitor)
+    visitor.context.set_offline(True)
+    visitor.has("#connection", "The connection is lost")
+
+
+def stand_before_the_pin(visitor: Visitor) -> None:
+    visitor.page.wait_for_selector("#sign-in", state="visible")
+
+
+def sign_in(visitor: Visitor) -> None:
+    stand_before_the_pin(visitor)
+    visitor.page.fill("#pin", PIN)
+    visitor.page.keyboard.press("Enter")
+    visitor.page.wait_for_selector("#view img", state="visible")
+
+
+@pytest.mark.parametrize(
+    ("path", "reach"),
+    [
+        ("/", visit),
+        ("/", write_too_much),
+        ("/", be_refused),
+        ("/", be_lost),
+        ("/staff", stand_before_the_pin),
+        ("/staff", sign_in),
+        ("/calibrate", sign_in),
+    ],
+)
+def test_everybody_can_use_the_pages(browser, pages, axe, size, path, reach: Callable[[Visitor], None]):
+    visitor = Visitor(browser, pages, path, **size)
+    reach(visitor)
+    looked_at(visitor.page, axe)
+    visitor.close()
+
+
+def test_everybody_can_use_every_language(browser, pages, axe):
+    visitor = Visitor(browser, pages, "/", viewport={"width": 360, "height": 740})
+    visit(visitor)
+    for language in LANGUAGES:
+        visitor.page.select_option("#language", language)
+        visitor.page.wait_for_function("language => document.documentElement.lang === language", arg=language)
+        looked_at(visitor.page, axe)
+    visitor.close()
+
+
+def test_everybody_can_read_where_the_code_is(browser, axe):
+    for pages in served(ABROAD, NAME):
+        visitor = Visitor(browser, pages, "/")
+        visitor.page.wait_for_selector("#outside", state="visible")
+        looked_at(visitor.page, axe)
+        visitor.close()
+    for pages in served(ABROAD):
+        visitor = Visitor(browser, pages, "/")
+        visitor.page.wait_for_selector("#code", state="visible")
+        looked_at(visitor.page, axe)
+        visitor.close()

@@ -1,0 +1,1 @@
+"""Programs that measure the product on the machine they run on; documents send their readers here."""

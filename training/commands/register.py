@@ -1,0 +1,263 @@
+"""The researcher's commands: ``a2m-edge data ...``, ``a2m-edge train ...`` and ``a2m-edge evaluate ...``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from a2m_edge.errors import OptionError
+from training.commands.data import register_data
+from training.commands.evaluation import register_evaluation
+from training.commands.options import (
+    CHECKPOINTS,
+    Average,
+    CheckpointMinutes,
+    Clip,
+    Device,
+    Minutes,
+    Out,
+    Resume,
+    Seed,
+    Shared,
+    Start,
+    Steps,
+    need_torch,
+)
+
+if TYPE_CHECKING:
+    from training.trainer import RunOptions
+
+
+def register(app: typer.Typer) -> None:
+    """Adds ``data``, ``train`` and ``evaluate`` to the command line."""
+    data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Build what the models are trained on.")
+    register_data(data)
+    train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train the models.")
+    register_trainers(train)
+    app.add_typer(data, name="data")
+    app.add_typer(train, name="train")
+    register_evaluation(app)
+
+
+def register_trainers(app: typer.Typer) -> None:
+    """Adds what  ``a2m-edge train``  and  ``python -m training``  offer."""
+    app.command("encoder")(encoder)
+    app.command("fusion")(fusion)
+    app.command("decoder")(decoder)
+    app.command("vocoder")(vocoder)
+
+
+def options(
+    out: Path,
+    steps: int,
+    minutes: float | None,
+    resume: bool,
+    seed: int,
+    device: str,
+    checkpoint_minutes: float,
+    validate_every: int,
+    average: float,
+    clip: float | None,
+) -> RunOptions:
+    """The options that all trainers share."""
+    need_torch()
+    from training.trainer import RunOptions
+
+    return RunOptions(out, steps, resume, seed, device, checkpoint_minutes, minutes, validate_every, average, clip)
+
+
+def encoder(
+    out: Out,
+    steps: Steps = 4000,
+    shared: Shared = Path("../shared"),
+    start: Annotated[str, typer.Option(help="a2m-s, an OpenCLIP model[:tag], or a checkpoint folder.")] = "a2m-s",
+    batch: Annotated[int, typer.Option(min=2, help="Texts in a step.")] = 64,
+    pictures: Annotated[int, typer.Option(min=0, help="Pictures in a step; 0 tunes the text tower alone.")] = 24,
+    texts: Annotated[bool, typer.Option(help="Tune the text tower, not the pictures' projection alone.")] = True,
+    dropout: Annotated[bool, typer.Option(help="Let the text tower drop values as it learns.")] = True,
+    align: Annotated[
+        bool | None,
+        typer.Option(
+            help="Begin with the regression of pictures onto their utterances; done unless --start is a folder.",
+            show_default=False,
+        ),
+    ] = None,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    validate_every: Annotated[int, typer.Option(min=1)] = 500,
+    average: Average = 0.0,
+    clip: Clip = None,
+) -> None:
+    """Tune image and text encoder on what people feel before art."""
+    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    from training.trainers.encoder import train_encoder
+
+    weights = shared / "weights" / "mobilenetv2_imagenet_timm.safetensors"
+    train_encoder(
+        run,
+        data=shared / "data",
+        start=start,
+        image_weights=weights if start == "a2m-s" else None,
+        batch=batch,
+        pictures=pictures,
+        texts=texts,
+        dropout=dropout,
+        align=align,
+    )
+
+
+def fusion(
+    out: Out,
+    steps: Steps = 1000,
+    shared: Shared = Path("../shared"),
+    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
+    / "encoder",
+    palette_of: Annotated[
+        Path | None, typer.Option(help="A finished fusion: train only who plays and in how large a room.")
+    ] = None,
+    pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
+    batch: Annotated[int, typer.Option(min=2, help="Utterances in a step.")] = 512,
+    dropout: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of inner values dropped.")] = 0.3,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    validate_every: Annotated[int, typer.Option(min=1)] = 500,
+    average: Average = 0.0,
+    clip: Clip = None,
+) -> None:
+    """Train fusion, feeling and palette on a finished encoder."""
+    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    from training.trainers.fusion import train_fusion
+
+    train_fusion(
+        run,
+        data=shared / "data",
+        encoder=encoder_checkpoint,
+        palette_of=palette_of,
+        articaps=pairs,
+        embeddings=embeddings,
+        most=most,
+        batch=batch,
+        dropout=dropout,
+    )
+
+
+def decoder(
+    data: Annotated[Path, typer.Option(help="Folder of realisations (or recordings, for the paper's).")],
+    out: Out,
+    steps: Steps = 20_000,
+    architecture: Annotated[str, typer.Option(help="score, or paper: the published one.")] = "score",
+    fused: Annotated[Path | None, typer.Option(help="Fused embeddings from  a2m-edge data condition.")] = None,
+    start: Start = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Windows in a step.", show_default="52; 32 for the paper's")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=2, help="Mel frames in a window.", show_default="80; 862 for the paper's")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=1e-7, help="At the start of the schedule.", show_default="2e-3; 1e-4 for the paper's"),
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Layers of the paper's decoder.", show_default="4, as published")
+    ] = None,
+    hidden: Annotated[
+        int | None, typer.Option(min=1, help="Units of its LSTM each way.", show_default="512, as published")
+    ] = None,
+    half_precision: Annotated[
+        bool | None, typer.Option(help="bfloat16 autocast.", show_default="on a GPU alone")
+    ] = None,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    validate_every: Annotated[int, typer.Option(min=1)] = 500,
+    average: Average = 0.0,
+    clip: Clip = None,
+) -> None:
+    """Train the mel decoder on realisations."""
+    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    if architecture not in ("score", "paper"):
+        raise OptionError(f"there is no decoder architecture {architecture!r}: choose score or paper")
+    recipe = _given(batch=batch, learning_rate=learning_rate)
+    if architecture == "paper":
+        from training.models.mel_decoder import PaperDecoderConfig
+        from training.trainers.paper_decoder import train_paper_decoder
+
+        if fused is None:
+            raise OptionError("the paper's decoder hears nothing but fused embeddings: give --fused FILE.npz")
+        if start is not None:
+            raise OptionError("the paper's decoder begins with random weights: leave --start out")
+        sizes = PaperDecoderConfig(**_given(frames=frames, layers=layers, hidden=hidden))
+        train_paper_decoder(run, data=data, fused=fused, config=sizes, half=half_precision, **recipe)
+        return
+    if layers is not None or hidden is not None:
+        raise OptionError(
+            "--layers and --hidden are the paper's decoder's: add --architecture paper, or leave them out"
+        )
+    from training.trainers.decoder import train_decoder
+
+    train_decoder(run, data=data, fused=fused, start=start, half=half_precision, **recipe, **_given(frames=frames))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given, for a trainer that knows its own defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def vocoder(
+    data: Annotated[list[Path], typer.Option(help="Recordings to learn from; may be given several times.")],
+    held_out: Annotated[list[Path], typer.Option(help="Recordings to measure on; may be given several times.")],
+    out: Out,
+    steps: Steps = 20_000,
+    start: Start = None,
+    config: Annotated[str, typer.Option(help="v1, v2 or v3, for a generator without --start.")] = "v3",
+    stage: Annotated[str, typer.Option(help="reconstruction or adversarial.")] = "reconstruction",
+    batch: Annotated[int, typer.Option(min=1, help="Windows in a step.")] = 8,
+    frames: Annotated[int, typer.Option(min=8, help="Mel frames in a window.")] = 64,
+    learning_rate: Annotated[float, typer.Option(min=1e-7, help="At the start of the schedule.")] = 1e-4,
+    half_precision: Annotated[bool, typer.Option(help="bfloat16 autocast.")] = False,
+    excitation: Annotated[bool, typer.Option(help="Let the generator hear the notes' partials.")] = False,
+    inverse_stft: Annotated[
+        bool, typer.Option(help="Put an inverse Fourier transform in the place of the last stage: faster.")
+    ] = False,
+    minutes: Minutes = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    validate_every: Annotated[int, typer.Option(min=1)] = 500,
+    average: Average = 0.998,
+    clip: Clip = None,
+) -> None:
+    """Train or fine-tune HiFi-GAN."""
+    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    from training.trainers.vocoder import train_vocoder
+
+    result = train_vocoder(
+        run,
+        data=data,
+        held_out=held_out,
+        start=start,
+        config=config,
+        stage=stage,
+        batch=batch,
+        frames=frames,
+        learning_rate=learning_rate,
+        half=half_precision,
+        excitation=excitation,
+        inverse_stft=inverse_stft,
+    )
+    if result:
+        typer.echo(", ".join(f"{name} {value:.4g}" for name, value in result.items()))

@@ -1,0 +1,1 @@
+"""Texts and pictures embedded once, and the sets that training reads."""

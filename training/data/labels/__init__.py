@@ -1,0 +1,1 @@
+"""The feeling of music, labelled by what its notes tell."""

@@ -1,0 +1,1 @@
+"""ArtiCaps: which utterance goes with which caption."""

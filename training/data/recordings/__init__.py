@@ -1,0 +1,1 @@
+"""Scores that were played: realisations, arrangements, orchestrations, recordings."""

@@ -1,0 +1,1 @@
+"""Scores as MIDI, and what is counted in them."""

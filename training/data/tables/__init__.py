@@ -1,0 +1,1 @@
+"""Public tables and archives, read as they are."""

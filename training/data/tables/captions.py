@@ -1,0 +1,50 @@
+"""MusicCaps: captions of music, and which split each clip belongs to."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from a2m_edge.errors import DataError
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A row of MusicCaps.
+
+    Attributes:
+        clip: the clip's YouTube id.
+        aspects: short phrases that describe the music.
+        text: the caption.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+    """
+
+    clip: str
+    aspects: tuple[str, ...]
+    text: str
+    split: str
+
+
+def split_of(name: str) -> str:
+    """A split by SHA-1 of a clip's name: 80 % train, 10 % val, 10 % test, the same on every machine."""
+    share = int.from_bytes(hashlib.sha1(name.encode(), usedforsecurity=False).digest()[:4], "big") / 2**32
+    return "train" if share < 0.8 else "val" if share < 0.9 else "test"
+
+
+def read_captions(table: Path) -> list[Caption]:
+    """The rows of ``musiccaps.csv``.
+
+    Raises:
+        DataError: the file is missing or lacks a column.
+    """
+    try:
+        with table.open(encoding="utf-8", newline="") as rows:
+            return [
+                Caption(row["ytid"], tuple(ast.literal_eval(row["aspect_list"])), row["caption"], split_of(row["ytid"]))
+                for row in csv.DictReader(rows)
+            ]
+    except (OSError, KeyError, ValueError, SyntaxError) as error:
+        raise DataError(f"{table} is not the MusicCaps table ({error}): download it again.") from error

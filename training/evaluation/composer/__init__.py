@@ -1,0 +1,1 @@
+"""What is composed, beside scores that people wrote."""

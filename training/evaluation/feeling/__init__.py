@@ -1,0 +1,1 @@
+"""How well feelings are recognised: tables and pictures."""

@@ -1,0 +1,1 @@
+"""What models that training never saw hear in the sounds."""

@@ -1,0 +1,1 @@
+"""A language model rates the sounds, blinded."""

@@ -1,0 +1,1 @@
+"""The report: its structure, and the page that it becomes."""

@@ -1,0 +1,129 @@
+"""A bundle's encoders and fusion on many pictures and texts: what ships is what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a2m_edge.bundle import Bundle
+from a2m_edge.inference.sessions import open_session
+from a2m_edge.perception.comments import clean_comment
+from a2m_edge.perception.encoders import Encoders
+from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet, FeelingTable
+from training.data.tables.feelings import Picture, PictureArchive
+
+Progress = Callable[[int, int], None]
+"""Is told how many are done, of how many."""
+
+BATCH = 256
+"""Rows fused at once."""
+
+
+@dataclass(frozen=True)
+class Felt:
+    """What a bundle's fusion makes of n rows.
+
+    Attributes:
+        fused: float32 [n, H].
+        emotions: probabilities of ``EMOTIONS``, float32 [n, 9].
+        feeling: valence and arousal in [-1, 1], float32 [n, 2].
+    """
+
+    fused: NDArray[np.float32]
+    emotions: NDArray[np.float32]
+    feeling: NDArray[np.float32]
+
+
+class BundlePerception:
+    """Embeds and fuses as ``a2m_edge.soundscape.Soundscape`` does, by the same graphs in ONNX Runtime.
+
+    Args:
+        bundle: a verified bundle.
+        device, threads: as in ``a2m_edge.inference.sessions.open_session``, whose errors are raised.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "cpu", threads: int | None = None) -> None:
+        self.bundle = bundle
+        self._encoders = Encoders(bundle, device, threads)
+        self._fusion = open_session(bundle, "fusion", device, threads)
+
+    def texts(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
+        """Embeddings of comments, cleaned as a visitor's are: float32 [len(texts), D].
+
+        Raises:
+            CommentError: a text holds nothing that can be understood.
+        """
+        found = np.zeros((len(texts), self.bundle.manifest.embedding_size), np.float32)
+        for row, text in enumerate(texts):
+            found[row] = self._encoders.comment(clean_comment(text))
+            if progress is not None:
+                progress(row + 1, len(texts))
+        return found
+
+    def pictures(
+        self, pictures: Sequence[Picture], archive: PictureArchive, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Embeddings of an archive's pictures: float32 [len(pictures), D].
+
+        Raises:
+            DataError: a picture is missing or cannot be read.
+        """
+        found = np.zeros((len(pictures), self.bundle.manifest.embedding_size), np.float32)
+        for row, picture in enumerate(pictures):
+            found[row] = self._encoders.image(np.asarray(archive.whole(picture)))
+            if progress is not None:
+                progress(row + 1, len(pictures))
+        return found
+
+    def feel(self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]) -> Felt:
+        """Fuses rows.
+
+        Args:
+            images, texts: embeddings, float32 [n, D]; ignored where they are not present.
+            present: float32 [n, 2]: 1 where there is a picture, a comment; else 0.
+        """
+        manifest = self.bundle.manifest
+        sizes = {"fused": manifest.fused_size, "emotions": len(manifest.emotions), "valence_arousal": 2}
+        parts = {name: [np.zeros((0, size), np.float32)] for name, size in sizes.items()}
+        for first in range(0, len(present), BATCH):
+            rows = slice(first, first + BATCH)
+            told = self._fusion.run(image_embedding=images[rows], text_embedding=texts[rows], present=present[rows])
+            for name, some in parts.items():
+                some.append(told[name])
+        fused, emotions, feeling = (np.concatenate(some) for some in parts.values())
+        return Felt(fused, emotions, feeling)
+
+    def predict(
+        self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """``feel`` as ``training.trainers.feeling.Predict``: probabilities [n, 9], valence and arousal [n, 2]."""
+        felt = self.feel(images, texts, present)
+        return felt.emotions, felt.feeling
+
+    def feelings(
+        self, data: Path, split: str = "test", *, pictured: bool = False, progress: Progress | None = None
+    ) -> FeelingSet:
+        """What ArtEmis holds for a split, embedded by the bundle.
+
+        Args:
+            data: folder of ``artemis.csv``, ``paintings.zip`` and their tables.
+            split: ``"val"`` or ``"test"``.
+            pictured: leave out the utterances whose painting has no picture.
+            progress: of the utterances, which take most of the time.
+
+        Raises:
+            DataError: a table or an archive is missing or damaged.
+        """
+        table = FeelingTable.read(data, split)
+        if pictured:
+            table = FeelingTable.read(data, split, int((table.picture >= 0).sum()))
+        archive = PictureArchive(data / PAINTINGS, 1)
+        return table.embedded(
+            self.texts(table.words, progress),
+            self.pictures(table.paintings, archive),
+            np.zeros((0, self.bundle.manifest.embedding_size), np.float32),
+        )

@@ -1,0 +1,1 @@
+"""Measures and their uncertainty, of numbers alone."""
