@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from a2m_edge.errors import OptionError
 from kiosk.shared.calibration import check_region
-from kiosk.shared.settings import CameraSettings, EngineSettings, SpeakerSettings, WatchSettings, WebSettings
+from kiosk.shared.settings import CameraSettings, MusicSettings, SpeakerSettings, WatchSettings, WebSettings
 
 PREFIX = "A2M_KIOSK_"
 """Of the environment's options: ``A2M_KIOSK_CAMERA__SOURCE`` is ``source`` in ``[camera]``."""
@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
 
     camera: CameraSettings = CameraSettings()
-    engine: EngineSettings = EngineSettings()
+    engine: MusicSettings = MusicSettings()
     speaker: SpeakerSettings = SpeakerSettings()
     web: WebSettings = WebSettings()
     watch: WatchSettings = WatchSettings()

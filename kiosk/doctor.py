@@ -160,7 +160,7 @@ def _speaker(settings: Settings, bundle: Bundle) -> Finding:
     controls, progress = Controls(settings.speaker.volume), Progress()
     routes = Routes(controls, 1.0, lambda _: None)
     rate = bundle.manifest.audio.sample_rate
-    with AudioRing.create(rate) as engine_ring, AudioRing.create(rate, broadcast=True) as played_ring:
+    with AudioRing.create(rate) as music_ring, AudioRing.create(rate, broadcast=True) as played_ring:
         plan = Plan(
             "speaker",
             "kiosk.speaker.process:run_speaker",
@@ -168,7 +168,7 @@ def _speaker(settings: Settings, bundle: Bundle) -> Finding:
                 settings.speaker,
                 SpeakerLinks(
                     outbox=routes.connect_sender("speaker"),
-                    engine_ring=engine_ring.name,
+                    music_ring=music_ring.name,
                     played_ring=played_ring.name,
                     bed=bundle.file("bed.wav"),
                     sample_rate=rate,

@@ -61,15 +61,15 @@ def render_collection(
     from a2m_edge.collection.run import render_collection as render_all
     from a2m_edge.collection.sources import Defaults, open_source
     from a2m_edge.collection.storage.places import is_remote, local_path
-    from a2m_edge.jobs.runners import choose_engine
+    from a2m_edge.jobs.runners import choose_runner
     from a2m_edge.rendering.render import Request
 
     Request(None, "", seconds, seed).check()
-    engine = choose_engine(workers, ray)
+    runner = choose_runner(workers, ray)
     works = open_source(source, Defaults(seconds, seed, comment), None if is_remote(output) else local_path(output))
     settings = RunSettings(
         output,
-        engine,
+        runner,
         sound_format,
         bundle,
         device,

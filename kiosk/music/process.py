@@ -1,4 +1,4 @@
-"""The engine process: it looks, listens, and makes sound ahead of what is played."""
+"""The music process: it looks, listens, and makes sound ahead of what is played."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from a2m_edge.composer.plan import plan
 from a2m_edge.errors import CommentError
 from a2m_edge.soundscape import Soundscape
 from kiosk.shared.channel import Receiver
-from kiosk.shared.links import EngineLinks
-from kiosk.shared.messages import Cause, EngineState, Felt, Forget, Hear, See
+from kiosk.shared.links import MusicLinks
+from kiosk.shared.messages import Cause, Felt, Forget, Hear, MusicState, See
 from kiosk.shared.ring import AudioRing
-from kiosk.shared.settings import EngineSettings
+from kiosk.shared.settings import MusicSettings
 
 NEWS_FRAMES, STEADY_FRAMES, LATE_FRAMES = 8, 16, 32
 """Mel frames made at once: few where something new is to be heard, which so is in the ring at once; many when the
@@ -39,19 +39,19 @@ _BADLY = "this computer is hardly fast enough for live sound: end what else runs
 _log = logging.getLogger(__name__)
 
 
-def run_engine(settings: EngineSettings, links: EngineLinks) -> None:
+def run_music(settings: MusicSettings, links: MusicLinks) -> None:
     """Makes sound until ``stopping`` is set or the supervisor is gone.
 
     Raises:
         BundleError, DeviceError, MissingExtraError: the bundle cannot be used here.
     """
-    _Engine(settings, links).run()
+    _Music(settings, links).run()
 
 
-class _Engine:
+class _Music:
     """Keeps ``lead`` seconds of sound in the ring, and lets it follow the newest picture and comment."""
 
-    def __init__(self, settings: EngineSettings, links: EngineLinks) -> None:
+    def __init__(self, settings: MusicSettings, links: MusicLinks) -> None:
         self._links = links
         self._mail = _Mail(links.inbox)
         bundle = open_bundle(settings.bundle)
@@ -195,7 +195,7 @@ class _Engine:
     def _measure(self, made: float, worked: float) -> None:
         """Tells the staff how it goes: once at the beginning, and then whenever enough sound was made."""
         if self._links.progress.chunks_made.value == self._first_chunk:
-            self._links.outbox.put(EngineState(self._soundscape.provider, True, _WELL))
+            self._links.outbox.put(MusicState(self._soundscape.provider, True, _WELL))
             return  # the first chunk takes longer, and says nothing
         self._made += made
         self._worked += worked
@@ -205,7 +205,7 @@ class _Engine:
         self._made = self._worked = 0.0
         enough = headroom > _NARROW
         sentence = f"{_WELL}: {headroom:.1f} seconds of it in one second of work" if enough else _BADLY
-        self._links.outbox.put(EngineState(self._soundscape.provider, enough, sentence))
+        self._links.outbox.put(MusicState(self._soundscape.provider, enough, sentence))
 
 
 class _Mail:

@@ -60,7 +60,7 @@ class _Speaker:
     def __init__(self, settings: SpeakerSettings, links: SpeakerLinks) -> None:
         bed = Bed(read_bed(links.bed, links.sample_rate))
         self._links = links
-        self._rings = AudioRing.attach(links.engine_ring), AudioRing.attach(links.played_ring)
+        self._rings = AudioRing.attach(links.music_ring), AudioRing.attach(links.played_ring)
         live, played = self._rings
         played.begin()
         self._mixer = Mixer(live, played, bed, links.sample_rate, settings, links.progress, links.controls)

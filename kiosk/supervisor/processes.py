@@ -140,7 +140,7 @@ class WatchedProcess:
     def _start(self, now: float) -> None:
         settings, links = self.plan.prepare()
         # Read when numpy is loaded, which is before anything of the process itself. Its matrix library keeps a second
-        # thread that turns idly for a while after each product: measured, 0.82 cores for the engine instead of 0.33.
+        # thread that turns idly for a while after each product: measured, 0.82 cores for the music instead of 0.33.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         context = multiprocessing.get_context("spawn")
         process = context.Process(

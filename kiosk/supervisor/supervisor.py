@@ -14,9 +14,9 @@ from a2m_edge.bundle import Bundle
 from kiosk.config import Settings
 from kiosk.shared.calibration import read_region
 from kiosk.shared.counters import Controls, Progress
-from kiosk.shared.links import CameraLinks, EngineLinks, SpeakerLinks, WebLinks
+from kiosk.shared.links import CameraLinks, MusicLinks, SpeakerLinks, WebLinks
 from kiosk.shared.memory import give_back_freed_memory
-from kiosk.shared.messages import EngineState, Outline, PartName, PartState
+from kiosk.shared.messages import MusicState, Outline, PartName, PartState
 from kiosk.shared.ring import AudioRing
 from kiosk.supervisor.entry import MENDABLE
 from kiosk.supervisor.mail import Routes
@@ -33,8 +33,8 @@ ENDING = 1.2
 PLAYED_SECONDS = 8.0
 """Seconds of played sound that listeners of the page may lag behind."""
 
-ENGINE_SLACK = 2.0
-"""Seconds of room in the engine's ring beyond what it is to make ahead."""
+MUSIC_SLACK = 2.0
+"""Seconds of room in the ring of the music beyond what it is to make ahead."""
 
 _STEP = 0.05
 
@@ -64,8 +64,8 @@ class Supervisor:
         self._routes = Routes(self._controls, settings.engine.comment_seconds, self._replace)
         self._life = SignsOfLife(notifier, self._progress.samples_played, self._rate)
         self._signal: int | None = None
-        lead = settings.engine.lead + ENGINE_SLACK
-        self._engine_ring = AudioRing.create(round(lead * self._rate))
+        lead = settings.engine.lead + MUSIC_SLACK
+        self._music_ring = AudioRing.create(round(lead * self._rate))
         self._played_ring = AudioRing.create(round(PLAYED_SECONDS * self._rate), broadcast=True)
         self._watched = {part: WatchedProcess(self._plan(part), settings.watch) for part in parts}
 
@@ -111,7 +111,7 @@ class Supervisor:
             watched.kill()
         for watched in self._watched.values():
             watched.wait(0.1)
-        for ring in (self._engine_ring, self._played_ring):
+        for ring in (self._music_ring, self._played_ring):
             ring.close()
             ring.unlink()
 
@@ -134,12 +134,12 @@ class Supervisor:
             case "engine":
                 return Plan(
                     part,
-                    "kiosk.music.process:run_engine",
-                    lambda: (self._settings.engine, self._engine_links()),
+                    "kiosk.music.process:run_music",
+                    lambda: (self._settings.engine, self._music_links()),
                     lambda: progress.chunks_made.value,
                     "sound",
                     watch.engine_patience,
-                    self._engine_may_rest,
+                    self._music_may_rest,
                 )
             case "speaker":
                 return Plan(
@@ -160,19 +160,19 @@ class Supervisor:
                     watch.web_patience,
                 )
 
-    def _engine_may_rest(self) -> bool:
+    def _music_may_rest(self) -> bool:
         """It makes nothing while the exhibit rests, and while enough is made ahead."""
         enough = self._settings.engine.lead / 2 * self._rate
-        return self._controls.paused or self._engine_ring.available >= enough
+        return self._controls.paused or self._music_ring.available >= enough
 
     def _camera_links(self) -> CameraLinks:
         return CameraLinks(self._routes.connect_sender("camera"), self._progress, self._controls)
 
-    def _engine_links(self) -> EngineLinks:
-        return EngineLinks(
+    def _music_links(self) -> MusicLinks:
+        return MusicLinks(
             inbox=self._routes.connect_receiver("engine", time.monotonic()),
             outbox=self._routes.connect_sender("engine"),
-            ring=self._engine_ring.name,
+            ring=self._music_ring.name,
             progress=self._progress,
             controls=self._controls,
         )
@@ -180,7 +180,7 @@ class Supervisor:
     def _speaker_links(self) -> SpeakerLinks:
         return SpeakerLinks(
             outbox=self._routes.connect_sender("speaker"),
-            engine_ring=self._engine_ring.name,
+            music_ring=self._music_ring.name,
             played_ring=self._played_ring.name,
             bed=self._bundle.file("bed.wav"),
             sample_rate=self._rate,
@@ -209,7 +209,7 @@ class Supervisor:
         match state:
             case None:
                 device = f"{self._settings.web.host}:{self._settings.web.port}" if part == "web" else ""
-            case EngineState(provider):
+            case MusicState(provider):
                 device = provider
             case _:
                 device = state.device

@@ -56,10 +56,10 @@ def need_torch() -> None:
 
 def job_runner(workers: int | None, ray: str | None = None) -> JobRunner:
     """What does the jobs of a command, with a bar on standard error."""
-    from a2m_edge.jobs.runners import choose_engine
+    from a2m_edge.jobs.runners import choose_runner
     from training.jobs import JobRunner
 
-    return JobRunner(choose_engine(workers, ray), shown_on_a_bar, _console().print)
+    return JobRunner(choose_runner(workers, ray), shown_on_a_bar, _console().print)
 
 
 def shown_on_a_bar(items: Iterable[Item], title: str, total: int) -> Iterable[Item]:

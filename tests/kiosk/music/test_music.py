@@ -1,4 +1,4 @@
-"""The engine process: what a visitor says is in the next sound that it makes, and nothing that is sent can stop it."""
+"""The music process: what a visitor says is in the next sound that it makes, and nothing that is sent can stop it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from a2m_edge.composer.plan import plan
 from a2m_edge.soundscape import Soundscape
 from kiosk.music.process import NEWS_FRAMES, OPENING, STEADY_FRAMES
 from kiosk.shared.messages import Forget, Hear, See
-from kiosk.shared.settings import EngineSettings
-from tests.fixtures.exhibit.music_room import EngineRoom
+from kiosk.shared.settings import MusicSettings
+from tests.fixtures.exhibit.music_room import MusicRoom
 
 pytestmark = pytest.mark.realtime
 
@@ -26,14 +26,14 @@ COMMENT, OTHER = "The waves make me feel at peace", "Terror! The storm will drow
 
 
 @pytest.fixture
-def room(tiny_bundle: Bundle) -> Iterator[EngineRoom]:
-    settings = EngineSettings(bundle=tiny_bundle.path, device="cpu", threads=1, lead=LEAD)
-    with EngineRoom(settings, tiny_bundle.manifest.audio.sample_rate) as room:
+def room(tiny_bundle: Bundle) -> Iterator[MusicRoom]:
+    settings = MusicSettings(bundle=tiny_bundle.path, device="cpu", threads=1, lead=LEAD)
+    with MusicRoom(settings, tiny_bundle.manifest.audio.sample_rate) as room:
         yield room
 
 
 def twin(bundle: Bundle, seed: int = 0) -> Soundscape:
-    """What the engine plays if nobody shows or says anything."""
+    """What it plays if nobody shows or says anything."""
     soundscape = Soundscape(bundle, seed=seed, device="cpu", threads=1)
     soundscape.hear(OPENING)
     return soundscape
@@ -202,7 +202,7 @@ def test_while_the_exhibit_rests_nothing_is_made_but_all_is_understood(room):
     room.play(5000)
 
 
-def test_a_killed_engine_leaves_a_ring_in_which_the_next_one_begins_another_piece(room, tiny_bundle):
+def test_a_killed_music_process_leaves_a_ring_in_which_the_next_one_begins_another_piece(room, tiny_bundle):
     before = room.play(10_000)
     for turn in (2, 3):
         room.kill()
@@ -237,8 +237,8 @@ def test_it_tells_where_it_runs_and_how_much_time_it_has_left(room):
 
 
 def test_a_bundle_of_clips_plays_and_follows_too(clip_bundle):
-    settings = EngineSettings(bundle=clip_bundle.path, device="cpu", threads=1, lead=LEAD)
-    with EngineRoom(settings, clip_bundle.manifest.audio.sample_rate) as room:
+    settings = MusicSettings(bundle=clip_bundle.path, device="cpu", threads=1, lead=LEAD)
+    with MusicRoom(settings, clip_bundle.manifest.audio.sample_rate) as room:
         calm = Soundscape(clip_bundle, device="cpu", threads=1)
         calm.hear(OPENING)
         played = room.play(40_000)
@@ -250,7 +250,7 @@ def test_a_bundle_of_clips_plays_and_follows_too(clip_bundle):
 
 
 def test_a_bundle_that_is_none_ends_it_with_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    with EngineRoom(EngineSettings(bundle=tmp_path), 22050) as room:
+    with MusicRoom(MusicSettings(bundle=tmp_path), 22050) as room:
         room.process.join()
         assert room.process.exitcode == 2
     said = capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""What is heard: live sound, the bed and silence pass into each other without a click, whatever the engine does."""
+"""What is heard: live sound, the bed and silence pass into each other without a click, whatever the music does."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Room:
         self.phase += self.live.write(samples)
 
     def begin(self) -> None:
-        """A new engine: its tone is at another phase than the old one's."""
+        """A new music process: its tone is at another phase than the old one's."""
         self.live.begin()
         self.phase += round(0.5 * RATE / LIVE_HERTZ)
 
@@ -106,7 +106,7 @@ def test_everything_that_is_played_goes_into_the_broadcast(room):
     np.testing.assert_array_equal(heard.samples, room.everything)
 
 
-def test_the_first_sound_waits_for_the_engine_and_then_for_nobody(room):
+def test_the_first_sound_waits_for_live_sound_and_then_for_nobody(room):
     before = room.render(PATIENCE_SECONDS - 0.05)
     assert not before.any()
     assert room.mixer.sounding == "silence"
@@ -117,7 +117,7 @@ def test_the_first_sound_waits_for_the_engine_and_then_for_nobody(room):
     assert room.progress.missing_samples.value == 0, "nothing was late yet"
 
 
-def test_an_engine_that_is_ready_in_time_is_heard_first(room):
+def test_live_sound_that_is_ready_in_time_is_heard_first(room):
     assert not room.render(0.3).any()
     room.write(1.5)
     room.render(FADE_SECONDS)
@@ -133,7 +133,7 @@ def test_a_speaker_that_joins_late_waits_for_nobody():
         assert mixer.sounding == "bed"
 
 
-def test_a_late_engine_fades_into_the_bed_and_back_within_the_crossfade(room):
+def test_late_live_sound_fades_into_the_bed_and_back_within_the_crossfade(room):
     room.write(1.0)
     room.render(1.0 - 0.05 - 0.02)
     assert room.mixer.sounding == "live"
@@ -170,7 +170,7 @@ def test_a_crossfade_keeps_the_power_even(room):
     assert 10 * abs(np.log10(np.mean(levels) / 0.01)) < 0.3
 
 
-def test_a_new_engine_is_never_joined_to_an_old_one(room):
+def test_a_new_music_process_is_never_joined_to_an_old_one(room):
     room.write(0.8)
     room.render(FADE_SECONDS)
     room.begin()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from kiosk.shared.messages import Hear, See
-from kiosk.shared.settings import EngineSettings
-from tests.fixtures.exhibit.music_room import EngineRoom
+from kiosk.shared.settings import MusicSettings
+from tests.fixtures.exhibit.music_room import MusicRoom
 from tests.fixtures.exhibit.sound_server import SoundServer
 from tests.fixtures.exhibit.speaker_room import (
     CLOCK,
@@ -38,7 +38,7 @@ def server() -> Iterator[SoundServer]:
 
 
 def check_recording(server: SoundServer, room: SpeakerRoom, seconds: float, disturb: Callable[[], None]) -> None:
-    """The room hears, sample by sample and without a gap, what was put into the engine's ring."""
+    """The room hears, sample by sample and without a gap, what was put into the ring of the music."""
     recorder = server.record()
     room.until_state(lambda state: state.ok and state.source == "live")
     room.wait(2.0)
@@ -59,7 +59,7 @@ def check_recording(server: SoundServer, room: SpeakerRoom, seconds: float, dist
 
 def test_the_room_hears_what_was_made_sample_by_sample(server, tmp_path):
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_engine()
+        room.start_music()
         check_recording(server, room, 9.0, lambda: None)
         check_music(room, room.everything[-RATE:])
 
@@ -71,30 +71,30 @@ def test_ten_minutes_of_the_default_bundle_have_no_gap_no_repetition_and_no_clic
     generator = np.random.default_rng(0)
     with (
         SpeakerRoom(tmp_path, SETTINGS, server.environment) as room,
-        EngineRoom(EngineSettings(lead=0.5), RATE, room.live) as engine,
+        MusicRoom(MusicSettings(lead=0.5), RATE, room.live) as music,
     ):
 
         def disturb() -> None:
-            engine.inbox.put(See(generator.integers(0, 255, (480, 640, 3), np.uint8)))
-            engine.inbox.put(Hear(next(words), time.monotonic()))
-            engine.listen()
+            music.inbox.put(See(generator.integers(0, 255, (480, 640, 3), np.uint8)))
+            music.inbox.put(Hear(next(words), time.monotonic()))
+            music.listen()
 
         check_recording(server, room, 600.0, disturb)
-        delays = [felt.timings["comment to sound"] for felt in engine.felt if felt.received is not None]
+        delays = [felt.timings["comment to sound"] for felt in music.felt if felt.received is not None]
         assert len(delays) > 50
         print(f"comment to sound: {np.percentile(delays, 50):.0f} ms, 95 of 100 within {np.percentile(delays, 95):.0f}")
 
 
-def test_an_engine_that_is_killed_is_covered_by_the_bed_without_a_click(server, tmp_path):
+def test_a_music_process_that_is_killed_is_covered_by_the_bed_without_a_click(server, tmp_path):
     recorder = server.record()
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_engine()
+        room.start_music()
         room.until_state(lambda state: state.ok and state.source == "live")
         room.wait(1.0)
-        room.kill_engine()
+        room.kill_music()
         room.until_state(lambda state: state.source == "bed")
         room.wait(1.0)
-        room.start_engine()
+        room.start_music()
         room.until_state(lambda state: state.source == "live")
         room.wait(1.0)
         heard = room.everything
@@ -108,13 +108,13 @@ def test_an_engine_that_is_killed_is_covered_by_the_bed_without_a_click(server, 
     assert np.abs(np.diff(sounding)).max() < STEEPEST
     assert longest_silence(sounding) == 0.0
     assert places(sounding, np.tile(bed(), 2)[RATE // 2 :]), "for a while the bed was alone"
-    assert places(sounding, music(RATE // 2, RATE)), "the new engine's music is heard as it was made"
+    assert places(sounding, music(RATE // 2, RATE)), "the new process's music is heard as it was made"
 
 
 def test_the_end_fades_out(server, tmp_path):
     recorder = server.record()
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_engine()
+        room.start_music()
         room.until_state(lambda state: state.ok and state.source == "live")
         room.wait(0.8)
         room.process.terminate()
@@ -129,7 +129,7 @@ def test_the_end_fades_out(server, tmp_path):
 
 def test_the_end_of_the_exhibit_ends_the_speaker(tmp_path):
     with SpeakerRoom(tmp_path, CLOCK) as room:
-        room.start_engine()
+        room.start_music()
         room.until_state(lambda state: state.source == "live")
         room.wait(0.6)
         room.controls.stopping = True
@@ -141,7 +141,7 @@ def test_the_end_of_the_exhibit_ends_the_speaker(tmp_path):
 
 def test_without_a_device_the_clock_plays_everything_for_the_page(tmp_path):
     with SpeakerRoom(tmp_path, CLOCK) as room:
-        room.start_engine()
+        room.start_music()
         room.until_state(lambda state: state.source == "live")
         room.wait(3.0)
         check_music(room, steady(room.everything))
