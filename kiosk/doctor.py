@@ -159,8 +159,11 @@ def _camera(settings: Settings) -> Finding:
 def _speaker(settings: Settings, bundle: Bundle) -> Finding:
     controls, progress = Controls(settings.speaker.volume), Progress()
     routes = Routes(controls, 1.0, lambda _: None)
-    rate = bundle.manifest.audio.sample_rate
-    with AudioRing.create(rate) as music_ring, AudioRing.create(rate, broadcast=True) as played_ring:
+    audio = bundle.manifest.audio
+    with (
+        AudioRing.create(audio.sample_rate, audio.channels) as music_ring,
+        AudioRing.create(audio.sample_rate, audio.channels, broadcast=True) as played_ring,
+    ):
         plan = Plan(
             "speaker",
             "kiosk.speaker.process:run_speaker",
@@ -171,7 +174,7 @@ def _speaker(settings: Settings, bundle: Bundle) -> Finding:
                     music_ring=music_ring.name,
                     played_ring=played_ring.name,
                     bed=bundle.file("bed.wav"),
-                    sample_rate=rate,
+                    audio=audio,
                     progress=progress,
                     controls=controls,
                 ),

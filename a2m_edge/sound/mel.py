@@ -55,6 +55,11 @@ def hann_window(audio: AudioFormat) -> NDArray[np.float32]:
     return result
 
 
+def downmix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One channel of all: the mean of the channels of a sound [N, C], float32 [N]."""
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+
+
 def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.float32]:
     """The mel-spectrogram that HiFi-GAN is trained on (Kong et al. 2020, arXiv 2010.05646).
 
@@ -62,7 +67,7 @@ def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.floa
     ``sqrt(re^2 + im^2 + 1e-9)``, mel filters, natural logarithm of at least ``FAINTEST_MEL``.
 
     Args:
-        samples: float32 [N], mono.
+        samples: float32 [N, C]; what is analysed is the mean of the channels.
         audio: the format of ``samples``.
 
     Returns:
@@ -73,7 +78,7 @@ def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.floa
     if frames == 0:
         return mel
     side = (audio.window - audio.hop) // 2
-    padded = np.pad(np.asarray(samples, np.float32), side, mode="reflect")
+    padded = np.pad(np.asarray(downmix(samples), np.float32), side, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, audio.window)[:: audio.hop]
     hann = hann_window(audio)
     for begin in range(0, frames, _BLOCK_FRAMES):

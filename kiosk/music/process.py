@@ -18,10 +18,10 @@ from kiosk.shared.messages import Cause, Felt, Forget, Hear, MusicState, See
 from kiosk.shared.ring import AudioRing
 from kiosk.shared.settings import MusicSettings
 
-NEWS_FRAMES, STEADY_FRAMES, LATE_FRAMES = 8, 16, 32
-"""Mel frames made at once: few where something new is to be heard, which so is in the ring at once; many when the
-ring runs low. Chunks cost their context too: measured with the default bundle on two cores, sound takes 0.44 of its
-own time in chunks of 8, 0.28 in chunks of 16, and 0.22 in chunks of 32."""
+NEWS_SECONDS, STEADY_SECONDS, LATE_SECONDS = 0.093, 0.186, 0.372
+"""Sound made at once: little where something new is to be heard, which so is in the ring at once; much when the ring
+runs low. Chunks cost their context too: measured with the default bundle on two cores, sound takes 0.44 of its own time
+in chunks of 0.093 s (8 mel frames), 0.28 in chunks of 0.186 s, and 0.22 in chunks of 0.372 s."""
 
 OPENING = "Calm and peaceful, a quiet place where I feel content and safe."
 """What the music is made of before anything was seen or said, as that of the bed is."""
@@ -67,7 +67,10 @@ class _Music:
         )
         self._ring = AudioRing.attach(links.ring)
         self._ring.begin()
-        longest = LATE_FRAMES * self._audio.hop
+        self._news, self._steady, self._late = (
+            max(1, self._audio.frames(seconds)) for seconds in (NEWS_SECONDS, STEADY_SECONDS, LATE_SECONDS)
+        )
+        longest = self._late * self._audio.hop
         self._lead = min(round(settings.lead * self._audio.sample_rate), self._ring.capacity - longest)
         self._same_work = settings.same_work
         self._begun = False
@@ -100,10 +103,10 @@ class _Music:
         if self._links.controls.paused or not self._begun:
             return 0
         if available < self._lead / 4:  # the bed is played already, or will be before any chunk is made
-            return LATE_FRAMES
-        if self._felt and available <= self._lead + STEADY_FRAMES * self._audio.hop:
-            return NEWS_FRAMES  # a little more than the lead; but a flood of comments must not fill the ring
-        return STEADY_FRAMES if available <= self._lead else 0
+            return self._late
+        if self._felt and available <= self._lead + self._steady * self._audio.hop:
+            return self._news  # a little more than the lead; but a flood of comments must not fill the ring
+        return self._steady if available <= self._lead else 0
 
     def _perceive(self) -> None:
         """Attends to one message, words before pictures since they are quicker; to none, and music begins anyway."""

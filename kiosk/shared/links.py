@@ -54,7 +54,7 @@ class SpeakerLinks:
         music_ring: name of the ring that the music process fills.
         played_ring: name of the ring into which everything that is played goes as well.
         bed: WAV file of the verified bundle to play when live sound is late.
-        sample_rate: of both rings (Hz).
+        audio: the format of the sound in both rings.
         progress: it adds to ``samples_played``, ``bed_samples``, ``underruns`` and ``missing_samples``.
         controls: volume, muted and paused; it fades out and ends when ``stopping`` is set.
     """
@@ -63,7 +63,7 @@ class SpeakerLinks:
     music_ring: str
     played_ring: str
     bed: Path
-    sample_rate: int
+    audio: AudioFormat
     progress: Progress
     controls: Controls
 

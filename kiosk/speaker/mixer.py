@@ -82,8 +82,8 @@ class Mixer:
         self._ending = True
 
     def render(self, count: int) -> NDArray[np.float32]:
-        """The next samples, which are herewith played: float32 [count] in [-1, 1]."""
-        samples = np.empty(count, np.float32)
+        """The next samples: float32 [count, C] in [-1, 1]. To give them is to play them: they go to ``played`` too."""
+        samples = np.empty((count, self._live.channels), np.float32)
         for begin in range(0, count, self._block):
             end = min(begin + self._block, count)
             samples[begin:end] = self._next(end - begin)
@@ -97,13 +97,13 @@ class Mixer:
         waiting = self._waits(count)
         resting = self._ending or self._controls.paused or waiting
         if resting and self._presence.position == 0:
-            return np.zeros(count, np.float32)
+            return np.zeros((count, self._live.channels), np.float32)
         self._choose(count)
         presence = self._presence.go(not resting, count)
         samples = self._mix(count)
-        samples *= volume
+        samples *= volume[:, None]
         if presence.min() < 1.0:
-            samples *= np.square(np.sin(presence * np.float32(np.pi / 2)))
+            samples *= np.square(np.sin(presence * np.float32(np.pi / 2)))[:, None]
         return samples.clip(-1.0, 1.0)
 
     def _waits(self, count: int) -> bool:
@@ -142,8 +142,8 @@ class Mixer:
             self._progress.missing_samples.add(count - heard)
         # Equal power, since the two are different music; and no corner at either end of the fade.
         angle = np.square(np.sin(share * np.float32(np.pi / 2))) * np.float32(np.pi / 2)
-        samples = np.cos(angle) * self._bed.play(count)
-        samples[:heard] += np.sin(angle[:heard]) * live
+        samples = np.cos(angle)[:, None] * self._bed.play(count)
+        samples[:heard] += np.sin(angle[:heard])[:, None] * live
         return np.asarray(samples, np.float32)
 
     def _wanted_volume(self) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.bundle.manifest import BED
 from kiosk.config import Settings
 from kiosk.shared.calibration import read_region
 from kiosk.shared.counters import Controls, Progress
@@ -58,15 +59,17 @@ class Supervisor:
         self._settings = settings
         self._bundle = bundle
         self._region()  # a damaged calibration is refused here, and not by one process after the other
-        self._rate = bundle.manifest.audio.sample_rate
+        self._audio = bundle.manifest.audio
         self._progress = Progress()
         self._controls = Controls(settings.speaker.volume)
         self._routes = Routes(self._controls, settings.engine.comment_seconds, self._replace)
-        self._life = SignsOfLife(notifier, self._progress.samples_played, self._rate)
+        self._life = SignsOfLife(notifier, self._progress.samples_played, self._audio.sample_rate)
         self._signal: int | None = None
         lead = settings.engine.lead + MUSIC_SLACK
-        self._music_ring = AudioRing.create(round(lead * self._rate))
-        self._played_ring = AudioRing.create(round(PLAYED_SECONDS * self._rate), broadcast=True)
+        self._music_ring = AudioRing.create(round(lead * self._audio.sample_rate), self._audio.channels)
+        self._played_ring = AudioRing.create(
+            round(PLAYED_SECONDS * self._audio.sample_rate), self._audio.channels, broadcast=True
+        )
         self._watched = {part: WatchedProcess(self._plan(part), settings.watch) for part in parts}
 
     def run(self) -> int:
@@ -162,7 +165,7 @@ class Supervisor:
 
     def _music_may_rest(self) -> bool:
         """It makes nothing while the exhibit rests, and while enough is made ahead."""
-        enough = self._settings.engine.lead / 2 * self._rate
+        enough = self._settings.engine.lead / 2 * self._audio.sample_rate
         return self._controls.paused or self._music_ring.available >= enough
 
     def _camera_links(self) -> CameraLinks:
@@ -182,8 +185,8 @@ class Supervisor:
             outbox=self._routes.connect_sender("speaker"),
             music_ring=self._music_ring.name,
             played_ring=self._played_ring.name,
-            bed=self._bundle.file("bed.wav"),
-            sample_rate=self._rate,
+            bed=self._bundle.file(BED),
+            audio=self._audio,
             progress=self._progress,
             controls=self._controls,
         )
@@ -193,7 +196,7 @@ class Supervisor:
             inbox=self._routes.connect_receiver("web", time.monotonic()),
             outbox=self._routes.connect_sender("web"),
             played_ring=self._played_ring.name,
-            audio=self._bundle.manifest.audio,
+            audio=self._audio,
             comment_language=self._bundle.manifest.text.language,
             calibration=self._settings.camera.calibration,
             region=self._region(),
