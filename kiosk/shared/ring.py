@@ -28,7 +28,7 @@ _MAGIC = int.from_bytes(b"a2mring2", "little")
 
 # Words of the header; what the writer and what the reader changes lie on cache lines of their own (64 bytes).
 _KIND, _CAPACITY, _BROADCAST, _CHANNELS = 0, 1, 2, 3
-_ANNOUNCED, _WRITTEN, _BEGAN, _STREAMS = 8, 9, 10, 11
+_ANNOUNCED, _WRITTEN, _BEGAN, _STREAMS, _BROKE = 8, 9, 10, 11, 12
 _TAKEN, _MISSING, _UNDERRUNS = 16, 17, 18
 _HEADER_BYTES = 3 * 64
 
@@ -172,12 +172,13 @@ class AudioRing:
     def unbroken(self) -> int:
         """Samples that the reader can take before those of a writer that began anew follow on them.
 
-        Only the newest beginning is remembered.
+        Of several beginnings ahead of the reader the first and the newest are remembered: who reads up to the first
+        goes on at the newest.
         """
         taken, end = self.taken, self.written
         _fence()  # a stream that begins from now on begins at ``end`` or later
-        began = self.began
-        return (min(began, end) if taken < began else end) - taken
+        breaks = (int(self._words[_BROKE]), self.began)
+        return min([end, *(position for position in breaks if position > taken)]) - taken
 
     def begin(self) -> int:
         """The writer says that what it writes next does not follow on what was written before.
@@ -188,6 +189,8 @@ class AudioRing:
             the position where its stream begins.
         """
         began = self.written
+        if int(self._words[_BROKE]) <= self.taken:  # else the reader has an earlier break before it still
+            self._words[_BROKE] = began
         self._words[_BEGAN] = began
         self._words[_STREAMS] += np.uint64(1)
         return began

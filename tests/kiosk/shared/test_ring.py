@@ -60,7 +60,8 @@ class QueueMachine(RuleBasedStateMachine):
     def create(self, capacity: int) -> None:
         self.ring = AudioRing.create(capacity, 2)
         self.writer, self.reader = AudioRing.attach(self.ring.name), AudioRing.attach(self.ring.name)
-        self.written = self.taken = self.missing = self.underruns = self.began = self.streams = 0
+        self.written = self.taken = self.missing = self.underruns = self.streams = 0
+        self.first_break = self.newest_break = 0
 
     @rule(count=st.integers(0, 20))
     def write(self, count: int) -> None:
@@ -89,7 +90,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.writer.close()
         self.writer = AudioRing.attach(self.ring.name)
         assert self.writer.begin() == self.written
-        self.began = self.written
+        if self.first_break <= self.taken:
+            self.first_break = self.written
+        self.newest_break = self.written
         self.streams += 1
 
     @rule()
@@ -106,9 +109,9 @@ class QueueMachine(RuleBasedStateMachine):
             assert ring.available == self.written - self.taken
             assert ring.space == ring.capacity - ring.available
             assert (ring.missing, ring.underruns, ring.streams) == (self.missing, self.underruns, self.streams)
-            assert ring.began == self.began
-            boundary = self.began if self.taken < self.began else self.written
-            assert ring.unbroken == boundary - self.taken
+            assert ring.began == self.newest_break
+            ahead = [each for each in (self.first_break, self.newest_break) if each > self.taken]
+            assert ring.unbroken == min([self.written, *ahead]) - self.taken
 
     def teardown(self) -> None:
         if hasattr(self, "ring"):

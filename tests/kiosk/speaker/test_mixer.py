@@ -186,6 +186,19 @@ def test_a_new_music_process_is_never_joined_to_an_old_one(room):
     assert 0 < room.progress.bed_samples.value <= 2 * CROSSFADE + 2 * 80
 
 
+def test_two_beginnings_in_a_row_do_not_click(room):
+    """A music process that dies again before anything of it was played."""
+    room.write(0.875)
+    room.render(0.5)
+    room.begin()
+    room.write(1.0)
+    room.begin()
+    room.write(1.0)
+    room.render(2.0)
+    assert room.live.taken > room.live.began
+    assert np.abs(np.diff(room.everything, axis=0)).max() < NO_CLICK
+
+
 def test_volume_and_mute_change_smoothly_and_within_10_ms(room):
     room.write(2.0)
     room.render(FADE_SECONDS + 0.1)
