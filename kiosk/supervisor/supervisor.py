@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.bundle.manifest import BED
 from kiosk.config import Settings
 from kiosk.shared.calibration import read_region
 from kiosk.shared.counters import Controls, Progress
@@ -21,7 +22,7 @@ from kiosk.shared.ring import AudioRing
 from kiosk.supervisor.entry import MENDABLE
 from kiosk.supervisor.mail import Routes
 from kiosk.supervisor.notify import Notifier
-from kiosk.supervisor.processes import Plan, WatchedProcess
+from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 from kiosk.supervisor.signs import SignsOfLife
 
 PARTS: tuple[PartName, ...] = ("speaker", "engine", "camera", "web")
@@ -119,11 +120,11 @@ class Supervisor:
         if part in self._watched:
             self._watched[part].replace(time.monotonic())
 
-    def _plan(self, part: PartName) -> Plan:
+    def _plan(self, part: PartName) -> ProcessPlan:
         watch, progress = self._settings.watch, self._progress
         match part:
             case "camera":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.camera.process:run_camera",
                     lambda: (dataclasses.replace(self._settings.camera, region=self._region()), self._camera_links()),
@@ -132,7 +133,7 @@ class Supervisor:
                     watch.camera_patience,
                 )
             case "engine":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.music.process:run_engine",
                     lambda: (self._settings.engine, self._engine_links()),
@@ -142,7 +143,7 @@ class Supervisor:
                     self._engine_may_rest,
                 )
             case "speaker":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.speaker.process:run_speaker",
                     lambda: (self._settings.speaker, self._speaker_links()),
@@ -151,7 +152,7 @@ class Supervisor:
                     watch.speaker_patience,
                 )
             case "web":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.web.process:run_web",
                     lambda: (self._settings.web, self._web_links()),
@@ -182,7 +183,7 @@ class Supervisor:
             outbox=self._routes.connect_sender("speaker"),
             engine_ring=self._engine_ring.name,
             played_ring=self._played_ring.name,
-            bed=self._bundle.file("bed.wav"),
+            bed=self._bundle.file(BED),
             sample_rate=self._rate,
             progress=self._progress,
             controls=self._controls,
