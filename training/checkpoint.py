@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from a2m_edge.errors import CheckpointError
+from a2m_edge.output import make_folder, written_aside
 
 KINDS = ("encoder", "fusion", "decoder", "vocoder")
 
@@ -26,21 +27,20 @@ def save_checkpoint(folder: Path, model: nn.Module, config: Mapping[str, Any], h
         half: store floating point weights as float16 (integer tensors stay as they are).
 
     Raises:
+        OutputError: the folder cannot be written.
         ValueError: the config names no known kind.
     """
     if config.get("kind") not in KINDS:
         raise ValueError(f"config['kind'] must be one of {KINDS}, not {config.get('kind')!r}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     tensors = {
         name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous().clone()
         for name, value in model.state_dict().items()
     }
-    aside = folder / "model.safetensors.part"
-    save_file(tensors, aside)
-    aside.replace(folder / "model.safetensors")
-    aside = folder / "config.json.part"
-    aside.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    aside.replace(folder / "config.json")
+    with written_aside(folder / "model.safetensors") as stream:
+        stream.write(save(tensors))
+    with written_aside(folder / "config.json") as stream:
+        stream.write((json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
 
 
 def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -19,7 +19,7 @@ SLOW = 9
 """Frames over which what an error keeps is no shimmer."""
 
 
-class LogMel(nn.Module):
+class LogMelSpectrogram(nn.Module):
     """Log-mel spectrograms that gradients pass through, equal to ``a2m_edge.sound.mel.log_mel``."""
 
     filterbank: Tensor

@@ -14,6 +14,7 @@ from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS, ROL
 from a2m_edge.rendering.canvas import Canvas, Colour, mix
 from a2m_edge.score import Beat, Note
 from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.mel import hertz_to_mel
 
 WIDTH, HEIGHT = 1920, 1280
 
@@ -265,15 +266,8 @@ def _time(panel: Panel, second: float) -> float:
 
 def _mel_share(hertz: float, audio: AudioFormat) -> float:
     """Where a frequency lies among the bands, 0 to 1."""
-    mels = [_slaney(each) for each in (audio.mel_low, hertz, audio.mel_high)]
+    mels = [hertz_to_mel(each) for each in (audio.mel_low, hertz, audio.mel_high)]
     return (mels[1] - mels[0]) / (mels[2] - mels[0])
-
-
-def _slaney(hertz: float) -> float:
-    """The mel scale of ``a2m_edge.sound.mel.mel_filterbank``."""
-    if hertz < 1000:
-        return hertz * 3 / 200
-    return 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
 
 
 def _emotion_colour(word: str) -> Colour:

@@ -19,24 +19,28 @@ SILENCE = float(np.log(FAINTEST_MEL))
 """What a log-mel holds where nothing sounds."""
 
 
+_LINEAR, _CORNER, _STEP = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
+
+
+def hertz_to_mel(hertz: float) -> float:
+    """The mel scale of Slaney's Auditory Toolbox (1998).
+
+    It is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 mels a factor of 6.4).
+    """
+    if hertz < _CORNER:
+        return hertz / _LINEAR
+    return float(_CORNER / _LINEAR + np.log(hertz / _CORNER) / _STEP)
+
+
 @lru_cache(maxsize=8)
 def mel_filterbank(audio: AudioFormat) -> NDArray[np.float32]:
     """Triangular filters on the mel scale of Slaney's Auditory Toolbox (1998), each of unit area.
 
-    The scale is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 steps a factor of 6.4).
-
     Returns:
         float32 [mel_bands, window // 2 + 1]; the array is shared, do not change it.
     """
-    linear, corner, step = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
-
-    def to_mel(hertz: float) -> float:
-        if hertz < corner:
-            return hertz / linear
-        return float(corner / linear + np.log(hertz / corner) / step)
-
-    mels = np.linspace(to_mel(audio.mel_low), to_mel(audio.mel_high), audio.mel_bands + 2)
-    edges = np.where(mels < corner / linear, mels * linear, corner * np.exp(step * (mels - corner / linear)))
+    mels = np.linspace(hertz_to_mel(audio.mel_low), hertz_to_mel(audio.mel_high), audio.mel_bands + 2)
+    edges = np.where(mels < _CORNER / _LINEAR, mels * _LINEAR, _CORNER * np.exp(_STEP * (mels - _CORNER / _LINEAR)))
     bins = np.linspace(0.0, audio.sample_rate / 2, audio.window // 2 + 1)
     low, peak, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - low) / (peak - low), (high - bins) / (high - peak)

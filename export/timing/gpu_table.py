@@ -90,7 +90,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
-class Row:
+class VocoderTiming:
     """One line of the table.
 
     Attributes:
@@ -159,7 +159,7 @@ def ceilings() -> dict[str, Ceiling]:
     return found
 
 
-def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
+def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[VocoderTiming]:
     """Measures every model at every batch by every way, one after the other.
 
     Raises:
@@ -184,7 +184,9 @@ def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
                     seconds = _timed(partial(run, mel))
                     shortest = highest[precision].shortest(needed)
                     sound = batch * audio.seconds(CHUNK_FRAMES)
-                    yield Row(f"HiFi-GAN {name.upper()}", batch, way, precision, seconds, sound, shortest, agreement)
+                    yield VocoderTiming(
+                        f"HiFi-GAN {name.upper()}", batch, way, precision, seconds, sound, shortest, agreement
+                    )
 
 
 def _ways(
@@ -271,7 +273,7 @@ def heading(gpu: Gpu) -> str:
     )
 
 
-def line(row: Row) -> str:
+def line(row: VocoderTiming) -> str:
     """A row in Markdown."""
     return (
         f"| {row.model} | {row.batch} | {row.way} | {row.precision} | {row.seconds * 1e3:.2f} "

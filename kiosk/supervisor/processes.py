@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProcessPlan:
     """What a process is for, and how one sees that it does it.
 
     Attributes:
@@ -55,7 +55,7 @@ class WatchedProcess:
         settings: how it is healed.
     """
 
-    def __init__(self, plan: Plan, settings: WatchSettings) -> None:
+    def __init__(self, plan: ProcessPlan, settings: WatchSettings) -> None:
         self.plan = plan
         self._settings = settings
         self._restarts = Restarts(settings.restarts, settings.window, settings.longest_pause)

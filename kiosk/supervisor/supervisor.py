@@ -22,7 +22,7 @@ from kiosk.shared.ring import AudioRing
 from kiosk.supervisor.entry import MENDABLE
 from kiosk.supervisor.mail import Routes
 from kiosk.supervisor.notify import Notifier
-from kiosk.supervisor.processes import Plan, WatchedProcess
+from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 from kiosk.supervisor.signs import SignsOfLife
 
 PARTS: tuple[PartName, ...] = ("speaker", "engine", "camera", "web")
@@ -122,11 +122,11 @@ class Supervisor:
         if part in self._watched:
             self._watched[part].replace(time.monotonic())
 
-    def _plan(self, part: PartName) -> Plan:
+    def _plan(self, part: PartName) -> ProcessPlan:
         watch, progress = self._settings.watch, self._progress
         match part:
             case "camera":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.camera.process:run_camera",
                     lambda: (dataclasses.replace(self._settings.camera, region=self._region()), self._camera_links()),
@@ -135,7 +135,7 @@ class Supervisor:
                     watch.camera_patience,
                 )
             case "engine":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.music.process:run_music",
                     lambda: (self._settings.engine, self._music_links()),
@@ -145,7 +145,7 @@ class Supervisor:
                     self._music_may_rest,
                 )
             case "speaker":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.speaker.process:run_speaker",
                     lambda: (self._settings.speaker, self._speaker_links()),
@@ -154,7 +154,7 @@ class Supervisor:
                     watch.speaker_patience,
                 )
             case "web":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.web.process:run_web",
                     lambda: (self._settings.web, self._web_links()),

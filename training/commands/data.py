@@ -9,7 +9,17 @@ import typer
 
 from training.commands.importing import import_data
 from training.commands.labels import label
-from training.commands.options import CHECKPOINTS, TABLES, Seed, Shared, Workers, job_runner, need_torch, shown_on_a_bar
+from training.commands.options import (
+    CHECKPOINTS,
+    TABLES,
+    EncoderCheckpoint,
+    Seed,
+    Shared,
+    Workers,
+    job_runner,
+    need_torch,
+    shown_on_a_bar,
+)
 
 RayAddress = Annotated[
     str | None,
@@ -122,8 +132,7 @@ def build(
 def embed(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     shared: Shared = Path("../shared"),
-    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
-    / "encoder",
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     workers: Workers = None,
     ray: RayAddress = None,
 ) -> None:
@@ -203,8 +212,7 @@ def condition(
     pairs: Annotated[Path, typer.Option(help="articaps.csv of a data folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.npz).")],
     shared: Shared = Path("../shared"),
-    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
-    / "encoder",
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     fusion_checkpoint: Annotated[Path, typer.Option("--fusion", help="Fusion checkpoint.")] = CHECKPOINTS / "fusion",
 ) -> None:
     """Compute the fused embeddings of all pairs, for training the decoder on them."""

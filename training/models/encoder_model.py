@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from a2m_edge.bundle.manifest import ImagePreprocessing, TextPreprocessing
+from a2m_edge.output import make_folder, written_aside
 from training.checkpoint import save_checkpoint
 from training.models.openclip import hears_padding, image_preprocessing, open_clip_module
 
@@ -155,8 +156,7 @@ class EncoderModel:
 
     def save(self, folder: Path, half: bool = False) -> None:
         """Writes a checkpoint that needs nothing else to be rebuilt; ``half`` stores float16 weights."""
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / "tokenizer.json.part"
-        self.tokenizer.save(str(aside))
-        aside.replace(folder / "tokenizer.json")
+        make_folder(folder)
+        with written_aside(folder / "tokenizer.json") as stream:
+            stream.write(self.tokenizer.to_str(pretty=True).encode())
         save_checkpoint(folder, self.clip, self.config, half=half)

@@ -23,7 +23,7 @@ from training import parallel
 from training.checkpoint import save_checkpoint
 from training.data.recordings.clips import Clips, clip_files
 from training.losses import (
-    LogMel,
+    LogMelSpectrogram,
     MultiResolutionSTFT,
     adversarial_loss,
     discriminator_loss,
@@ -190,7 +190,7 @@ def _reconstruction(
     draw: Draw,
 ) -> Parts:
     device = next(generator.parameters()).device
-    log_mel, spectra = LogMel(audio).to(device), MultiResolutionSTFT().to(device)
+    log_mel, spectra = LogMelSpectrogram(audio).to(device), MultiResolutionSTFT().to(device)
     # Plain weights, no weight norm: cheaper, but at rates from 2e-4 on the start is forgotten in a few steps.
     begun = [parameter for name, parameter in generator.named_parameters() if not name.startswith("sources")]
     groups: list[dict[str, Any]] = [{"params": begun}]
@@ -221,7 +221,7 @@ def _adversarial(
     draw: Draw,
 ) -> Parts:
     device = next(generator.parameters()).device
-    log_mel = LogMel(audio).to(device)
+    log_mel = LogMelSpectrogram(audio).to(device)
     judges = nn.ModuleDict({"period": MultiPeriodDiscriminator(), "scale": MultiScaleDiscriminator()}).to(device)
     optimisers: dict[str, torch.optim.Optimizer] = {
         "generator": torch.optim.AdamW(generator.parameters(), learning_rate, betas=(0.8, 0.99)),

@@ -8,7 +8,7 @@ import torch
 
 from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.clips import Clip
-from training.losses import LogMel
+from training.losses import LogMelSpectrogram
 from training.models.hifigan import Generator
 
 
@@ -29,7 +29,7 @@ def copy_synthesis(generator: Generator, clips: Iterable[Clip], audio: AudioForm
         ValueError: there are no clips.
     """
     device = next(generator.parameters()).device
-    log_mel = LogMel(audio).to(device)
+    log_mel = LogMelSpectrogram(audio).to(device)
     error, frames, levels = 0.0, 0, []
     for mel, source, real in clips:
         heard = [mel.to(device)[None]]

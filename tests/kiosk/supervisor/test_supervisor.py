@@ -41,7 +41,7 @@ from kiosk.shared.settings import WatchSettings
 from kiosk.supervisor.entry import MENDABLE
 from kiosk.supervisor.mail import MESSAGES, Routes
 from kiosk.supervisor.notify import Notifier
-from kiosk.supervisor.processes import Plan, WatchedProcess
+from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 from kiosk.supervisor.restarts import Restarts
 from kiosk.supervisor.signs import SignsOfLife
 from tests.fixtures.places import ROOT
@@ -61,7 +61,7 @@ class Nursery:
         self.controls = Controls()
         self.progress = Progress()
         self.routes = Routes(self.controls, 60.0, lambda part: self.watched.replace(time.monotonic()))
-        plan = Plan(
+        plan = ProcessPlan(
             "camera",
             f"tests.fixtures.exhibit.parts:{target}",
             lambda: (None, CameraLinks(self.routes.connect_sender("camera"), self.progress, self.controls)),

@@ -25,7 +25,7 @@ from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.recordings.clips import Clips, clip_files
 from training.data.recordings.orchestration import build_orchestrations, read_notes
 from training.losses import (
-    LogMel,
+    LogMelSpectrogram,
     MultiResolutionSTFT,
     adversarial_loss,
     discriminator_loss,
@@ -103,7 +103,7 @@ def test_the_speech_vocoder_loads_and_sounds() -> None:
     assert generator.config == CONFIGS["v3"]
     assert set(generator.state_dict()) == set(load_file(SPEECH))
     samples = torch.from_numpy(tones(1.0))
-    mel = LogMel(AUDIO)(samples[None])[0]
+    mel = LogMelSpectrogram(AUDIO)(samples[None])[0]
     result = copy_synthesis(generator, [(mel, samples, samples[: mel.shape[-1] * AUDIO.hop])], AUDIO)
     assert result["log_mel_l1"] < 1.5
     assert abs(result["level_db"]) < 12
@@ -228,14 +228,14 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_mel_that_training_hears_is_the_runtime_s() -> None:
     samples = tones(1.0)[: 80 * AUDIO.hop]
-    ours = LogMel(AUDIO)(torch.from_numpy(samples)[None])[0].numpy()
+    ours = LogMelSpectrogram(AUDIO)(torch.from_numpy(samples)[None])[0].numpy()
     theirs = log_mel(samples, AUDIO)
     assert ours.shape == theirs.shape == (80, 80)
     assert np.abs(ours - theirs).max() < 1e-3  # float32 against the runtime's FFT; 2e-4 measured
 
 
 def test_losses_are_zero_for_the_same_and_finite_with_gradients_for_silence() -> None:
-    spectra, mel = MultiResolutionSTFT(), LogMel(AUDIO)
+    spectra, mel = MultiResolutionSTFT(), LogMelSpectrogram(AUDIO)
     real = torch.from_numpy(tones(0.5))[None, : 40 * AUDIO.hop]
     assert spectra(real, real).item() == pytest.approx(0.0, abs=1e-6)
     silent = torch.zeros_like(real, requires_grad=True)

@@ -15,7 +15,7 @@ from a2m_edge.errors import DataError
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.synthesis.excitation import excitation
 from training.data.recordings.realised import notes_of
-from training.losses import LogMel
+from training.losses import LogMelSpectrogram
 
 SUFFIXES = (".wav", ".flac", ".npz")
 
@@ -56,7 +56,7 @@ class Clips:
 
     def __init__(self, files: Sequence[Path], audio: AudioFormat) -> None:
         self.audio = audio
-        self._log_mel = LogMel(audio)
+        self._log_mel = LogMelSpectrogram(audio)
         self.clips: list[Clip] = []
         for file in files:
             mel, source, samples = self._read(file)

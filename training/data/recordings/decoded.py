@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from a2m_edge.errors import DataError
+from a2m_edge.output import make_folder, written_aside
 from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.realised import Realisations
 from training.models.mel_decoder import MelDecoder, decode_windows, load_mel_decoder
@@ -32,6 +33,7 @@ def write_decoded(checkpoint: Path, realisations: Path, fused: Path | None, out:
 
     Raises:
         CheckpointError, DataError: the decoder or the realisations cannot be read, or the decoder takes no score.
+        OutputError: ``out`` cannot be written.
     """
     model = load_mel_decoder(checkpoint)
     if not isinstance(model, MelDecoder):
@@ -39,7 +41,7 @@ def write_decoded(checkpoint: Path, realisations: Path, fused: Path | None, out:
     config, audio = model.config, AudioFormat()
     layout = config.layout
     data = Realisations(realisations.parent, realisations.name, fused, config.fused_size)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     written = 0
     for number, (vectors, palette, score, _) in enumerate(data.clips(layout, audio)):
         if number % every:
@@ -49,6 +51,7 @@ def write_decoded(checkpoint: Path, realisations: Path, fused: Path | None, out:
         sound, _ = soundfile.read(file.with_suffix(".flac"), dtype="float32")
         with file.open("rb") as stream, np.load(stream) as stored:
             notes = stored["notes"]
-        np.savez(out / file.name, mel=mel.astype(np.float16), notes=notes, audio=sound.astype(np.float16))
+        with written_aside(out / file.name) as arrays:
+            np.savez(arrays, mel=mel.astype(np.float16), notes=notes, audio=sound.astype(np.float16))
         written += 1
     return written

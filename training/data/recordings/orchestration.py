@@ -22,6 +22,7 @@ import soundfile
 
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS
+from a2m_edge.output import make_folder, written_aside
 from training.data.recordings.fluidsynth import SOUNDFONT, as_midi_file, render
 from training.data.scores.midi import read_midi
 
@@ -176,6 +177,7 @@ def build_orchestrations(
 
     Raises:
         DataError: a corpus, FluidSynth or the soundfont is missing, or a score is damaged.
+        OutputError: ``out`` cannot be written.
     """
     archives: dict[str, zipfile.ZipFile] = {}
     sources: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
@@ -189,7 +191,7 @@ def build_orchestrations(
         raise DataError(f"the scores in {scores} cannot be read ({error}): fetch the corpora again") from error
     for held_out, minutes in ((False, train_minutes), (True, held_out_minutes)):
         folder = out / ("held_out" if held_out else "train")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         generator = np.random.default_rng([seed, held_out])
         deck = Deck(len(INSTRUMENTS), generator)
         with ThreadPoolExecutor(2) as workers:
@@ -225,4 +227,5 @@ def _write(
     peak = float(np.abs(samples).max(initial=0.0))
     if peak < 1e-4:
         return
-    soundfile.write(place, samples * (level / peak), sample_rate, subtype="PCM_16")
+    with written_aside(place) as stream:
+        soundfile.write(stream, samples * (level / peak), sample_rate, subtype="PCM_16", format="WAV")

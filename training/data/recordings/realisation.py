@@ -7,7 +7,6 @@ its named instruments the casting), FluidSynth plays it, and the pair of score a
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from training.data.recordings.fluidsynth import SOUNDFONT, as_midi_file, render
 from training.data.recordings.realised import write_realisation
 from training.data.tables.caption_palette import caption_feeling, caption_palette
 from training.data.tables.captions import Caption
+from training.data.tables.table_files import write_facts
 from training.jobs import JobRunner, Lost
 
 GAIN = 2.5
@@ -251,5 +251,4 @@ def build_realisations(
         yield from runner.run(jobs, work, "realisations")
     facts = {"takes": takes, "seconds": seconds, "seed": seed, "captions": len(captions), "soundfont": soundfont.name}
     make_folder(place)
-    with written_aside(place / "realisations.json") as stream:
-        stream.write((json.dumps(facts, indent=1) + "\n").encode())
+    write_facts(place / "realisations.json", facts)

@@ -1,7 +1,7 @@
 """What a network wants to hear and what it answers: the entry that stands beside an ONNX file.
 
 An entry is a small JSON file (``name.json`` beside ``name.onnx``) with every key of ``Entry``; its ``features`` have
-every key of ``LogMel`` or of ``Waveform``.
+every key of ``LogMelFeatures`` or of ``Waveform``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Waveform:
 
 
 @dataclass(frozen=True)
-class LogMel:
+class LogMelFeatures:
     """The network hears logarithmic mels.
 
     The steps: ``y[n] = x[n + 1] - pre_emphasis x[n]`` (none at 0), reflection by half of ``n_fft`` on both sides,
@@ -83,7 +83,7 @@ class Entry:
 
     name: str
     sample_rate: int
-    features: Waveform | LogMel
+    features: Waveform | LogMelFeatures
     input: str
     output: str
     window_seconds: float
@@ -94,7 +94,7 @@ class Entry:
 EFFICIENTAT = Entry(
     name="EfficientAT mn04 (AudioSet)",
     sample_rate=32_000,
-    features=LogMel(
+    features=LogMelFeatures(
         kind="logmel",
         layout="channel band time",
         n_fft=1024,
@@ -126,7 +126,7 @@ EFFICIENTAT = Entry(
 JAMENDO = Entry(
     name="MTG-Jamendo mood and theme",
     sample_rate=12_000,
-    features=LogMel(
+    features=LogMelFeatures(
         kind="logmel",
         layout="band time",
         n_fft=512,
@@ -185,7 +185,7 @@ def _decode_features(record: object) -> None:
     if not isinstance(record, dict):
         return
     try:
-        strict_json.decode(Waveform if record.get("kind") == "waveform" else LogMel, record)
+        strict_json.decode(Waveform if record.get("kind") == "waveform" else LogMelFeatures, record)
     except strict_json.StrictJsonError as error:
         raise strict_json.StrictJsonError(f"features.{error}") from error
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from a2m_edge.errors import DataError
-from training.evaluation.listening.sound_entry import Entry, LogMel, Waveform
+from training.evaluation.listening.sound_entry import Entry, LogMelFeatures, Waveform
 
 _BLOCK = 1024
 """Frames analysed at once: bounds the memory."""
@@ -63,8 +63,11 @@ def features(samples: NDArray[np.float32], entry: Entry) -> NDArray[np.float32]:
     return np.ascontiguousarray(mel[None, None] if kind.layout.startswith("channel") else mel[None])
 
 
-def log_mel(samples: NDArray[np.float32], kind: LogMel, rate: int) -> NDArray[np.float32]:
-    """Logarithmic mels as ``LogMel`` states: float32 [bands, T]. A sound shorter than one frame ends in silence."""
+def log_mel(samples: NDArray[np.float32], kind: LogMelFeatures, rate: int) -> NDArray[np.float32]:
+    """Logarithmic mels as ``LogMelFeatures`` states: float32 [bands, T].
+
+    A sound shorter than one frame ends in silence.
+    """
     if kind.pre_emphasis:
         samples = samples[1:] - np.float32(kind.pre_emphasis) * samples[:-1]
     padded = np.pad(samples, (0, max(0, kind.n_fft - len(samples))))
@@ -82,7 +85,7 @@ def log_mel(samples: NDArray[np.float32], kind: LogMel, rate: int) -> NDArray[np
 
 
 @lru_cache(maxsize=8)
-def _taper(kind: LogMel) -> NDArray[np.float32]:
+def _taper(kind: LogMelFeatures) -> NDArray[np.float32]:
     """The Hann window in the middle of a frame: float32 [n_fft]."""
     period = kind.window - 1 if kind.window_kind == "hann symmetric" else kind.window
     hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(kind.window) / period)
@@ -91,7 +94,7 @@ def _taper(kind: LogMel) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=8)
-def _filters(kind: LogMel, rate: int) -> NDArray[np.float32]:
+def _filters(kind: LogMelFeatures, rate: int) -> NDArray[np.float32]:
     """Triangular filters, float32 [bands, n_fft // 2 + 1]."""
     low, high = _to_mel(np.array([kind.low, kind.high]), kind.mel_scale)
     edges = np.linspace(float(low), float(high), kind.bands + 2)

@@ -54,7 +54,7 @@ class Sounding:
 
 
 @dataclass(frozen=True)
-class Row:
+class RowSource:
     """A row of the table.
 
     Attributes:
@@ -242,7 +242,7 @@ def all_rows(
     mean: NDArray[np.float32],
     vocoder: PlainVocoder,
     paper: PaperModel | None,
-) -> list[Row]:
+) -> list[RowSource]:
     """Every row in the order of the table.
 
     Args:
@@ -256,36 +256,40 @@ def all_rows(
     scored = rows.plays_scores
     unscored = "" if scored else "the bundle plays no score"
     return [
-        Row("real", "real held-out music", rows.real),
-        Row("copy_synthesis", "copy-synthesis", rows.copy_synthesis, "the bundle's vocoder on the real mel and notes"),
-        Row(
+        RowSource("real", "real held-out music", rows.real),
+        RowSource(
+            "copy_synthesis", "copy-synthesis", rows.copy_synthesis, "the bundle's vocoder on the real mel and notes"
+        ),
+        RowSource(
             "reconstruction",
             "ours, given the real score",
             rows.reconstruction if scored else None,
             unscored or "the bundle plays the clip's own notes and instruments",
         ),
-        Row(
+        RowSource(
             "reconstruction_shuffled",
             "ours, given the real score, shuffled conditions",
             (lambda: rows.reconstruction(shuffled=True)) if scored else None,
             unscored or "as above, for the picture and the comment of another pair",
         ),
-        Row("ours", "ours", rows.soundscape, "what a visitor hears for this picture and comment"),
-        Row(
+        RowSource("ours", "ours", rows.soundscape, "what a visitor hears for this picture and comment"),
+        RowSource(
             "ours_shuffled",
             "ours, shuffled conditions",
             lambda: rows.soundscape(shuffled=True),
             "what a visitor hears for the picture and the comment of another pair",
         ),
-        Row(
+        RowSource(
             "paper",
             "the published configuration",
             None if paper is None else lambda: rows.paper(paper, vocoder),
             "no checkpoint of the published decoder was given" if paper is None else "trained on the same pairs",
         ),
-        Row("mean_mel", "mean mel", lambda: rows.mean_mel(mean, vocoder), "the training clips' mean, frame by frame"),
-        Row("random_training", "random training clip", lambda: rows.random_training(training)),
-        Row(
+        RowSource(
+            "mean_mel", "mean mel", lambda: rows.mean_mel(mean, vocoder), "the training clips' mean, frame by frame"
+        ),
+        RowSource("random_training", "random training clip", lambda: rows.random_training(training)),
+        RowSource(
             "nearest_training",
             "nearest training clip",
             lambda: rows.nearest_training(nearest),
