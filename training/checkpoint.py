@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from a2m_edge.errors import CheckpointError
 from a2m_edge.output import make_folder, written_aside
+from a2m_edge.sound.format import AudioFormat
+from a2m_edge.strict_json import StrictJsonError, decode
 
 KINDS = ("encoder", "fusion", "decoder", "vocoder")
 
@@ -49,16 +51,45 @@ def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[st
     Raises:
         CheckpointError: it is missing, damaged, or of another kind.
     """
+    config = read_config(folder, kind)
+    return read_safetensors(folder / "model.safetensors"), config
+
+
+def checkpoint_format(folder: Path, kind: str) -> AudioFormat:
+    """The sound that a checkpoint of a decoder or a vocoder was trained on, as its config states it.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another kind, or states no format that makes sense.
+    """
+    stated = read_config(folder, kind).get("audio")
+    try:
+        audio = decode(AudioFormat, stated)
+    except StrictJsonError as error:
+        raise CheckpointError(
+            f"the {kind} in {folder} states no whole sound format ({error}): train it again, or add the fields of "
+            f'"audio" to its config.json'
+        ) from error
+    if faults := audio.faults():
+        raise CheckpointError(f"the {kind} in {folder} states a sound format that makes no sense ({faults[0]})")
+    return audio
+
+
+def read_config(folder: Path, kind: str) -> dict[str, Any]:
+    """The config of a checkpoint of ``kind``.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another kind.
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"there is no checkpoint in {folder}: config.json cannot be read") from error
     except ValueError as error:
         raise CheckpointError(f"{folder / 'config.json'} is damaged ({error}): train or fetch it again") from error
-    found = config.get("kind") if isinstance(config, dict) else None
-    if found != kind:
+    if not isinstance(config, dict) or config.get("kind") != kind:
+        found = config.get("kind") if isinstance(config, dict) else None
         raise CheckpointError(f"{folder} holds a checkpoint of kind {found!r}: give one of kind {kind!r}")
-    return read_safetensors(folder / "model.safetensors"), config
+    return config
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ from export.models import Models, load_models
 from export.proof.parity import LIMITS, Check, check_graph, check_tokens, open_graph, require, summary
 from export.proof.utterances import difficult_texts, utterances
 from export.proof.validation import validate_graphs
-from tests.fixtures.places import ROOT
+from tests.fixtures.places import ROOT, TINY_BUNDLE
 from tests.fixtures.tiny_bundle.make import COMPOSER, LABEL, PRECISIONS, tiny_models, write_bed
 from training.models.cropped_generator import CroppedGenerator
 from training.models.fusion import Fusion, FusionConfig
@@ -258,7 +258,7 @@ def test_a_failed_export_leaves_the_bundle_that_was_there(
 ) -> None:
     monkeypatch.setattr("export.graphs.plans.CroppedGenerator", Drifting)
     out = tmp_path / "bundle"
-    shutil.copytree(ROOT / "tests" / "tiny_bundle" / "bundle", out)
+    shutil.copytree(TINY_BUNDLE, out)
     before = open_bundle(out).hash
     with pytest.raises(
         ExportError,
@@ -273,7 +273,7 @@ def test_an_export_is_a_bundle_that_plays_and_replaces_the_old_one(
     tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path
 ) -> None:
     out = tmp_path / "bundle"
-    shutil.copytree(ROOT / "tests" / "tiny_bundle" / "bundle", out)
+    shutil.copytree(TINY_BUNDLE, out)
     checks = validate_graphs(tiny, graphs)
     prepared: list[Bundle] = []
     bundle = write_bundle(

@@ -243,7 +243,7 @@ def load_mel_decoder(folder: Path) -> MelDecoder | PaperDecoder:
         CheckpointError: the folder holds no decoder of a known architecture, or its weights do not fit.
     """
     state, document = load_checkpoint(folder, "decoder")
-    notes = ("kind", "architecture", "measured_contexts")
+    notes = ("kind", "architecture", "audio", "measured_contexts")
     sizes = {name: value for name, value in document.items() if name not in notes}
     model: MelDecoder | PaperDecoder
     try:

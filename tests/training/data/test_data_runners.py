@@ -24,7 +24,7 @@ from a2m_edge.errors import CheckpointError, DataError, OutputError
 from a2m_edge.jobs.processes import ProcessRunner
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import held
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from tests.fixtures.collection.ray_cluster import RayCluster
 from tests.fixtures.places import TABLES
 from tests.fixtures.programs import finished, running
@@ -255,7 +255,9 @@ CAPTIONS = [
 
 
 def realised(out: Path, runner: JobRunner, captions: list[Caption] = CAPTIONS) -> int:
-    return len(list(build_realisations(captions, out, tables=TABLES, runner=runner, seconds=2.0)))
+    return len(
+        list(build_realisations(captions, out, audio=FORMATS["22k-mono"], tables=TABLES, runner=runner, seconds=2.0))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +308,7 @@ class DeadlyWork(RealisationWork):
 @pytest.mark.slow
 def test_a_clip_that_ends_its_process_is_named_when_all_others_are_done(tmp_path: Path) -> None:
     recipes = [recipe_for(caption, 0, 2.0, 0) for caption in CAPTIONS]
-    work = DeadlyWork(tmp_path, ComposerTables.read(TABLES), AudioFormat(), SOUNDFONT)
+    work = DeadlyWork(tmp_path, ComposerTables.read(TABLES), FORMATS["22k-mono"], SOUNDFONT)
     with pytest.raises(DataError, match=r"1 of 5 realisations .* \(clip b: SIGKILL.* fewer --workers"):
         list(JobRunner(ProcessRunner(1)).run(recipes, work, "realisations"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c", "d", "e"]

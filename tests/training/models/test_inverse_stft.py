@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from a2m_edge.errors import CheckpointError
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from tests.fixtures.programs import spoken
 from training.checkpoint import save_checkpoint
 from training.models.hifigan import CONFIGS, Generator, GeneratorConfig, load_generator, with_inverse_stft
 
 TINY = GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 16, (3, 5), ((1, 2), (2, 6)), excitation=True)
-AUDIO = AudioFormat()
+AUDIO = FORMATS["22k-mono"]
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,9 @@ import soundfile
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS
 from a2m_edge.output import make_folder, written_aside
+from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.fluidsynth import SOUNDFONT, as_midi_file, render
+from training.data.recordings.formats import state_format
 from training.data.scores.midi import read_midi
 
 CORPORA = ("lieder", "quartets")
@@ -159,10 +161,10 @@ def build_orchestrations(
     scores: Path,
     out: Path,
     *,
+    audio: AudioFormat,
     soundfont: Path = SOUNDFONT,
     train_minutes: float = 110.0,
     held_out_minutes: float = 6.0,
-    sample_rate: int = 22_050,
     seed: int = 0,
 ) -> None:
     """Writes ``out/train/*.wav`` and ``out/held_out/*.wav``, 20-30 s each; no score gives to both.
@@ -170,9 +172,9 @@ def build_orchestrations(
     Args:
         scores: folder with ``lieder.zip``, ``lieder.csv``, ``quartets.zip`` and ``quartets.csv``.
         out: folder to write, made if it is missing.
+        audio: the format of the recordings.
         soundfont: a General MIDI soundfont.
         train_minutes, held_out_minutes: how much of each.
-        sample_rate: in Hz.
         seed: the same seed gives the same files.
 
     Raises:
@@ -189,6 +191,7 @@ def build_orchestrations(
                     sources[_held_out(corpus + row["source_id"])].append((corpus, row["file"]))
     except (OSError, zipfile.BadZipFile, KeyError) as error:
         raise DataError(f"the scores in {scores} cannot be read ({error}): fetch the corpora again") from error
+    state_format(out, audio)
     for held_out, minutes in ((False, train_minutes), (True, held_out_minutes)):
         folder = out / ("held_out" if held_out else "train")
         make_folder(folder)
@@ -208,7 +211,7 @@ def build_orchestrations(
                 level = float(generator.uniform(0.15, 0.5) if kind == "sparse" else generator.uniform(0.3, 0.9))
                 place = folder / f"{len(jobs):04d}_{kind}.wav"
                 room = float(generator.uniform(0.1, 0.9))
-                jobs.append(workers.submit(_write, score, soundfont, sample_rate, room, seconds, level, place))
+                jobs.append(workers.submit(_write, score, soundfont, audio, room, seconds, level, place))
                 written += seconds
             for job in jobs:
                 job.result()
@@ -217,15 +220,16 @@ def build_orchestrations(
 def _write(
     score: mido.MidiFile,
     soundfont: Path,
-    sample_rate: int,
+    audio: AudioFormat,
     room_size: float,
     seconds: float,
     level: float,
     place: Path,
 ) -> None:
-    samples = render(score, soundfont, sample_rate, room_size)[: round(seconds * sample_rate)]
+    length = round(seconds * audio.sample_rate)
+    samples = render(score, soundfont, audio.sample_rate, audio.channels, room_size)[:length]
     peak = float(np.abs(samples).max(initial=0.0))
     if peak < 1e-4:
         return
     with written_aside(place) as stream:
-        soundfile.write(stream, samples * (level / peak), sample_rate, subtype="PCM_16", format="WAV")
+        soundfile.write(stream, samples * (level / peak), audio.sample_rate, subtype="PCM_16", format="WAV")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from a2m_edge.errors import DataError
+from a2m_edge.sound.mel import downmix
 from training.evaluation.listening.sound_entry import Entry, LogMelFeatures, Waveform
 
 _BLOCK = 1024
@@ -22,14 +23,15 @@ def windows(samples: NDArray[np.float32], rate: int, entry: Entry) -> list[NDArr
     The last window is kept when the sound fills at least half of it, or when it is the only one.
 
     Args:
-        samples: float32 [n], mono, in [-1, 1].
+        samples: float32 [N, C], in [-1, 1]; the network hears the mean of the channels.
         rate: their sample rate in Hz.
 
     Raises:
-        DataError: the sound is too short, not mono, or holds a sample that is no number.
+        DataError: the sound is too short, or holds a sample that is no number.
     """
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise DataError("the sound is not mono or holds samples that are no numbers: make it again")
+    if samples.ndim != 2 or not np.isfinite(samples).all():
+        raise DataError("the sound has no channels or holds samples that are no numbers: make it again")
+    samples = downmix(samples)
     if len(samples) < rate / 2:
         raise DataError(f"the sound lasts {len(samples) / rate:.2f} s: {entry.name} needs at least half a second")
     divisor = math.gcd(rate, entry.sample_rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from a2m_edge.errors import CheckpointError
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.synthesis.mel_source import crossfaded
+from training.checkpoint import checkpoint_format
 from training.data.embeddings.embed import embed_pictures, embed_texts
 from training.data.tables.feelings import PictureArchive
 from training.evaluation.rows.materials import Pair
@@ -55,14 +57,14 @@ class PlainVocoder:
 
     @torch.inference_mode()
     def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Natural-log mel, float32 [bands, T], to its sound, float32 [T * hop]."""
+        """Natural-log mel, float32 [bands, T], to its sound, float32 [T * hop, C]: the same in every channel."""
         hop, pieces = self._audio.hop, []
         for first in range(0, mel.shape[1], PIECE):
             begin, last = max(0, first - REACH), min(first + PIECE, mel.shape[1])
             heard = torch.from_numpy(np.ascontiguousarray(mel[:, begin : last + REACH]))
             sound = self._generator(heard[None])[0, 0].numpy()
             pieces.append(sound[(first - begin) * hop : (last - begin) * hop])
-        return np.concatenate(pieces)
+        return np.repeat(np.concatenate(pieces)[:, None], self._audio.channels, axis=1)
 
 
 class PaperModel:
@@ -71,12 +73,16 @@ class PaperModel:
     Args:
         decoder: folder of a ``PaperDecoder``.
         fuse: gives the embeddings that it was trained on.
+        audio: the format whose mels it must give.
 
     Raises:
-        CheckpointError: the folder holds no such decoder.
+        CheckpointError: the folder holds no such decoder, or it was trained on another format.
     """
 
-    def __init__(self, decoder: Path, fuse: Fuse) -> None:
+    def __init__(self, decoder: Path, fuse: Fuse, audio: AudioFormat) -> None:
+        trained = checkpoint_format(decoder, "decoder")
+        if replace(trained, channels=audio.channels) != audio:  # a mel is that of all channels together
+            raise CheckpointError(f"{decoder} was trained on {trained}, the bundle's sound has {audio}")
         model = load_mel_decoder(decoder)
         if not isinstance(model, PaperDecoder):
             raise CheckpointError(

@@ -14,6 +14,7 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.errors import OptionError
 from a2m_edge.feeling import Casting, Feeling
 from a2m_edge.perception.encoders import Perception
+from a2m_edge.rendering.render import RENDER_CHUNK_SECONDS
 from a2m_edge.score import Beat, Note
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.soundscape import Soundscape
@@ -23,9 +24,6 @@ from training.evaluation.rows.materials import Pair, Recorded, partners, recorde
 from training.evaluation.rows.perceiving import Progress
 from training.evaluation.rows.stored_score import StoredScore
 
-CHUNK_FRAMES = 128
-"""Mel frames that a soundscape plays at once, as ``a2m_edge.rendering.render`` does."""
-
 
 @dataclass(frozen=True)
 class Sounding:
@@ -33,7 +31,7 @@ class Sounding:
 
     Attributes:
         pair: number of the pair.
-        samples: float32 [T * hop], mono, at the row's own level.
+        samples: float32 [T * hop, C], at the row's own level.
         mel: what the row puts in the place of the real clip, to be compared frame by frame with its mel: natural-log
             mel, float32 [bands, T or less]; None where the row plays music of its own.
         notes: that were to be played in these samples.
@@ -104,6 +102,7 @@ class Rows:
         if self.frames < 1:
             raise OptionError(f"a sound must last longer than one frame to be evaluated, not {seconds:g} s")
         self.pairs = pairs
+        self._chunk = max(1, self.audio.frames(RENDER_CHUNK_SECONDS))  # as a render plays
         self._archive, self._seed, self._progress = archive, seed, progress
         self._models = Soundscape(bundle, seed=seed, device=device, threads=threads)
         self._stored = StoredScore(bundle, device, threads)
@@ -170,7 +169,7 @@ class Rows:
             soundscape = self._models.again(self._seed + pair.number)
             soundscape.see(picture)
             feeling = soundscape.hear(others[pair.number].utterance).feeling
-            samples = np.concatenate([chunk.samples for chunk in soundscape.chunks(self.frames, CHUNK_FRAMES)])
+            samples = np.concatenate([chunk.samples for chunk in soundscape.chunks(self.frames, self._chunk)])
             seconds = time.perf_counter() - begin
             notes, mode = self._within(soundscape.score.notes), self._mode(soundscape.score.beats)
             yield Sounding(pair.number, samples, None, notes, soundscape.casting, mode, feeling, seconds)
