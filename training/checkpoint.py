@@ -49,6 +49,16 @@ def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[st
     Raises:
         CheckpointError: it is missing, damaged, or of another kind.
     """
+    config = load_config(folder, kind)
+    return read_safetensors(folder / "model.safetensors"), config
+
+
+def load_config(folder: Path, kind: str) -> dict[str, Any]:
+    """The config of a checkpoint of ``kind``.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another kind.
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except OSError as error:
@@ -56,9 +66,9 @@ def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[st
     except ValueError as error:
         raise CheckpointError(f"{folder / 'config.json'} is damaged ({error}): train or fetch it again") from error
     found = config.get("kind") if isinstance(config, dict) else None
-    if found != kind:
+    if not isinstance(config, dict) or found != kind:
         raise CheckpointError(f"{folder} holds a checkpoint of kind {found!r}: give one of kind {kind!r}")
-    return read_safetensors(folder / "model.safetensors"), config
+    return config
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
