@@ -21,7 +21,6 @@ from export.models import Models
 from export.placement import folder_beside, placed_when_whole, refuse
 from export.proof.parity import Check, require, summary
 from export.proof.validation import validate_graphs
-from training.models.cropped_generator import CroppedGenerator
 
 _PROGRAMS = ("onnx", "onnxruntime", "onnxscript", "open_clip_torch", "tokenizers", "torch", "transformers")
 
@@ -180,7 +179,7 @@ def _play_bed(graphs: Mapping[str, GraphFile], manifest: Manifest, folder: Path)
 
 
 def _manifest(models: Models, label: Label, graphs: dict[str, Graph]) -> Manifest:
-    reach = CroppedGenerator(models.vocoder).context
+    reach = models.cropped_vocoder.context
     return Manifest(
         schema=SCHEMA,
         name=label.name,

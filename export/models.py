@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -12,12 +13,13 @@ from a2m_edge.errors import CheckpointError, ExportError
 from a2m_edge.perception.preprocessing import fit_tokenizer
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.strict_json import StrictJsonError, decode
-from training.checkpoint import load_checkpoint
+from training.checkpoint import load_config
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, load_fusion
-from training.models.hifigan import Generator, load_generator
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, PaperDecoder, load_mel_decoder
+from training.models.vocoders.architectures import cropped_vocoder, load_vocoder
+from training.models.vocoders.interface import CroppedVocoder, Vocoder
 
 LANGUAGE = "en"
 """The language of the comments in ArtEmis, with which every text tower here is tuned (ISO 639-1)."""
@@ -39,11 +41,11 @@ class Models:
     encoder: EncoderModel
     fusion: Fusion
     decoder: MelDecoder | PaperDecoder
-    vocoder: Generator
+    vocoder: Vocoder
     audio: AudioFormat = field(default_factory=AudioFormat)
 
     def __post_init__(self) -> None:
-        hop, bands = self.vocoder.config.hop, self.vocoder.config.mel_bands
+        hop, bands = self.vocoder.hop, self.vocoder.mel_bands
         if (hop, bands) != (self.audio.hop, self.audio.mel_bands) or bands != self.decoder.config.mel_bands:
             raise ExportError(
                 f"the vocoder makes {hop} samples from {bands} bands, the audio format says {self.audio.hop} and "
@@ -66,7 +68,7 @@ class Models:
                 f"the fusion gives {given[0]} values, {given[1]} roles and {given[2]} instruments, the decoder takes "
                 f"{taken[0]}, {taken[1]} and {taken[2]}: export a decoder that was trained with this fusion"
             )
-        if self.vocoder.config.excitation and isinstance(self.decoder, PaperDecoder):
+        if self.vocoder.excitation and isinstance(self.decoder, PaperDecoder):
             raise ExportError(
                 "the vocoder hears the partials of notes, and a decoder of the paper architecture plays none: "
                 "export a vocoder that hears mels alone"
@@ -113,6 +115,11 @@ class Models:
             return config.context
         return ClipDecoder(config.frames, max(1, min(config.frames // 2, self.audio.frames(CLIP_FADE))))
 
+    @cached_property
+    def cropped_vocoder(self) -> CroppedVocoder:
+        """The vocoder as it is exported, which shares its weights."""
+        return cropped_vocoder(self.vocoder)
+
     @property
     def text(self) -> TextPreprocessing:
         """How a comment becomes tokens."""
@@ -156,7 +163,7 @@ def load_models(encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path)
         load_encoder(encoder),
         load_fusion(fusion),
         load_mel_decoder(decoder),
-        load_generator(vocoder),
+        load_vocoder(vocoder),
         _audio_format(vocoder),
     )
 
@@ -165,9 +172,8 @@ def _audio_format(vocoder: Path) -> AudioFormat:
     """What a vocoder was trained on; public checkpoints, which do not say, share the default format."""
     if not vocoder.is_dir():
         return AudioFormat()
-    _, config = load_checkpoint(vocoder, "vocoder")
     try:
-        return decode(AudioFormat, config.get("audio"))
+        return decode(AudioFormat, load_config(vocoder, "vocoder").get("audio"))
     except StrictJsonError as error:
         raise CheckpointError(
             f"the vocoder in {vocoder} has no valid audio format ({error}): train it again"

@@ -51,7 +51,7 @@ def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[st
     Raises:
         CheckpointError: it is missing, damaged, or of another kind.
     """
-    config = read_config(folder, kind)
+    config = load_config(folder, kind)
     return read_safetensors(folder / "model.safetensors"), config
 
 
@@ -61,7 +61,7 @@ def checkpoint_format(folder: Path, kind: str) -> AudioFormat:
     Raises:
         CheckpointError: it is missing, damaged or of another kind, or states no format that makes sense.
     """
-    stated = read_config(folder, kind).get("audio")
+    stated = load_config(folder, kind).get("audio")
     try:
         audio = decode(AudioFormat, stated)
     except StrictJsonError as error:
@@ -74,7 +74,7 @@ def checkpoint_format(folder: Path, kind: str) -> AudioFormat:
     return audio
 
 
-def read_config(folder: Path, kind: str) -> dict[str, Any]:
+def load_config(folder: Path, kind: str) -> dict[str, Any]:
     """The config of a checkpoint of ``kind``.
 
     Raises:
@@ -86,8 +86,8 @@ def read_config(folder: Path, kind: str) -> dict[str, Any]:
         raise CheckpointError(f"there is no checkpoint in {folder}: config.json cannot be read") from error
     except ValueError as error:
         raise CheckpointError(f"{folder / 'config.json'} is damaged ({error}): train or fetch it again") from error
-    if not isinstance(config, dict) or config.get("kind") != kind:
-        found = config.get("kind") if isinstance(config, dict) else None
+    found = config.get("kind") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or found != kind:
         raise CheckpointError(f"{folder} holds a checkpoint of kind {found!r}: give one of kind {kind!r}")
     return config
 

@@ -14,7 +14,6 @@ from a2m_edge.sound.mel import SILENCE
 from export.graphs.export import Arrays, GraphPlan
 from export.models import Models
 from training.models.cropped_decoder import CroppedDecoder
-from training.models.cropped_generator import CroppedGenerator
 from training.models.mel_decoder import MelDecoder, PaperDecoder
 
 _LENGTHS = ((1, 1), (1, 2), (3, 13), (2, 64), (1, 300))
@@ -204,8 +203,7 @@ def vocoder_plan(models: Models) -> GraphPlan:
     A vocoder that hears the notes' partials takes excitation [batch, 1, excited] as well, excited = frames x hop. A
     case is as long as its sound.
     """
-    excited = models.vocoder.config.excitation
-    module = CroppedGenerator(models.vocoder)
+    excited, module = models.vocoder.excitation, models.cropped_vocoder
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
         # Bands fall by some 6 nat towards the treble, as in music; the loudness wanders.

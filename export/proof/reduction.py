@@ -23,7 +23,6 @@ from export.proof.parity import Check, open_graph, run_module
 from export.proof.pictures import pictures
 from export.proof.pieces import pieces
 from export.proof.utterances import labelled_utterances
-from training.models.cropped_generator import CroppedGenerator
 
 COSINES = {"fp16": (0.9999, 0.999), "int8": (0.998, 0.99)}
 """Lowest mean and lowest single cosine between embeddings in fp32 and in less."""
@@ -129,7 +128,7 @@ def _check_decoder(graph: GraphFile, models: Models) -> list[Check]:
 
 
 def _check_vocoder(graph: GraphFile, models: Models) -> list[Check]:
-    context, excited = CroppedGenerator(models.vocoder).context, models.vocoder.config.excitation
+    context, excited = models.cropped_vocoder.context, models.vocoder.excitation
     inputs = [piece.heard(models.audio, context, excited) for piece in pieces(models)]
     full, less = _both(graph, lambda session: [session.run(None, _feeds(graph, given))[0] for given in inputs])
     what = f"signal to noise of {graph.description.precision} to fp32, dB"

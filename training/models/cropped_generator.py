@@ -18,9 +18,10 @@ from torch.nn import functional
 
 from a2m_edge.synthesis.excitation import EDGE
 from training.models.hifigan import SLOPE, Generator, ResBlock1, ResBlock2, excite, spectrum_of
+from training.models.vocoders.interface import CroppedVocoder
 
 
-class CroppedGenerator(nn.Module):
+class CroppedGenerator(CroppedVocoder):
     """Log-mel (B, bands, context + T + context) to the waveform of the T frames in the middle, (B, 1, hop * T).
 
     It shares a generator's weights, and gives what that gives there.

@@ -2,7 +2,6 @@
 
 A generator always holds plain weights. Checkpoints may hold weight norm in either of torch's spellings
 (``weight_g`` and ``weight_v``, or ``parametrizations.weight.original0`` and ``original1``): it is folded on loading.
-``add_weight_norm`` puts it on for a training that wants it.
 
 The last stage may be an inverse short-time Fourier transform (Kaneko et al. 2022, iSTFTNet, arXiv 2203.02395): the
 layers before it then say the spectrum of a few samples at once, and none runs at the full rate.
@@ -12,6 +11,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,10 +19,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrizations, parametrize
 
 from a2m_edge.errors import CheckpointError
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors
+from training.models.vocoders.interface import Vocoder
 
 SLOPE = 0.1
 QUIET = -5.0
@@ -201,8 +201,10 @@ class ResBlock2(nn.Module):
         return x
 
 
-class Generator(nn.Module):
+class Generator(Vocoder):
     """Log-mel (B, bands, T) to waveform (B, 1, hop * T) in [-1, 1]."""
+
+    architecture = "hifigan"
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -228,6 +230,21 @@ class Generator(nn.Module):
                 nn.init.normal_(module.weight, 0.0, 0.01)
         if config.inverse_stft:
             nn.init.constant_(self.conv_post.bias[: config.inverse_stft // 2 + 1], QUIET)  # type: ignore[index]
+
+    @property
+    def hop(self) -> int:
+        return self.config.hop
+
+    @property
+    def mel_bands(self) -> int:
+        return self.config.mel_bands
+
+    @property
+    def excitation(self) -> bool:
+        return self.config.excitation
+
+    def document(self) -> dict[str, Any]:
+        return {"architecture": self.architecture, "generator": self.config.to_json()}
 
     def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:
         """(B, bands, T) and, where the config says so, the excitation (B, 1, hop * T), to (B, 1, hop * T)."""
@@ -282,19 +299,46 @@ class Generator(nn.Module):
             x = outputs / blocks
         return self._finish(x.squeeze(2).contiguous(), excitation)
 
-    def add_weight_norm(self) -> None:
-        """Re-parametrises every convolution as direction and length; what it computes stays the same."""
-        for module in self._convolutions():
-            parametrizations.weight_norm(module)
+    def new_parameters(self) -> Iterable[nn.Parameter]:
+        """The filters of the excitation."""
+        return self.sources.parameters()
 
-    def remove_weight_norm(self) -> None:
-        """Folds what ``add_weight_norm`` put on; what it computes stays the same."""
-        for module in self._convolutions():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight")
+    def with_excitation(self) -> Generator:
+        """A generator of the same weights that also takes an excitation, and at first only adds it to its own sound."""
+        if self.excitation:
+            return self
+        excited = Generator(replace(self.config, excitation=True))
+        excited.load_state_dict(excited.state_dict() | self.state_dict())
+        return excited.eval()
 
-    def _convolutions(self) -> list[nn.Module]:
-        return [module for module in self.modules() if isinstance(module, nn.Conv1d | nn.ConvTranspose1d)]
+    def with_inverse_stft(self, size: int = 16) -> Generator:
+        """A generator whose last stage, of rate ``size`` / 4, gave way to an inverse transform, which has to learn.
+
+        A generator that has an inverse transform is given back as it is.
+
+        Raises:
+            CheckpointError: the last stage has another rate, or ``size`` is no multiple of 8.
+        """
+        config = self.config
+        if config.inverse_stft:
+            return self
+        if size % 8 or config.upsample_rates[-1] != size // 4:
+            raise CheckpointError(
+                f"a generator with the upsampling rates {config.upsample_rates} has no last stage of {size // 4} that "
+                "an inverse transform could take the place of: begin with another, v3 for example"
+            )
+        shorter = Generator(
+            replace(
+                config,
+                upsample_rates=config.upsample_rates[:-1],
+                upsample_kernel_sizes=config.upsample_kernel_sizes[:-1],
+                inverse_stft=size,
+            )
+        )
+        own = shorter.state_dict()
+        known = {name: value for name, value in self.state_dict().items() if not name.startswith("conv_post")}
+        shorter.load_state_dict(own | {name: value for name, value in known.items() if name in own})
+        return shorter.eval()
 
 
 def fold_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -339,39 +383,6 @@ def load_generator(path: Path) -> Generator:
             generator.load_state_dict(state)
             return generator.eval()
     raise CheckpointError(f"{path} holds no HiFi-GAN generator of size {', '.join(CONFIGS)}")
-
-
-def with_excitation(generator: Generator) -> Generator:
-    """A generator of the same weights that also hears an excitation, and at first only adds it to its own sound."""
-    excited = Generator(replace(generator.config, excitation=True))
-    excited.load_state_dict(excited.state_dict() | generator.state_dict())
-    return excited.eval()
-
-
-def with_inverse_stft(generator: Generator, size: int = 16) -> Generator:
-    """A generator whose last stage, of rate ``size`` / 4, gave way to an inverse transform, which has to learn.
-
-    Raises:
-        CheckpointError: the last stage has another rate, or ``size`` is no multiple of 8.
-    """
-    config = generator.config
-    if config.inverse_stft or size % 8 or config.upsample_rates[-1] != size // 4:
-        raise CheckpointError(
-            f"a generator with the upsampling rates {config.upsample_rates} has no last stage of {size // 4} that an "
-            "inverse transform could take the place of: begin with another, v3 for example"
-        )
-    shorter = Generator(
-        replace(
-            config,
-            upsample_rates=config.upsample_rates[:-1],
-            upsample_kernel_sizes=config.upsample_kernel_sizes[:-1],
-            inverse_stft=size,
-        )
-    )
-    own = shorter.state_dict()
-    known = {name: value for name, value in generator.state_dict().items() if not name.startswith("conv_post")}
-    shorter.load_state_dict(own | {name: value for name, value in known.items() if name in own})
-    return shorter.eval()
 
 
 def _read_public(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Fine-tunes or trains a HiFi-GAN generator.
+"""Fine-tunes or trains a vocoder.
 
 Two stages. ``reconstruction`` lowers the log-mel L1 together with a multi-resolution STFT loss: it is cheap, runs
 well on a CPU, and is what turns a speech vocoder into one for music. ``adversarial`` is the published training with
@@ -30,7 +30,8 @@ from training.losses import (
     feature_matching_loss,
 )
 from training.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
-from training.models.hifigan import CONFIGS, Generator, load_generator, with_excitation, with_inverse_stft
+from training.models.vocoders.architectures import load_vocoder, vocoder_sizes
+from training.models.vocoders.interface import Vocoder
 from training.precision import half_precision
 from training.progress import announce
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
@@ -73,8 +74,8 @@ def train_vocoder(
     Args:
         options: see ``RunOptions``.
         data, held_out: recordings to learn from and to be measured on, see ``training.data.recordings.clips``.
-        start: weights to begin with, anything that ``load_generator`` reads; None for random ones.
-        config: size of a generator that begins with random weights, a key of ``CONFIGS``.
+        start: weights to begin with, anything that ``load_vocoder`` reads; None for random ones.
+        config: size of a vocoder that begins with random weights, a key of ``vocoder_sizes``.
         stage: one of ``STAGES``.
         audio: format of the recordings; None for the standard one.
         batch, frames: windows in a step, and mel frames in a window.
@@ -82,7 +83,7 @@ def train_vocoder(
         half: compute in bfloat16: in the reconstruction stage most of the generator, and its last layers too until
             ``FINE_FROM`` of the run is done, which is worth it on a GPU or where the processor has bfloat16
             instructions; in the adversarial stage, on a GPU alone, the generator and the discriminators.
-        excitation: let the generator hear the notes' partials; what it has learned so far stays.
+        excitation: give the vocoder the notes' partials as a second input; what it has learned so far stays.
         inverse_stft: put an inverse transform in the place of the last stage, if there is none; it begins to learn.
 
     Returns:
@@ -94,26 +95,27 @@ def train_vocoder(
     """
     if stage not in STAGES:
         raise OptionError(f"the stage of a vocoder training is one of {', '.join(STAGES)}, not {stage!r}")
-    if config not in CONFIGS:
-        raise OptionError(f"the size of a vocoder is one of {', '.join(CONFIGS)}, not {config!r}")
+    sizes = vocoder_sizes()
+    if config not in sizes:
+        raise OptionError(f"the size of a vocoder is one of {', '.join(sizes)}, not {config!r}")
     parallel.need_rows(batch)
     audio = audio or AudioFormat()
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
-    generator = load_generator(start) if start else Generator(CONFIGS[config])
-    if excitation and not generator.config.excitation:
-        generator = with_excitation(generator)
-    if inverse_stft and not generator.config.inverse_stft:
-        generator = with_inverse_stft(generator)
+    generator = load_vocoder(start) if start else sizes[config].untrained(config)
+    if excitation:
+        generator = generator.with_excitation()
+    if inverse_stft:
+        generator = generator.with_inverse_stft()
     generator = generator.to(device)
-    if (generator.config.hop, generator.config.mel_bands) != (audio.hop, audio.mel_bands):
-        raise OptionError(f"the vocoder has hop {generator.config.hop}, the audio format {audio.hop}: they must agree")
+    if (generator.hop, generator.mel_bands) != (audio.hop, audio.mel_bands):
+        raise OptionError(f"the vocoder has hop {generator.hop}, the audio format {audio.hop}: they must agree")
     clips, kept = Clips(clip_files(data), audio), Clips(clip_files(held_out), audio)
     announce(f"{clips.seconds / 60:.1f} min to learn from, {kept.seconds / 60:.1f} min held out")
 
     def draw(number: int) -> tuple[Tensor, Tensor | None, Tensor]:
         mel, source, real = clips.batch(batch, frames, np.random.default_rng((options.seed, number)))
-        heard = source[:, None].to(device) if generator.config.excitation else None
+        heard = source[:, None].to(device) if generator.excitation else None
         return mel.to(device), heard, real.to(device)
 
     precision = _Precision(half)
@@ -135,8 +137,8 @@ def train_vocoder(
     excerpts = kept.excerpts(VALIDATION_EXCERPTS, audio.frames(VALIDATION_SECONDS))
 
     def save(folder: Path) -> None:
-        fields = {"generator": generator.config.to_json(), "audio": asdict(audio), "stage": stage}
-        save_checkpoint(folder, generator, {"kind": "vocoder", **fields})
+        config = {"kind": "vocoder", **generator.document(), "audio": asdict(audio), "stage": stage}
+        save_checkpoint(folder, generator, config)
 
     run_training(
         options,
@@ -172,7 +174,7 @@ class _Precision:
         if progress >= FINE_FROM:
             self._last = torch.float32
 
-    def generate(self, generator: Generator, mel: Tensor, source: Tensor | None) -> Tensor:
+    def generate(self, generator: Vocoder, mel: Tensor, source: Tensor | None) -> Tensor:
         """Log-mel (B, bands, T) and, where it is heard, excitation (B, 1, hop * T) to waveform (B, hop * T) float32."""
         if mel.device.type == "cpu":
             return generator.forward_fast(mel, source, self._inner, self._last)[:, 0]
@@ -182,7 +184,7 @@ class _Precision:
 
 
 def _reconstruction(
-    generator: Generator,
+    generator: Vocoder,
     audio: AudioFormat,
     learning_rate: float,
     clip: float,
@@ -192,10 +194,11 @@ def _reconstruction(
     device = next(generator.parameters()).device
     log_mel, spectra = LogMelSpectrogram(audio).to(device), MultiResolutionSTFT().to(device)
     # Plain weights, no weight norm: cheaper, but at rates from 2e-4 on the start is forgotten in a few steps.
-    begun = [parameter for name, parameter in generator.named_parameters() if not name.startswith("sources")]
+    new = list(generator.new_parameters())
+    begun = [parameter for parameter in generator.parameters() if not any(parameter is each for each in new)]
     groups: list[dict[str, Any]] = [{"params": begun}]
-    if generator.config.excitation:
-        groups.append({"params": list(generator.sources.parameters()), "lr": SOURCE_RATE * learning_rate})
+    if new:
+        groups.append({"params": new, "lr": SOURCE_RATE * learning_rate})
     optimiser = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     generator.train()
 
@@ -213,7 +216,7 @@ def _reconstruction(
 
 
 def _adversarial(
-    generator: Generator,
+    generator: Vocoder,
     audio: AudioFormat,
     learning_rate: float,
     clip: float,

@@ -251,7 +251,7 @@ def test_the_plain_vocoder_sounds_pieces_as_the_whole(vocoder: Path) -> None:
     plain = PlainVocoder(vocoder, AUDIO)
     mel = np.random.default_rng(0).normal(-4, 1, (80, 1200)).astype(np.float32)
     with torch.inference_mode():
-        whole = plain._generator(torch.from_numpy(mel)[None])[0, 0].numpy()
+        whole = plain._vocoder(torch.from_numpy(mel)[None])[0, 0].numpy()
     np.testing.assert_allclose(plain(mel), whole, atol=1e-5)  # measured: 4e-9
     with pytest.raises(CheckpointError, match="bands"):
         PlainVocoder(vocoder, dataclasses.replace(AUDIO, hop=512))

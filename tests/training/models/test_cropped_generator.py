@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from a2m_edge.synthesis.excitation import EDGE
 from training.models.cropped_generator import CroppedGenerator, Upsampling
-from training.models.hifigan import CONFIGS, Generator, GeneratorConfig, with_inverse_stft
+from training.models.hifigan import CONFIGS, Generator, GeneratorConfig
 
 # Kernels as in V3, blocks as in V1 with reaches that differ: all that a plan of margins can go wrong with.
 MIXED = GeneratorConfig("1", (8, 8, 4), (16, 16, 8), 32, (3, 11), ((1,), (2, 5)))
@@ -33,7 +33,7 @@ def loud(kind: str) -> Generator:
     torch.manual_seed(0)
     generator = Generator(KINDS[kind]).eval()
     if "inverse" in kind:
-        generator = with_inverse_stft(generator)
+        generator = generator.with_inverse_stft()
     said: list[Tensor] = []
     listening = generator.conv_post.register_forward_hook(lambda layer, inputs, output: said.append(output))
     with torch.no_grad():

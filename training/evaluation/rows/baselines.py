@@ -19,8 +19,8 @@ from training.data.tables.feelings import PictureArchive
 from training.evaluation.rows.materials import Pair
 from training.models.encoder_model import EncoderModel
 from training.models.fusion import Fusion
-from training.models.hifigan import load_generator
 from training.models.mel_decoder import PaperDecoder, load_mel_decoder
+from training.models.vocoders.architectures import cropped_vocoder, load_vocoder
 
 Fuse = Callable[[Pair], NDArray[np.float32]]
 """The fused embedding of a pair's picture and utterance, float32 [H]."""
@@ -32,14 +32,14 @@ PIECE = 1024
 """Frames sounded at once."""
 
 REACH = 16
-"""Frames on each side that a vocoder may hear: HiFi-GAN's receptive field is 14 at most."""
+"""Frames of input on each side, at the least: HiFi-GAN's receptive field is 14 at most."""
 
 
 class PlainVocoder:
-    """A HiFi-GAN that hears mels alone.
+    """A vocoder whose only input is the mel.
 
     Args:
-        path: as for ``training.models.hifigan.load_generator``.
+        path: as for ``training.models.vocoders.architectures.load_vocoder``.
         audio: the format that it must have.
 
     Raises:
@@ -47,22 +47,23 @@ class PlainVocoder:
     """
 
     def __init__(self, path: Path, audio: AudioFormat) -> None:
-        self._generator = load_generator(path)
+        self._vocoder = load_vocoder(path)
         self._audio = audio
-        config = self._generator.config
-        if config.excitation:
+        self._reach = max(REACH, cropped_vocoder(self._vocoder).context)
+        if self._vocoder.excitation:
             raise CheckpointError(f"{path} hears the notes, which these rows have not: name a vocoder of mels alone")
-        if config.mel_bands != audio.mel_bands or config.hop != audio.hop:
-            raise CheckpointError(f"{path} has {config.mel_bands} bands and hop {config.hop}, the bundle has others")
+        bands, hop = self._vocoder.mel_bands, self._vocoder.hop
+        if bands != audio.mel_bands or hop != audio.hop:
+            raise CheckpointError(f"{path} has {bands} bands and hop {hop}, the bundle has others")
 
     @torch.inference_mode()
     def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
         """Natural-log mel, float32 [bands, T], to its sound, float32 [T * hop, C]: the same in every channel."""
         hop, pieces = self._audio.hop, []
         for first in range(0, mel.shape[1], PIECE):
-            begin, last = max(0, first - REACH), min(first + PIECE, mel.shape[1])
-            heard = torch.from_numpy(np.ascontiguousarray(mel[:, begin : last + REACH]))
-            sound = self._generator(heard[None])[0, 0].numpy()
+            begin, last = max(0, first - self._reach), min(first + PIECE, mel.shape[1])
+            piece = torch.from_numpy(np.ascontiguousarray(mel[:, begin : last + self._reach]))
+            sound = self._vocoder(piece[None])[0, 0].numpy()
             pieces.append(sound[(first - begin) * hop : (last - begin) * hop])
         return np.repeat(np.concatenate(pieces)[:, None], self._audio.channels, axis=1)
 
