@@ -66,7 +66,7 @@ class Companions:
                 raise ExportError("the decoder plays a score, and no composer's tables are named: name a composer.json")
             ComposerTables.read(self.composer)
         if self.bed is not None:
-            read_bed(self.bed, models.audio.sample_rate)
+            read_bed(self.bed, models.audio)
 
 
 def export_bundle(

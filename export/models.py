@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from a2m_edge.bundle.manifest import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
-from a2m_edge.errors import CheckpointError, ExportError
+from a2m_edge.errors import ExportError
 from a2m_edge.perception.preprocessing import fit_tokenizer
 from a2m_edge.sound.format import AudioFormat
-from a2m_edge.strict_json import StrictJsonError, decode
-from training.checkpoint import load_config
+from training.checkpoint import checkpoint_format
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, load_fusion
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, PaperDecoder, load_mel_decoder
-from training.models.vocoders.architectures import cropped_vocoder, load_vocoder
+from training.models.vocoders.architectures import cropped_vocoder, load_vocoder, vocoder_format
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
 
 LANGUAGE = "en"
@@ -35,22 +34,27 @@ class Models:
 
     Attributes:
         encoder, fusion, decoder, vocoder: the models.
-        audio: what the decoder's frames and the vocoder's samples are.
+        decoder_format, vocoder_format: the sound that the decoder and the vocoder were trained on.
     """
 
     encoder: EncoderModel
     fusion: Fusion
     decoder: MelDecoder | PaperDecoder
     vocoder: Vocoder
-    audio: AudioFormat = field(default_factory=AudioFormat)
+    decoder_format: AudioFormat
+    vocoder_format: AudioFormat
 
     def __post_init__(self) -> None:
-        hop, bands = self.vocoder.hop, self.vocoder.mel_bands
-        if (hop, bands) != (self.audio.hop, self.audio.mel_bands) or bands != self.decoder.config.mel_bands:
+        if self.decoder_format != self.vocoder_format:
             raise ExportError(
-                f"the vocoder makes {hop} samples from {bands} bands, the audio format says {self.audio.hop} and "
-                f"{self.audio.mel_bands}, the decoder gives {self.decoder.config.mel_bands} bands: export models that "
-                f"were trained on one audio format"
+                f"the decoder was trained on {self.decoder_format}, the vocoder on {self.vocoder_format}: export "
+                f"models that were trained on one sound format"
+            )
+        if not self.vocoder.fits(self.audio) or self.decoder.config.mel_bands != self.audio.mel_bands:
+            raise ExportError(
+                f"the decoder gives {self.decoder.config.mel_bands} bands, of which the vocoder takes "
+                f"{self.vocoder.mel_bands} and makes {self.vocoder.hop} samples in {self.vocoder.channels} channels: "
+                f"that is not the sound format they state ({self.audio}); train them again"
             )
         if self.encoder.embedding_size != self.embedding_size:
             raise ExportError(
@@ -73,6 +77,11 @@ class Models:
                 "the vocoder hears the partials of notes, and a decoder of the paper architecture plays none: "
                 "export a vocoder that hears mels alone"
             )
+
+    @property
+    def audio(self) -> AudioFormat:
+        """What the decoder's frames and the vocoder's samples are."""
+        return self.vocoder_format
 
     @property
     def embedding_size(self) -> int:
@@ -118,7 +127,7 @@ class Models:
     @cached_property
     def cropped_vocoder(self) -> CroppedVocoder:
         """The vocoder as it is exported, which shares its weights."""
-        return cropped_vocoder(self.vocoder)
+        return cropped_vocoder(self.vocoder, self.audio)
 
     @property
     def text(self) -> TextPreprocessing:
@@ -164,17 +173,6 @@ def load_models(encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path)
         load_fusion(fusion),
         load_mel_decoder(decoder),
         load_vocoder(vocoder),
-        _audio_format(vocoder),
+        checkpoint_format(decoder, "decoder"),
+        vocoder_format(vocoder),
     )
-
-
-def _audio_format(vocoder: Path) -> AudioFormat:
-    """What a vocoder was trained on; public checkpoints, which do not say, share the default format."""
-    if not vocoder.is_dir():
-        return AudioFormat()
-    try:
-        return decode(AudioFormat, load_config(vocoder, "vocoder").get("audio"))
-    except StrictJsonError as error:
-        raise CheckpointError(
-            f"the vocoder in {vocoder} has no valid audio format ({error}): train it again"
-        ) from error

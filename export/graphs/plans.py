@@ -198,7 +198,7 @@ def clips_plan(models: Models, decoder: PaperDecoder) -> GraphPlan:
 
 
 def vocoder_plan(models: Models) -> GraphPlan:
-    """mel [batch, bands, frames] -> waveform [batch, 1, samples], of the frames without the context at either end.
+    """mel [batch, bands, frames] -> waveform [batch, channels, samples], of the frames between the contexts.
 
     A vocoder that hears the notes' partials takes excitation [batch, 1, excited] as well, excited = frames x hop. A
     case is as long as its sound.
@@ -221,7 +221,7 @@ def vocoder_plan(models: Models) -> GraphPlan:
             Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),
             *([Tensor("excitation", "float32", ("batch", 1, "excited"))] if excited else []),
         ),
-        (Tensor("waveform", "float32", ("batch", 1, "samples")),),
+        (Tensor("waveform", "float32", ("batch", models.audio.channels, "samples")),),
         sample,
         _LENGTHS,
         "difference",

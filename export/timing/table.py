@@ -20,7 +20,6 @@ from a2m_edge.bundle.manifest import Precision
 from a2m_edge.errors import A2MError, ExportError
 from a2m_edge.inference.sessions import require_engines, session_options
 from a2m_edge.output import written_aside
-from a2m_edge.sound.format import CHUNK_FRAMES
 from export.graphs.export import Arrays, GraphPlan, write_graph
 from export.graphs.files import GraphFile, export_graphs
 from export.graphs.precision import reduce, suits
@@ -32,6 +31,7 @@ from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import CONFIGS
 from training.models.mel_decoder import MelDecoder, PaperDecoder, PaperDecoderConfig
+from training.models.vocoders.architectures import PUBLIC_FORMAT
 
 OPEN_CLIP = ("ViT-B-32", "RN50", "MobileCLIP-S1")
 """One encoder of each kind: a transformer, a convolutional network with attention on top, and one of timm."""
@@ -135,7 +135,8 @@ def work(models: Models, plan: GraphPlan) -> tuple[Arrays, float | None]:
     elif isinstance(models.decoder, PaperDecoder) and plan.name == "mel_decoder":
         audio = models.audio.seconds(models.decoder.config.frames)
     elif plan.name == "vocoder":
-        length, audio = CHUNK_FRAMES, models.audio.seconds(CHUNK_FRAMES)
+        length = models.audio.chunk_frames
+        audio = models.audio.seconds(length)
     return plan.sample(1, length, np.random.default_rng(2)), audio
 
 
@@ -180,7 +181,8 @@ def random_models(trained: Models | None, encoder: str | None = None, vocoder: s
     encoding = trained.encoder if encoder is None and trained else load_encoder(encoder or "a2m-s")
     sizes = PaperDecoderConfig()
     fusion = Fusion(FusionConfig(embedding_size=encoding.embedding_size, fused_size=sizes.fused_size))
-    return Models(encoding, fusion.eval(), PaperDecoder(sizes).eval(), random_vocoder(CONFIGS[vocoder]))
+    decoder, generator = PaperDecoder(sizes).eval(), random_vocoder(CONFIGS[vocoder])
+    return Models(encoding, fusion.eval(), decoder, generator, PUBLIC_FORMAT, PUBLIC_FORMAT)
 
 
 def markdown(found: Iterable[GraphMeasurement], threads: int) -> str:

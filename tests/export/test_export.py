@@ -256,7 +256,11 @@ class Drifting(CroppedGenerator):
 def test_a_failed_export_leaves_the_bundle_that_was_there(
     tiny: Models, tmp_path: Path, bed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(ARCHITECTURES, "hifigan", replace(ARCHITECTURES["hifigan"], cropped=Drifting))
+    monkeypatch.setitem(
+        ARCHITECTURES,
+        "hifigan",
+        replace(ARCHITECTURES["hifigan"], cropped=lambda generator, audio: Drifting(generator, audio.edge)),
+    )
     out = tmp_path / "bundle"
     shutil.copytree(TINY_BUNDLE, out)
     before = open_bundle(out).hash
@@ -412,8 +416,13 @@ def test_missing_checkpoints_end_with_one_sentence(tmp_path: Path, capsys: pytes
 
 
 def test_models_that_do_not_fit_together_are_refused(tiny: Models) -> None:
-    with pytest.raises(ExportError, match="the audio format says 512"):
-        replace(tiny, audio=replace(tiny.audio, hop=512))
+    other = replace(tiny.audio, sample_rate=24000)
+    with pytest.raises(ExportError, match=r"the decoder was trained on 22050 Hz .*, the vocoder on 24000 Hz"):
+        replace(tiny, vocoder_format=other)
+    for change in ({"hop": 512}, {"channels": 2}, {"mel_bands": 128}):
+        wrong = replace(tiny.audio, **change)
+        with pytest.raises(ExportError, match="that is not the sound format they state"):
+            replace(tiny, decoder_format=wrong, vocoder_format=wrong)
     with pytest.raises(ExportError, match=r"embeddings of 16 values, the fusion takes 384"):
         replace(tiny, fusion=Fusion(FusionConfig(fused_size=16)))
     with pytest.raises(ExportError, match=r"the fusion gives 8 values, .* the decoder takes 16"):

@@ -163,6 +163,12 @@ def vocoder(
     start: Start = None,
     config: Annotated[str, typer.Option(help="v1, v2 or v3, for a generator without --start.")] = "v3",
     stage: Annotated[str, typer.Option(help="reconstruction or adversarial.")] = "reconstruction",
+    sound_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="Of recordings whose folders do not state it: 22k-mono, 48k-stereo, a JSON file."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows in a step.")] = 8,
     frames: Annotated[int, typer.Option(min=8, help="Mel frames in a window.")] = 64,
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="At the start of the schedule.")] = 1e-4,
@@ -174,6 +180,7 @@ def vocoder(
 ) -> None:
     """Train or fine-tune HiFi-GAN."""
     options = run.options()
+    from training.data.recordings.formats import named_format
     from training.trainers.vocoder import train_vocoder
 
     result = train_vocoder(
@@ -183,6 +190,7 @@ def vocoder(
         start=start,
         config=config,
         stage=stage,
+        audio=None if sound_format is None else named_format(sound_format),
         batch=batch,
         frames=frames,
         learning_rate=learning_rate,

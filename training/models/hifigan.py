@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2m_edge.errors import CheckpointError
+from a2m_edge.errors import CheckpointError, OptionError
+from a2m_edge.sound.format import AudioFormat
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors
 from training.models.vocoders.interface import Vocoder
 
@@ -39,6 +40,7 @@ class GeneratorConfig:
         upsample_kernel_sizes, upsample_initial_channel: channels halve at each upsampling.
         resblock_kernel_sizes, resblock_dilation_sizes: one parallel block for each kernel size.
         mel_bands: channels of the input.
+        channels: channels of the sound.
         excitation: whether the generator also hears the notes' partials (see ``a2m_edge.synthesis.excitation``). The
             public models do not; their weights load into one that does, which then begins as their sum with the
             partials.
@@ -55,6 +57,7 @@ class GeneratorConfig:
     mel_bands: int = 80
     excitation: bool = False
     inverse_stft: int = 0
+    channels: int = 1
 
     @property
     def hop(self) -> int:
@@ -65,6 +68,32 @@ class GeneratorConfig:
     def last_rate(self) -> int:
         """Samples for each column of the last convolution."""
         return self.inverse_stft // 4 if self.inverse_stft else 1
+
+    def for_format(self, audio: AudioFormat) -> GeneratorConfig:
+        """These sizes for another sound: as many samples for a frame, bands and channels as the format has.
+
+        Where a frame has more samples, the second upsampling makes them.
+
+        Raises:
+            OptionError: the hop is no multiple of this one's.
+        """
+        factor, rest = divmod(audio.hop, self.hop)
+        if rest or factor < 1:
+            raise OptionError(
+                f"a vocoder of this size makes {self.hop} samples from a frame, or a multiple of that, but not the "
+                f"{audio.hop} of the sound format: choose a format with another hop"
+            )
+        rates, kernels = list(self.upsample_rates), list(self.upsample_kernel_sizes)
+        if factor > 1:
+            rates[1] *= factor
+            kernels[1] *= factor
+        return replace(
+            self,
+            upsample_rates=tuple(rates),
+            upsample_kernel_sizes=tuple(kernels),
+            mel_bands=audio.mel_bands,
+            channels=audio.channels,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for ``config.json``."""
@@ -140,9 +169,12 @@ def spectrum_of(columns: Tensor) -> Tensor:
 
 
 def _inverse_stft(columns: Tensor, waves: Tensor) -> Tensor:
-    """Log-magnitudes and phases (B, size + 2, N) to samples (B, 1, N * size / 4)."""
+    """Log-magnitudes and phases (B, C * (size + 2), N) to samples (B, C, N * size / 4)."""
     size = waves.shape[-1]
-    return functional.conv_transpose1d(spectrum_of(columns), waves, stride=size // 4, padding=3 * size // 8)
+    apart = columns.unflatten(1, (-1, size + 2)).flatten(0, 1)  # (B * C, size + 2, N)
+    sound = functional.conv_transpose1d(spectrum_of(apart), waves, stride=size // 4, padding=3 * size // 8)
+    waveform: Tensor = sound.unflatten(0, (len(columns), -1)).squeeze(2)
+    return waveform
 
 
 def _convolution(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
@@ -202,7 +234,7 @@ class ResBlock2(nn.Module):
 
 
 class Generator(Vocoder):
-    """Log-mel (B, bands, T) to waveform (B, 1, hop * T) in [-1, 1]."""
+    """Log-mel (B, bands, T) to waveform (B, C, hop * T) in [-1, 1]."""
 
     architecture = "hifigan"
 
@@ -220,7 +252,8 @@ class Generator(Vocoder):
             channels //= 2
             for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
                 self.resblocks.append(block(channels, size, dilations))
-        self.conv_post = nn.Conv1d(channels, config.inverse_stft + 2 if config.inverse_stft else 1, 7, padding=3)
+        columns = config.inverse_stft + 2 if config.inverse_stft else 1
+        self.conv_post = nn.Conv1d(channels, config.channels * columns, 7, padding=3)
         if config.inverse_stft:
             self.register_buffer("waves", _waves(config.inverse_stft), persistent=False)
         self.sources = nn.ModuleList(_sources(config) if config.excitation else [])
@@ -229,11 +262,16 @@ class Generator(Vocoder):
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(module.weight, 0.0, 0.01)
         if config.inverse_stft:
-            nn.init.constant_(self.conv_post.bias[: config.inverse_stft // 2 + 1], QUIET)  # type: ignore[index]
+            by_channel = self.conv_post.bias.view(config.channels, columns)  # type: ignore[union-attr]
+            nn.init.constant_(by_channel[:, : config.inverse_stft // 2 + 1], QUIET)
 
     @property
     def hop(self) -> int:
         return self.config.hop
+
+    @property
+    def channels(self) -> int:
+        return self.config.channels
 
     @property
     def mel_bands(self) -> int:
@@ -247,7 +285,7 @@ class Generator(Vocoder):
         return {"architecture": self.architecture, "generator": self.config.to_json()}
 
     def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:
-        """(B, bands, T) and, where the config says so, the excitation (B, 1, hop * T), to (B, 1, hop * T)."""
+        """(B, bands, T) and, where the config says so, the excitation (B, 1, hop * T), to (B, C, hop * T)."""
         x = self.conv_pre(mel)
         blocks = len(self.config.resblock_kernel_sizes)
         for stage, upsample in enumerate(self.ups):
@@ -261,7 +299,7 @@ class Generator(Vocoder):
         return self._finish(x, excitation)
 
     def _finish(self, x: Tensor, excitation: Tensor | None) -> Tensor:
-        """The last layer: (B, C, N) to (B, 1, N); the excitation is also heard as it is."""
+        """The last layer: (B, D, N) to (B, C, N * last rate); the excitation is added to every channel as it is."""
         # The public checkpoints were trained with torch's default slope (0.01) before the last convolution.
         waveform: Tensor = self.conv_post(functional.leaky_relu(x))
         if self.config.inverse_stft:
@@ -284,7 +322,7 @@ class Generator(Vocoder):
                 the log-mel of quiet music by 0.04 on average, in float32 (the rest in bfloat16) by 0.02.
 
         Returns:
-            (B, 1, hop * T) float32.
+            (B, C, hop * T) float32.
         """
         x = self.conv_pre(mel).unsqueeze(2).contiguous(memory_format=torch.channels_last)
         blocks = len(self.config.resblock_kernel_sizes)

@@ -22,6 +22,7 @@ from a2m_edge.sound.format import AudioFormat
 from training import parallel
 from training.checkpoint import save_checkpoint
 from training.data.recordings.clips import Clips, clip_files
+from training.data.recordings.formats import one_format
 from training.losses import (
     LogMelSpectrogram,
     MultiResolutionSTFT,
@@ -30,7 +31,7 @@ from training.losses import (
     feature_matching_loss,
 )
 from training.models.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
-from training.models.vocoders.architectures import load_vocoder, vocoder_sizes
+from training.models.vocoders.architectures import load_vocoder, vocoder_format, vocoder_sizes
 from training.models.vocoders.interface import Vocoder
 from training.precision import half_precision
 from training.progress import announce
@@ -77,7 +78,7 @@ def train_vocoder(
         start: weights to begin with, anything that ``load_vocoder`` reads; None for random ones.
         config: size of a vocoder that begins with random weights, a key of ``vocoder_sizes``.
         stage: one of ``STAGES``.
-        audio: format of the recordings; None for the standard one.
+        audio: format of recordings whose folders do not state it.
         batch, frames: windows in a step, and mel frames in a window.
         learning_rate: at its highest.
         half: compute in bfloat16: in the reconstruction stage most of the generator, and its last layers too until
@@ -90,7 +91,7 @@ def train_vocoder(
         ``copy_synthesis`` of all held-out recordings; nothing in a process that is not the first.
 
     Raises:
-        OptionError: an unknown stage or size, or a batch smaller than the number of processes.
+        OptionError: an unknown stage or size, a start of another format, or fewer windows than processes.
         CheckpointError, DataError, DeviceError: see what raises them.
     """
     if stage not in STAGES:
@@ -99,17 +100,20 @@ def train_vocoder(
     if config not in sizes:
         raise OptionError(f"the size of a vocoder is one of {', '.join(sizes)}, not {config!r}")
     parallel.need_rows(batch)
-    audio = audio or AudioFormat()
+    audio = one_format([*_places(data), *_places(held_out)], audio)
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
-    generator = load_vocoder(start) if start else sizes[config].untrained(config)
+    generator = load_vocoder(start) if start else sizes[config].untrained(config, audio)
+    if start and vocoder_format(start) != audio:
+        raise OptionError(
+            f"the vocoder in {start} was trained on {vocoder_format(start)}, the recordings are {audio}: begin with "
+            "one of their format, or leave --start out"
+        )
     if excitation:
         generator = generator.with_excitation()
     if inverse_stft:
         generator = generator.with_inverse_stft()
     generator = generator.to(device)
-    if (generator.hop, generator.mel_bands) != (audio.hop, audio.mel_bands):
-        raise OptionError(f"the vocoder has hop {generator.hop}, the audio format {audio.hop}: they must agree")
     clips, kept = Clips(clip_files(data), audio), Clips(clip_files(held_out), audio)
     announce(f"{clips.seconds / 60:.1f} min to learn from, {kept.seconds / 60:.1f} min held out")
 
@@ -156,8 +160,12 @@ def train_vocoder(
     return final
 
 
+def _places(data: Path | Sequence[Path]) -> list[Path]:
+    return [data] if isinstance(data, Path) else list(data)
+
+
 Draw = Callable[[int], tuple[Tensor, Tensor | None, Tensor]]
-"""The batch of a step: log-mels (B, bands, T), excitation (B, 1, hop * T) where it is heard, audio (B, hop * T)."""
+"""The batch of a step: log-mels (B, bands, T), excitation (B, 1, hop * T) or None, audio (B, C, hop * T)."""
 Update = Callable[[int], dict[str, float]]
 Parts = tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer], Update]
 
@@ -175,12 +183,12 @@ class _Precision:
             self._last = torch.float32
 
     def generate(self, generator: Vocoder, mel: Tensor, source: Tensor | None) -> Tensor:
-        """Log-mel (B, bands, T) and, where it is heard, excitation (B, 1, hop * T) to waveform (B, hop * T) float32."""
+        """Log-mel (B, bands, T) and, where it is an input, excitation (B, 1, hop * T) to float32 (B, C, hop * T)."""
         if mel.device.type == "cpu":
-            return generator.forward_fast(mel, source, self._inner, self._last)[:, 0]
+            return generator.forward_fast(mel, source, self._inner, self._last)
         with half_precision(mel.device, self._last is torch.bfloat16):
             waveform: Tensor = generator(mel, source)
-        return waveform[:, 0].float()
+        return waveform.float()
 
 
 def _reconstruction(
@@ -207,8 +215,9 @@ def _reconstruction(
         own = parallel.share(len(mel))
         share = precision.generate(generator, mel[own], None if source is None else source[own])
         generated = parallel.gather(share, len(mel))
-        mel_loss = functional.l1_loss(log_mel(generated), log_mel(real))
-        stft_loss = spectra(generated, real)
+        made, truth = generated.flatten(0, 1), real.flatten(0, 1)  # every channel by itself
+        mel_loss = functional.l1_loss(log_mel(made), log_mel(truth))
+        stft_loss = spectra(made, truth)
         optimise(mel_loss + STFT_WEIGHT * stft_loss, optimiser, clip)
         return {"log_mel_l1": mel_loss.item(), "stft": stft_loss.item()}
 
@@ -235,14 +244,17 @@ def _adversarial(
     def update(number: int) -> dict[str, float]:
         mel, source, real = draw(number)
         rows, own = len(mel), parallel.share(len(mel))
-        truth = real[own, None]
+        truth = real[own].flatten(0, 1)[:, None]  # every channel by itself
         with half_precision(device, precision.half):
-            generated = generator(mel[own], None if source is None else source[own])
+            sound = generator(mel[own], None if source is None else source[own])
+            generated = sound.flatten(0, 1)[:, None]
             verdicts = [(judge(truth)[0], judge(generated.detach())[0]) for judge in judges.values()]
         judged = torch.stack([discriminator_loss(*map(_exact, scores)) for scores in verdicts]).sum()
         judged = parallel.weigh(judged, rows)
         optimise(judged, optimisers["judges"], clip)
-        mel_loss = functional.l1_loss(log_mel(parallel.gather(generated[:, 0].float(), rows)), log_mel(real))
+        mel_loss = functional.l1_loss(
+            log_mel(parallel.gather(sound.float(), rows).flatten(0, 1)), log_mel(real.flatten(0, 1))
+        )
         fooled, matched = torch.zeros((), device=device), torch.zeros((), device=device)
         for judge in judges.values():
             with half_precision(device, precision.half):

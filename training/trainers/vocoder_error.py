@@ -35,9 +35,9 @@ def copy_synthesis(vocoder: Vocoder, clips: Iterable[Clip], audio: AudioFormat) 
         inputs = [mel.to(device)[None]]
         if vocoder.excitation:
             inputs.append(source.to(device)[None, None])
-        generated = vocoder(*inputs)[0]
-        truth = real.to(device)[None]
-        difference = (log_mel(generated) - log_mel(truth)).abs().mean().item()
+        generated = vocoder(*inputs)[0]  # (C, hop * T)
+        truth = real.to(device)
+        difference = (log_mel(generated) - log_mel(truth)).abs().mean().item()  # every channel by itself
         error += difference * mel.shape[-1]
         frames += mel.shape[-1]
         levels.append(20 * (generated.square().mean() / truth.square().mean().clamp(min=1e-12)).sqrt().log10().item())

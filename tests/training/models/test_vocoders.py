@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from a2m_edge.errors import CheckpointError, OptionError
 from tests.fixtures.training.vocoder_tones import AUDIO, TINY, tones
 from training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from training.data.recordings.formats import state_format
 from training.models.hifigan import Generator
 from training.models.vocoders.architectures import ARCHITECTURES, VocoderArchitecture, cropped_vocoder, load_vocoder
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
@@ -27,6 +28,7 @@ class Linear(Vocoder):
     architecture = "linear"
     hop = AUDIO.hop
     mel_bands = AUDIO.mel_bands
+    channels = AUDIO.channels
     excitation = False
 
     def __init__(self) -> None:
@@ -62,12 +64,15 @@ def load_linear(folder: Path) -> Linear:
 
 @pytest.fixture
 def _linear(monkeypatch: pytest.MonkeyPatch) -> None:
-    architecture = VocoderArchitecture(["linear"], lambda size: Linear(), load_linear, CroppedLinear)
+    architecture = VocoderArchitecture(
+        ["linear"], lambda size, audio: Linear(), load_linear, lambda whole, audio: CroppedLinear(whole)
+    )
     monkeypatch.setitem(ARCHITECTURES, "linear", architecture)
 
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
+    state_format(tmp_path, AUDIO)
     soundfile.write(tmp_path / "a.wav", tones(1.5), AUDIO.sample_rate)
     return tmp_path / "a.wav"
 
@@ -96,7 +101,7 @@ def test_another_architecture_is_trained_loaded_and_cropped(tmp_path: Path, soun
     loaded = load_vocoder(out)
     mel = torch.randn(1, AUDIO.mel_bands, 5)
     assert isinstance(loaded, Linear)
-    assert torch.equal(cropped_vocoder(loaded)(mel), loaded(mel))
+    assert torch.equal(cropped_vocoder(loaded, AUDIO)(mel), loaded(mel))
 
 
 @pytest.mark.usefixtures("_linear")

@@ -24,6 +24,7 @@ from a2m_edge.sound.mel import log_mel
 from tests.fixtures.training.vocoder_tones import AUDIO, TINY, tones, with_old_weight_norm
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.recordings.clips import Clips, clip_files
+from training.data.recordings.formats import state_format
 from training.data.recordings.orchestration import build_orchestrations, read_notes
 from training.losses import (
     LogMelSpectrogram,
@@ -57,7 +58,7 @@ def _one_thread() -> None:
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
     folder = tmp_path / "recordings"
-    folder.mkdir()
+    state_format(folder, AUDIO)
     for number in range(2):
         soundfile.write(folder / f"{number}.wav", tones(1.5, number), AUDIO.sample_rate)
     return folder
@@ -126,7 +127,7 @@ def test_context_of_the_receptive_field_makes_chunks_exact(size: str) -> None:
     for parameter in generator.parameters():
         if parameter.dim() > 1:
             nn.init.kaiming_uniform_(parameter, a=1.0)
-    reach = CroppedGenerator(generator).context
+    reach = CroppedGenerator(generator, AUDIO.edge).context
     frames, hop = 40, CONFIGS[size].hop
     mel = torch.randn(1, 80, frames)
 
@@ -336,7 +337,7 @@ def test_scores_become_recordings_to_learn_from_and_others_to_be_measured_on(tmp
         corpus(tmp_path, name, 30)
     for out in ("one", "two"):
         build_orchestrations(
-            tmp_path, tmp_path / out, soundfont=SOUNDFONT, train_minutes=1.0, held_out_minutes=0.4, seed=3
+            tmp_path, tmp_path / out, audio=AUDIO, soundfont=SOUNDFONT, train_minutes=1.0, held_out_minutes=0.4, seed=3
         )
     files = clip_files(tmp_path / "one")
     assert {file.parent.name for file in files} == {"train", "held_out"}
@@ -352,14 +353,16 @@ def test_scores_become_recordings_to_learn_from_and_others_to_be_measured_on(tmp
 
 def test_scores_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fetch the corpora"):
-        build_orchestrations(tmp_path, tmp_path / "out")
+        build_orchestrations(tmp_path, tmp_path / "out", audio=AUDIO)
     with pytest.raises(DataError, match="score cannot be read"):
         read_notes(b"MThd but no more")
     for name in ("lieder", "quartets"):
         corpus(tmp_path, name, 3)
     if shutil.which("fluidsynth"):
         with pytest.raises(DataError, match="soundfont"):
-            build_orchestrations(tmp_path, tmp_path / "out", soundfont=tmp_path / "none.sf2", train_minutes=0.1)
+            build_orchestrations(
+                tmp_path, tmp_path / "out", audio=AUDIO, soundfont=tmp_path / "none.sf2", train_minutes=0.1
+            )
 
 
 def test_recordings_that_cannot_be_used_say_why(tmp_path: Path) -> None:

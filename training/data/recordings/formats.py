@@ -15,7 +15,9 @@ from a2m_edge.strict_json import StrictJsonError, decode, parse
 
 FILE = "format.json"
 
-_STATE = "build it again with  a2m-edge data, which goes on with what is there and states it"
+_STATE = (
+    "name it with --format, or build them again with  a2m-edge data, which goes on with what is there and states it"
+)
 
 
 def state_format(folder: Path, audio: AudioFormat) -> None:
@@ -43,8 +45,12 @@ def state_format(folder: Path, audio: AudioFormat) -> None:
         stream.write((json.dumps(asdict(audio), indent=2) + "\n").encode())
 
 
-def read_format(place: Path) -> AudioFormat:
+def read_format(place: Path, otherwise: AudioFormat | None = None) -> AudioFormat:
     """What the recordings in a folder, or the one in a file, are: stated there, or in a folder above.
+
+    Args:
+        place: the folder or file.
+        otherwise: what they are where nothing states it.
 
     Raises:
         DataError: nothing states it, or what does makes no sense.
@@ -53,16 +59,18 @@ def read_format(place: Path) -> AudioFormat:
     for folder in (whole, *whole.parents[:3]):
         if (folder / FILE).is_file():
             return _read(folder / FILE)
+    if otherwise is not None:
+        return otherwise
     raise DataError(f"nothing says of what format the recordings in {place} are ({FILE} is missing): {_STATE}")
 
 
-def one_format(places: list[Path]) -> AudioFormat:
-    """The format that several folders or files of recordings share.
+def one_format(places: list[Path], otherwise: AudioFormat | None = None) -> AudioFormat:
+    """The format that several folders or files of recordings share; ``otherwise`` as in ``read_format``.
 
     Raises:
         DataError: they differ, or one does not state its own.
     """
-    first, *others = [(place, read_format(place)) for place in places]
+    first, *others = [(place, read_format(place, otherwise)) for place in places]
     for place, audio in others:
         if audio != first[1]:
             raise DataError(f"{first[0]} holds {first[1]}, {place} {audio}: give recordings of one format")
@@ -87,7 +95,9 @@ def _read(file: Path) -> AudioFormat:
     try:
         audio = decode(AudioFormat, parse(file.read_bytes()))
     except (OSError, StrictJsonError) as error:
-        raise DataError(f"{file} states no sound format ({error}): mend it, or delete it and {_STATE}") from error
+        raise DataError(
+            f"{file} states no sound format ({error}): mend it, or delete it and build the data again"
+        ) from error
     if faults := audio.faults():
         raise DataError(f"{file} states a sound format that makes no sense ({faults[0]}): mend it")
     return audio

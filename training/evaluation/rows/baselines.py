@@ -20,7 +20,7 @@ from training.evaluation.rows.materials import Pair
 from training.models.encoder_model import EncoderModel
 from training.models.fusion import Fusion
 from training.models.mel_decoder import PaperDecoder, load_mel_decoder
-from training.models.vocoders.architectures import cropped_vocoder, load_vocoder
+from training.models.vocoders.architectures import cropped_vocoder, load_vocoder, vocoder_format
 
 Fuse = Callable[[Pair], NDArray[np.float32]]
 """The fused embedding of a pair's picture and utterance, float32 [H]."""
@@ -49,23 +49,24 @@ class PlainVocoder:
     def __init__(self, path: Path, audio: AudioFormat) -> None:
         self._vocoder = load_vocoder(path)
         self._audio = audio
-        self._reach = max(REACH, cropped_vocoder(self._vocoder).context)
+        self._reach = max(REACH, cropped_vocoder(self._vocoder, audio).context)
         if self._vocoder.excitation:
             raise CheckpointError(f"{path} hears the notes, which these rows have not: name a vocoder of mels alone")
-        bands, hop = self._vocoder.mel_bands, self._vocoder.hop
-        if bands != audio.mel_bands or hop != audio.hop:
-            raise CheckpointError(f"{path} has {bands} bands and hop {hop}, the bundle has others")
+        trained = vocoder_format(path)
+        if replace(trained, channels=audio.channels) != audio:  # a mel is that of all channels together
+            raise CheckpointError(f"{path} was trained on {trained}, the bundle's sound has {audio}")
 
     @torch.inference_mode()
     def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Natural-log mel, float32 [bands, T], to its sound, float32 [T * hop, C]: the same in every channel."""
+        """Natural-log mel, float32 [bands, T], to its sound, float32 [T * hop, C]; mono fills every channel."""
         hop, pieces = self._audio.hop, []
         for first in range(0, mel.shape[1], PIECE):
             begin, last = max(0, first - self._reach), min(first + PIECE, mel.shape[1])
             piece = torch.from_numpy(np.ascontiguousarray(mel[:, begin : last + self._reach]))
-            sound = self._vocoder(piece[None])[0, 0].numpy()
+            sound = self._vocoder(piece[None])[0].numpy().T
             pieces.append(sound[(first - begin) * hop : (last - begin) * hop])
-        return np.repeat(np.concatenate(pieces)[:, None], self._audio.channels, axis=1)
+        sound = np.concatenate(pieces)
+        return np.repeat(sound, self._audio.channels, axis=1) if sound.shape[1] == 1 else sound
 
 
 class PaperModel:

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from a2m_edge.errors import CheckpointError
-from training.checkpoint import load_config
+from a2m_edge.sound.format import FORMATS, AudioFormat
+from training.checkpoint import checkpoint_format, load_config
 from training.models.cropped_generator import CroppedGenerator
 from training.models.hifigan import CONFIGS, Generator, load_generator
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
+
+PUBLIC_FORMAT = FORMATS["22k-mono"]
+"""Of the public HiFi-GAN checkpoints, whose files do not say it (github.com/jik876/hifi-gan, config_v1 to v3)."""
 
 FIRST = Generator.architecture
 """The architecture of checkpoints that name none."""
@@ -23,20 +27,23 @@ class VocoderArchitecture:
 
     Attributes:
         sizes: names of its sizes, which no other architecture has.
-        untrained: a size to a vocoder with random weights.
+        untrained: a size and a sound format to a vocoder with random weights; raises OptionError.
         load: the folder of a checkpoint to its vocoder in evaluation mode; raises CheckpointError.
-        cropped: a vocoder of this architecture to its form for export, which shares its weights.
+        cropped: a vocoder of this architecture and its sound format to its form for export, which shares its weights.
     """
 
     sizes: Iterable[str]
-    untrained: Callable[[str], Vocoder]
+    untrained: Callable[[str, AudioFormat], Vocoder]
     load: Callable[[Path], Vocoder]
-    cropped: Callable[[Any], CroppedVocoder]
+    cropped: Callable[[Any, AudioFormat], CroppedVocoder]
 
 
 ARCHITECTURES = {
     Generator.architecture: VocoderArchitecture(
-        CONFIGS, lambda size: Generator(CONFIGS[size]), load_generator, CroppedGenerator
+        sizes=CONFIGS,
+        untrained=lambda size, audio: Generator(CONFIGS[size].for_format(audio)),
+        load=load_generator,
+        cropped=lambda generator, audio: CroppedGenerator(generator, audio.edge),
     )
 }
 
@@ -66,6 +73,15 @@ def load_vocoder(path: Path) -> Vocoder:
     return ARCHITECTURES[name].load(path)
 
 
-def cropped_vocoder(vocoder: Vocoder) -> CroppedVocoder:
-    """The vocoder as it is exported."""
-    return ARCHITECTURES[vocoder.architecture].cropped(vocoder)
+def vocoder_format(path: Path) -> AudioFormat:
+    """The sound that a vocoder was trained on: what a checkpoint folder states; of public files ``PUBLIC_FORMAT``.
+
+    Raises:
+        CheckpointError: a folder states none, or is damaged.
+    """
+    return checkpoint_format(path, "vocoder") if path.is_dir() else PUBLIC_FORMAT
+
+
+def cropped_vocoder(vocoder: Vocoder, audio: AudioFormat) -> CroppedVocoder:
+    """The vocoder as it is exported, for sound of a format."""
+    return ARCHITECTURES[vocoder.architecture].cropped(vocoder, audio)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from a2m_edge.errors import CheckpointError
+from a2m_edge.sound.format import AudioFormat
 
 
 class CroppedVocoder(nn.Module):
-    """A vocoder as it is exported: mel (B, bands, context + T + context) to the waveform between, (B, 1, hop * T).
+    """A vocoder as it is exported: mel (B, bands, context + T + context) to the waveform between, (B, C, hop * T).
 
     Where the vocoder takes one, its second input is the excitation (B, 1, hop * (context + T + context)).
 
@@ -28,7 +29,7 @@ class CroppedVocoder(nn.Module):
 
 class Vocoder(nn.Module, ABC):
     """Natural-log mel (B, bands, T) and, where ``excitation`` is true, an excitation (B, 1, hop * T) to waveform
-    (B, 1, hop * T) in [-1, 1].
+    (B, C, hop * T) in [-1, 1].
 
     Attributes:
         architecture: its name in ``training.models.vocoders.architectures.ARCHITECTURES`` and in checkpoints.
@@ -48,8 +49,17 @@ class Vocoder(nn.Module, ABC):
 
     @property
     @abstractmethod
+    def channels(self) -> int:
+        """C, channels of the sound."""
+
+    @property
+    @abstractmethod
     def excitation(self) -> bool:
         """Whether the notes' partials are an input too (see ``a2m_edge.synthesis.excitation``)."""
+
+    def fits(self, audio: AudioFormat) -> bool:
+        """Whether its sizes are those of a sound format; what its sample rate is, its weights alone know."""
+        return (self.hop, self.mel_bands, self.channels) == (audio.hop, audio.mel_bands, audio.channels)
 
     @abstractmethod
     def document(self) -> dict[str, Any]:
@@ -65,7 +75,7 @@ class Vocoder(nn.Module, ABC):
             dtype, last_dtype: in which the inner layers and the last ones may be computed.
 
         Returns:
-            (B, 1, hop * T) float32.
+            (B, C, hop * T) float32.
         """
         waveform: Tensor = self(mel, excitation)
         return waveform
