@@ -46,8 +46,8 @@ class JobRunner:
 
     Attributes:
         engine: where they are done.
-        show: shows how they go on.
-        say: tells the user a sentence.
+        show: shows the progress.
+        say: prints a sentence for the user.
     """
 
     engine: Engine
