@@ -46,8 +46,8 @@ class JobRunner:
 
     Attributes:
         engine: where they are done.
-        show: shows the progress.
-        say: prints a sentence for the user.
+        show: shows how they go on.
+        say: tells the user a sentence.
     """
 
     engine: Engine

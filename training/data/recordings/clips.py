@@ -40,7 +40,7 @@ def clip_files(data: Path | Sequence[Path]) -> list[Path]:
 
 
 Clip = tuple[Tensor, Tensor, Tensor]
-"""Inputs of a vocoder, log-mel (bands, T) and excitation (hop * T,), and its target, audio (hop * T,)."""
+"""Log-mel (bands, T) to hear, excitation (hop * T,) to hear, audio (hop * T,) to give."""
 
 
 class Clips:
