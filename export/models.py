@@ -66,7 +66,7 @@ class Models:
         if isinstance(config, MelDecoderConfig):
             taken = (config.fused_size, config.roles, config.instruments)
         else:
-            taken = (config.fused_size, *given[1:])  # it hears no palette
+            taken = (config.fused_size, *given[1:])  # the palette is no input of it
         if given != taken:
             raise ExportError(
                 f"the fusion gives {given[0]} values, {given[1]} roles and {given[2]} instruments, the decoder takes "
@@ -136,7 +136,7 @@ class Models:
 
     @property
     def bundle_tokenizer(self) -> Tokenizer:
-        """The tokenizer of a bundle: cuts at the context length, special tokens included, and pads what is heard."""
+        """The tokenizer of a bundle: cuts at the context length, special tokens included; pads where padding counts."""
         tokenizer = Tokenizer.from_str(self.encoder.tokenizer.to_str())  # a copy
         fit_tokenizer(tokenizer, self.text)
         return tokenizer

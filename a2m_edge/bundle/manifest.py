@@ -133,7 +133,7 @@ class DecoderContext:
 
     Attributes:
         window: frames that one run yields.
-        left, right: frames of context it is given before and after them, and tells nothing of.
+        left, right: frames of context in its input before and after them, of which it gives no output.
     """
 
     window: int
@@ -193,7 +193,7 @@ class Manifest:
         image, text: how inputs are prepared.
         score: how the composer's score becomes frames; None for a decoder that gives clips.
         decoder: how the mel decoder is cut into windows, or what clips it gives.
-        vocoder: the context that it is given, and gives no sound of.
+        vocoder: the frames of context in its input, of which it gives no sound.
         graphs: by name, at least those of ``GRAPHS``.
         versions: of the programs that exported it.
         parity: differences between graphs and models, measured at export.

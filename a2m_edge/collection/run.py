@@ -199,7 +199,7 @@ def _publish(items: Sequence[Item], index: Index, storage: Storage, settings: Ru
 def _plan(
     items: Sequence[Item], index: Index, options: RenderOptions, storage: Storage, stopping: Stopping
 ) -> list[Item]:
-    """The works that must be rendered; what else is told about the others is brought up to date in the index."""
+    """The works that must be rendered; the other columns of the rest are brought up to date in the index."""
     todo = []
     for item in items:
         previous = index.latest.get(item.id)

@@ -75,7 +75,7 @@ def image_encoder_plan(models: Models) -> GraphPlan:
 def text_encoder_plan(models: Models) -> GraphPlan:
     """tokens [batch, length] -> text_embedding [batch, D], L2 norm 1; padding changes no embedding.
 
-    An encoder that hears its padding takes texts filled up to its context: tokens [batch, context].
+    An encoder whose output depends on padding takes texts filled up to its context: tokens [batch, context].
     """
     encoder, context = models.encoder, models.encoder.context_length
     before, behind = encoder.special_tokens
@@ -146,7 +146,7 @@ def mel_decoder_plan(models: Models) -> GraphPlan:
 def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
     """fused, palette and score frames [batch, frames, ...] -> mel and shimmer [batch, bands, window] in nat.
 
-    What is told is the frames without the context at either end; a case is as long as that.
+    The outputs are the frames without the context at either end; a case is as long as that.
     """
     module = CroppedDecoder(decoder)
     features, palette_size = decoder.config.score_features, decoder.config.palette_size
@@ -200,8 +200,8 @@ def clips_plan(models: Models, decoder: PaperDecoder) -> GraphPlan:
 def vocoder_plan(models: Models) -> GraphPlan:
     """mel [batch, bands, frames] -> waveform [batch, channels, samples], of the frames between the contexts.
 
-    A vocoder that hears the notes' partials takes excitation [batch, 1, excited] as well, excited = frames x hop. A
-    case is as long as its sound.
+    A vocoder with the notes' partials as an input takes excitation [batch, 1, excited] as well, excited = frames x hop.
+    A case is as long as its sound.
     """
     excited, module = models.vocoder.excitation, models.cropped_vocoder
 

@@ -34,10 +34,10 @@ SIGNAL_TO_NOISE = 40.0
 """Lowest ratio in dB of a piece's sound to its error."""
 
 ACCURACY = 0.01
-"""Largest change of the share of emotions that are told as they were felt."""
+"""Largest change of the share of emotions that are predicted as they were felt."""
 
 ALIKE = 0.9
-"""Lowest share of pictures that are felt alike, where nobody said what is felt."""
+"""Lowest share of pictures with the same likeliest emotion, where there are no labels."""
 
 _BATCH = 16
 """Texts of one length that are encoded at once."""
@@ -48,13 +48,13 @@ _Result = TypeVar("_Result")
 def check_reductions(graphs: Mapping[str, GraphFile], models: Models, feelings: Path | None = None) -> list[Check]:
     """Measures each graph that is shipped in less than fp32.
 
-    Encoders are judged by the cosine of their embeddings, and by whether the fusion tells the same emotions from
+    Encoders are judged by the cosine of their embeddings, and by whether the fusion gives the same emotions for
     them; the decoder by the L1 of its log-mel and the vocoder by the ratio of its sound to the error, both on music
     that is composed for three comments. Graphs in fp16 are computed as on a GPU.
 
     Args:
         graphs: exported graphs by name; those in fp32 are passed over.
-        models: what they were exported from; it tells the emotions, and decodes the mel for the vocoder.
+        models: what they were exported from; it gives the emotions, and decodes the mel for the vocoder.
         feelings: a table of utterances and emotions, as ``read_labelled_utterances`` takes it: the accuracy is measured
             on that too.
 

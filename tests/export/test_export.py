@@ -256,11 +256,8 @@ class Drifting(CroppedGenerator):
 def test_a_failed_export_leaves_the_bundle_that_was_there(
     tiny: Models, tmp_path: Path, bed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        ARCHITECTURES,
-        "hifigan",
-        replace(ARCHITECTURES["hifigan"], cropped=lambda generator, audio: Drifting(generator, audio.edge)),
-    )
+    drifting = replace(ARCHITECTURES["hifigan"], cropped=lambda generator, audio: Drifting(generator, audio.edge))
+    monkeypatch.setitem(ARCHITECTURES, "hifigan", drifting)
     out = tmp_path / "bundle"
     shutil.copytree(TINY_BUNDLE, out)
     before = open_bundle(out).hash

@@ -165,9 +165,7 @@ def vocoder(
     stage: Annotated[str, typer.Option(help="reconstruction or adversarial.")] = "reconstruction",
     sound_format: Annotated[
         str | None,
-        typer.Option(
-            "--format", help="Of recordings whose folders do not state it: 22k-mono, 48k-stereo, a JSON file."
-        ),
+        typer.Option("--format", help="Of recordings that state none: 22k-mono, 48k-stereo, or a JSON file of one."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows in a step.")] = 8,
     frames: Annotated[int, typer.Option(min=8, help="Mel frames in a window.")] = 64,

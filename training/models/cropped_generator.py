@@ -1,4 +1,4 @@
-"""The generator as it is exported: it hears its whole context, and no layer computes more than is heard of it.
+"""The generator as it is exported: its input holds its whole context, and no layer computes what no output needs.
 
 The farther a layer is from the sound, the more columns it has to compute on either side: counted in frames, the first
 layers need most of the context and the last ones a fraction of a frame. So no layer is padded, and each gives just
@@ -30,7 +30,7 @@ class CroppedGenerator(CroppedVocoder):
         edge: frames at either end of a piece of excitation that are not yet whole (``AudioFormat.edge``).
 
     Attributes:
-        context: frames that it is given on either side, the fewest with which no padding of the generator is heard.
+        context: frames of input on either side, the fewest with which no padding of the generator changes the output.
         hop: samples for each frame.
     """
 
@@ -103,7 +103,7 @@ class Convolution(nn.Module):
         layer = cast("nn.Conv1d", layer)
         self.weight, self.bias = nn.Parameter(layer.weight.detach().unsqueeze(2)), layer.bias
         self.stride, self.dilation = layer.stride[0], layer.dilation[0]
-        self.reach = int(layer.padding[0])  # the generator pads by just what it hears
+        self.reach = int(layer.padding[0])  # the generator pads by just the reach of a kernel
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.conv2d(x, self.weight, self.bias, (1, self.stride), dilation=(1, self.dilation))

@@ -4,7 +4,7 @@ A generator always holds plain weights. Checkpoints may hold weight norm in eith
 (``weight_g`` and ``weight_v``, or ``parametrizations.weight.original0`` and ``original1``): it is folded on loading.
 
 The last stage may be an inverse short-time Fourier transform (Kaneko et al. 2022, iSTFTNet, arXiv 2203.02395): the
-layers before it then say the spectrum of a few samples at once, and none runs at the full rate.
+layers before it then give the spectrum of a few samples at once, and none runs at the full rate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from training.models.vocoders.interface import Vocoder
 
 SLOPE = 0.1
 QUIET = -5.0
-"""Natural logarithm of the magnitudes that an untrained inverse transform says."""
+"""Natural logarithm of the magnitudes that an untrained generator gives to its inverse transform."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class GeneratorConfig:
         resblock_kernel_sizes, resblock_dilation_sizes: one parallel block for each kernel size.
         mel_bands: channels of the input.
         channels: channels of the sound.
-        excitation: whether the generator also hears the notes' partials (see ``a2m_edge.synthesis.excitation``). The
-            public models do not; their weights load into one that does, which then begins as their sum with the
+        excitation: whether the notes' partials are an input too (see ``a2m_edge.synthesis.excitation``). The
+            public models have none; their weights load into one that has it, which then begins as their sum with the
             partials.
         inverse_stft: size of the inverse transform that makes the samples, a multiple of 8, a quarter of it from one
             spectrum to the next; 0: the last convolution makes them, as in the public models.
@@ -146,7 +146,7 @@ def _direct() -> nn.Conv1d:
 
 
 def excite(x: Tensor, source: Tensor) -> Tensor:
-    """Adds the filtered excitation, each channel of it also scaled by what the mel says: a filter that moves."""
+    """Adds the filtered excitation, each channel of it also scaled by what was made of the mel: a filter that moves."""
     return x + source + x * source
 
 
@@ -318,7 +318,7 @@ class Generator(Vocoder):
         Args:
             mel, excitation: as in ``forward``.
             dtype: of the convolutions inside; the residual sums, the first and the last layer stay float32.
-            last_dtype: of the last upsampling and its blocks, whose rounding is heard most: in bfloat16 it moves
+            last_dtype: of the last upsampling and its blocks, whose rounding is most audible: in bfloat16 it moves
                 the log-mel of quiet music by 0.04 on average, in float32 (the rest in bfloat16) by 0.02.
 
         Returns:

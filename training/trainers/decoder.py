@@ -23,7 +23,7 @@ from training.trainers.decoder_error import choose_context, relative_error
 LEARNING_RATE = 2e-3
 LARGEST_GRADIENT = 1.0
 EDGE, EDGE_WEIGHT = 16, 0.25
-"""Frames at either end of a window that hear too little around them and are not played, and what they count."""
+"""Frames at either end of a window that have too little context and are not played, and what they count."""
 CONVERGENCE_WEIGHT = 0.5
 """Of the spectral convergence, which cares for what is loud, against the L1, which cares for every band alike. It is
 one number for a batch, to which the edges of windows belong."""

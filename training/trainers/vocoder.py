@@ -8,7 +8,7 @@ both discriminators (Kong, Kim & Bae 2020, arXiv 2010.05646).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,11 @@ itself doubled)."""
 SOURCE_RATE = 4.0
 """Learning rate of the filters of the excitation, which begin at zero, against that of all other weights."""
 FINE_FROM = 0.5
-"""Share of a half-precision run after which the generator's last layers, heard most, are computed in float32."""
+"""Share of a half-precision run after which the last layers, the most audible ones, are computed in float32."""
 LARGEST_GRADIENT = 5.0
 """Of the reconstruction stage; the published training lets gradients be of any size."""
 VALIDATION_EXCERPTS, VALIDATION_SECONDS = 14, 2.0
-"""How much of the held-out recordings is heard at each validation; at the end all of them are."""
+"""How much of the held-out recordings is measured at each validation; at the end all of them are."""
 
 
 def train_vocoder(
@@ -123,14 +123,9 @@ def train_vocoder(
         return mel.to(device), heard, real.to(device)
 
     precision = _Precision(half)
-    if stage == "reconstruction":
-        models, optimisers, update = _reconstruction(
-            generator, audio, learning_rate, options.clip_or(LARGEST_GRADIENT), precision, draw
-        )
-    else:
-        models, optimisers, update = _adversarial(
-            generator, audio, learning_rate, options.clip_or(0.0), precision, draw
-        )
+    begin, largest = (_reconstruction, LARGEST_GRADIENT) if stage == "reconstruction" else (_adversarial, 0.0)
+    clip = options.clip_or(largest)
+    models, optimisers, update = begin(_Setup(generator, audio, learning_rate, clip, precision, draw))
 
     cosine = warm_cosine()
 
@@ -171,7 +166,7 @@ Parts = tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer], Update]
 
 
 class _Precision:
-    """How exactly a generator is computed while it learns."""
+    """The precision in which a generator is computed while it learns."""
 
     def __init__(self, half: bool) -> None:
         self.half = half
@@ -191,16 +186,31 @@ class _Precision:
         return waveform.float()
 
 
-def _reconstruction(
-    generator: Vocoder,
-    audio: AudioFormat,
-    learning_rate: float,
-    clip: float,
-    precision: _Precision,
-    draw: Draw,
-) -> Parts:
+@dataclass(frozen=True)
+class _Setup:
+    """What both stages begin with.
+
+    Attributes:
+        generator: in training; on its device.
+        audio: format of the recordings.
+        learning_rate: at its highest.
+        clip: largest norm of a step's gradients, 0 for any.
+        precision: of the generator.
+        draw: the batch of a step.
+    """
+
+    generator: Vocoder
+    audio: AudioFormat
+    learning_rate: float
+    clip: float
+    precision: _Precision
+    draw: Draw
+
+
+def _reconstruction(setup: _Setup) -> Parts:
+    generator, learning_rate, clip, precision = setup.generator, setup.learning_rate, setup.clip, setup.precision
     device = next(generator.parameters()).device
-    log_mel, spectra = LogMelSpectrogram(audio).to(device), MultiResolutionSTFT().to(device)
+    log_mel, spectra = LogMelSpectrogram(setup.audio).to(device), MultiResolutionSTFT().to(device)
     # Plain weights, no weight norm: cheaper, but at rates from 2e-4 on the start is forgotten in a few steps.
     new = list(generator.new_parameters())
     begun = [parameter for parameter in generator.parameters() if not any(parameter is each for each in new)]
@@ -211,7 +221,7 @@ def _reconstruction(
     generator.train()
 
     def update(number: int) -> dict[str, float]:
-        mel, source, real = draw(number)
+        mel, source, real = setup.draw(number)
         own = parallel.share(len(mel))
         share = precision.generate(generator, mel[own], None if source is None else source[own])
         generated = parallel.gather(share, len(mel))
@@ -224,16 +234,10 @@ def _reconstruction(
     return {"generator": generator}, {"generator": optimiser}, update
 
 
-def _adversarial(
-    generator: Vocoder,
-    audio: AudioFormat,
-    learning_rate: float,
-    clip: float,
-    precision: _Precision,
-    draw: Draw,
-) -> Parts:
+def _adversarial(setup: _Setup) -> Parts:
+    generator, learning_rate, clip, precision = setup.generator, setup.learning_rate, setup.clip, setup.precision
     device = next(generator.parameters()).device
-    log_mel = LogMelSpectrogram(audio).to(device)
+    log_mel = LogMelSpectrogram(setup.audio).to(device)
     judges = nn.ModuleDict({"period": MultiPeriodDiscriminator(), "scale": MultiScaleDiscriminator()}).to(device)
     optimisers: dict[str, torch.optim.Optimizer] = {
         "generator": torch.optim.AdamW(generator.parameters(), learning_rate, betas=(0.8, 0.99)),
@@ -242,7 +246,7 @@ def _adversarial(
     generator.train()
 
     def update(number: int) -> dict[str, float]:
-        mel, source, real = draw(number)
+        mel, source, real = setup.draw(number)
         rows, own = len(mel), parallel.share(len(mel))
         truth = real[own].flatten(0, 1)[:, None]  # every channel by itself
         with half_precision(device, precision.half):

@@ -55,7 +55,7 @@ class ExhibitState:
 
 
 class Exhibit(Protocol):
-    """What the supervisor offers to the pages.
+    """What the pages are given of the rest of the exhibit.
 
     Every member is called from the web server's event loop: it answers at once and never waits for a process.
     """

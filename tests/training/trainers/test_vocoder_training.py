@@ -8,6 +8,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -20,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from a2m_edge.errors import CheckpointError, DataError, OptionError
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel
 from tests.fixtures.training.vocoder_tones import AUDIO, TINY, tones, with_old_weight_norm
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import checkpoint_format, load_checkpoint, save_checkpoint
 from training.data.recordings.clips import Clips, clip_files
 from training.data.recordings.formats import state_format
 from training.data.recordings.orchestration import build_orchestrations, read_notes
@@ -279,18 +281,18 @@ NOTES = np.array([[0.1, 0.3, 69, 0.8, 1]], np.float32)
 def test_recordings_come_as_audio_alone_or_with_their_notes_and_the_mel_of_a_decoder(recordings: Path) -> None:
     samples = tones(1.0, 5)
     mel = np.full((80, 70), -3.0, np.float32)
-    np.savez(recordings / "own.npz", mel=mel, notes=NOTES, audio=samples)
+    np.savez(recordings / "own.npz", mel=mel, notes=NOTES, audio=samples[:, None])
     np.savez(recordings / "pair.npz", mel=mel, notes=NOTES)
     soundfile.write(recordings / "pair.flac", samples, AUDIO.sample_rate)
     clips = Clips(clip_files(recordings), AUDIO)
     assert [clip[0].shape[-1] for clip in clips.clips] == [129, 129, 70, 70]
     silent, played = clips.clips[0][1], clips.clips[2][1]
-    assert played.shape == clips.clips[2][2].shape == (70 * AUDIO.hop,)
+    assert played.shape == (70 * AUDIO.hop,) and clips.clips[2][2].shape == (1, 70 * AUDIO.hop)
     assert not silent.any() and not played[:1000].any() and played[2400:6000].std() > 0.01
     assert torch.equal(clips.clips[2][0], torch.from_numpy(mel)) and torch.equal(clips.clips[3][1], played)
     mels, sources, waveforms = clips.batch(6, 16, np.random.default_rng(0))
     assert mels.shape == (6, 80, 16)
-    assert sources.shape == waveforms.shape == (6, 16 * AUDIO.hop)
+    assert sources.shape == (6, 16 * AUDIO.hop) and waveforms.shape == (6, 1, 16 * AUDIO.hop)
     again, *_ = clips.batch(6, 16, np.random.default_rng(0))
     assert torch.equal(mels, again)
     with pytest.raises(DataError, match="130 frames"):
@@ -376,9 +378,14 @@ def test_recordings_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "fast.wav", tones(0.2), 48_000)
     with pytest.raises(DataError, match="48000 Hz"):
         Clips([tmp_path / "fast.wav"], AUDIO)
-    np.savez(tmp_path / "wrong.npz", mel=np.zeros((40, 9)), notes=NOTES, audio=np.zeros(9))
+    np.savez(tmp_path / "wrong.npz", mel=np.zeros((40, 9)), notes=NOTES, audio=np.zeros((9, 1)))
     with pytest.raises(DataError, match="80, T"):
         Clips([tmp_path / "wrong.npz"], AUDIO)
+    soundfile.write(tmp_path / "wide.wav", np.zeros((9000, 2)), AUDIO.sample_rate)
+    np.savez(tmp_path / "wide.npz", mel=np.zeros((80, 9)), notes=NOTES, audio=np.zeros((9, 2)))
+    for name in ("wide.wav", "wide.npz"):
+        with pytest.raises(DataError, match="has not the 1 channels"):
+            Clips([tmp_path / name], AUDIO)
     np.savez(tmp_path / "half.npz", mel=np.zeros((80, 9)))
     with pytest.raises(DataError, match="cannot be read"):
         Clips([tmp_path / "half.npz"], AUDIO)
@@ -414,6 +421,39 @@ def test_training_lowers_the_error_and_leaves_a_checkpoint(
     generator = load_generator(tmp_path / "run")
     assert copy_synthesis(generator, samples.clips, AUDIO) == pytest.approx(final)
     assert load_checkpoint(tmp_path / "run", "vocoder")[1]["audio"]["sample_rate"] == AUDIO.sample_rate
+
+
+def test_a_stereo_vocoder_learns_from_stereo_and_states_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stereo = replace(FORMATS["48k-stereo"], sample_rate=16000, mel_high=8000.0)
+    monkeypatch.setitem(CONFIGS, "tiny", TINY)
+    folder = tmp_path / "clips"
+    state_format(folder, stereo)
+    sides = np.stack([tones(1.5), 0.3 * tones(1.5, 1)], 1)
+    soundfile.write(folder / "0.wav", sides, stereo.sample_rate)
+    options = RunOptions(tmp_path / "run", 40, device="cpu")
+    train_vocoder(
+        options, data=folder, held_out=folder, config="tiny", batch=2, frames=16, learning_rate=0.01, excitation=True
+    )
+    trained = load_generator(tmp_path / "run")
+    assert (trained.hop, trained.mel_bands, trained.channels) == (512, 128, 2)
+    assert checkpoint_format(tmp_path / "run", "vocoder") == stereo
+    mel, source, _ = Clips([folder / "0.wav"], stereo).clips[0]
+    left, right = trained(mel[None], source[None, None])[0]
+    assert left.std() > 1.5 * right.std(), "the left side is the louder one"
+    state_format(tmp_path / "mono", AUDIO)
+    soundfile.write(tmp_path / "mono" / "0.wav", tones(1.5), AUDIO.sample_rate)
+    with pytest.raises(OptionError, match=r"was trained on 16000 Hz stereo.*or leave --start out"):
+        train_vocoder(options, data=tmp_path / "mono", held_out=tmp_path / "mono", start=tmp_path / "run")
+
+
+def test_recordings_without_a_stated_format_are_asked_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONFIGS, "tiny", TINY)
+    soundfile.write(tmp_path / "0.wav", tones(1.5), AUDIO.sample_rate)
+    options = RunOptions(tmp_path / "run", 1, device="cpu")
+    with pytest.raises(DataError, match="name it with --format"):
+        train_vocoder(options, data=tmp_path, held_out=tmp_path, config="tiny", batch=2, frames=16)
+    train_vocoder(options, data=tmp_path, held_out=tmp_path, config="tiny", batch=2, frames=16, audio=AUDIO)
+    assert checkpoint_format(tmp_path / "run", "vocoder") == AUDIO
 
 
 def test_training_refuses_unknown_stages_and_sizes(recordings: Path, tmp_path: Path) -> None:

@@ -95,9 +95,7 @@ def _read(file: Path) -> AudioFormat:
     try:
         audio = decode(AudioFormat, parse(file.read_bytes()))
     except (OSError, StrictJsonError) as error:
-        raise DataError(
-            f"{file} states no sound format ({error}): mend it, or delete it and build the data again"
-        ) from error
+        raise DataError(f"{file} states no sound format ({error}): mend it, or delete it and build again") from error
     if faults := audio.faults():
         raise DataError(f"{file} states a sound format that makes no sense ({faults[0]}): mend it")
     return audio

@@ -36,7 +36,7 @@ class Unusable:
 
 
 def painting_identity(painting: str) -> str:
-    """What a painting is told by, whatever folder it lies in: artist and title, without year and number of a copy.
+    """What identifies a painting, whatever folder it lies in: artist and title, without year and number of a copy.
 
     Args:
         painting: ``artist_title-year``, with or without ``style/`` before it.

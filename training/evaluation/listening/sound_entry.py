@@ -1,4 +1,4 @@
-"""What a network wants to hear and what it answers: the entry that stands beside an ONNX file.
+"""The input and output of a network of sound: the entry that stands beside an ONNX file.
 
 An entry is a small JSON file (``name.json`` beside ``name.onnx``) with every key of ``Entry``; its ``features`` have
 every key of ``LogMelFeatures`` or of ``Waveform``.
@@ -16,7 +16,7 @@ from a2m_edge.errors import DataError
 
 @dataclass(frozen=True)
 class Waveform:
-    """The network hears samples.
+    """The network's input is samples.
 
     Attributes:
         layout: ``"time"`` for [N, samples], ``"channel time"`` for [N, 1, samples].
@@ -28,7 +28,7 @@ class Waveform:
 
 @dataclass(frozen=True)
 class LogMelFeatures:
-    """The network hears logarithmic mels.
+    """The network's input is logarithmic mels.
 
     The steps: ``y[n] = x[n + 1] - pre_emphasis x[n]`` (none at 0), reflection by half of ``n_fft`` on both sides,
     frames of ``n_fft`` samples every ``hop``, a Hann window of ``window`` samples in their middle, |spectrum| to the
@@ -69,14 +69,14 @@ class LogMelFeatures:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a network hears and what it answers.
+    """The input and the output of a network.
 
     Attributes:
         name: for the report.
         sample_rate: Hz.
         features: the form of its input.
         input, output: names of the tensors; the output must be [N, size].
-        window_seconds: of sound that it hears at once.
+        window_seconds: of sound in one input.
         hop_seconds: from one window to the next.
         fill: what becomes of a window that the sound does not fill: it stays short, or ends in silence, or is repeated.
     """
@@ -153,7 +153,7 @@ JAMENDO = Entry(
     hop_seconds=29.12,
     fill="repeat",
 )
-"""The baseline of MTG-Jamendo (Bogdanov et al. 2019); it hears 1366 frames, no more and no fewer."""
+"""The baseline of MTG-Jamendo (Bogdanov et al. 2019); its input is 1366 frames, no more and no fewer."""
 
 
 def read_entry(path: Path) -> Entry:

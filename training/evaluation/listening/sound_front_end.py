@@ -1,4 +1,4 @@
-"""What a network hears, made as its entry says: windows of sound, and their logarithmic mels."""
+"""The input of a network, made as its entry states: windows of sound, and their logarithmic mels."""
 
 from __future__ import annotations
 
