@@ -15,8 +15,8 @@ from typing import Annotated
 
 import typer
 
-from a2m_edge import __version__
 from a2m_edge.errors import A2MError
+from a2m_edge.version import __version__
 
 COMMANDS = "a2m_edge.commands"
 """The entry-point group whose members add commands."""
