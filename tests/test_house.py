@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = """
-a2m_edge: errors, output, strict_json, version < sound < bundle < inference < feeling, score < perception, composer
-    < synthesis < soundscape < rendering, jobs < collection < bench < commands, cli
+a2m_edge: errors, output, strict_json, terminal, version < sound < bundle < inference < feeling, score
+    < perception, composer < synthesis < soundscape < rendering, jobs < collection < bench < commands, cli
 training: parallel, checkpoint, precision, progress, stopping, jobs, losses, averaging, torchvision_guard < trainer
     < models < data < trainers < evaluation < commands, __main__
 training.data: tables, scores < recordings < labels, pairs < embeddings

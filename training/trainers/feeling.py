@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
+from a2m_edge.terminal import Figures, Table, print_tables
 from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
 from training.models.encoder_model import EncoderModel
 from training.models.fusion import Fusion
@@ -186,9 +186,14 @@ def evaluate_feeling(
         DataError: a table or an archive is missing or damaged.
     """
     scores = score_feelings(fusion, embed_feelings(encoder, data, [split], cache=cache)[split])
-    table = Table(title=f"What people felt, {split} split (disjoint by painting)")
-    for heading in ("given", "utterances", "nine emotions", "macro F1", "calibration error", "positive or negative"):
-        table.add_column(heading, justify="left" if heading == "given" else "right")
+    print_scores(scores, split)
+    return scores
+
+
+def print_scores(scores: Mapping[str, float], split: str) -> None:
+    """Prints what ``score_feelings`` found on a split."""
+    figures = ("utterances", "nine\nemotions", "macro\nF1", "calibration\nerror", "positive or\nnegative")
+    table = Table(f"What people felt, {split} split (disjoint by painting)", ("given", *map(Figures, figures)))
     for which, words in (
         ("both", "painting and comment"),
         ("comment", "comment alone"),
@@ -197,17 +202,15 @@ def evaluate_feeling(
     ):
         numbers = [f"{scores[f'{which}_n']:.0f}"]
         numbers += [f"{scores.get(f'{which}_{score}', np.nan):.3f}" for score in _COLUMNS]
-        table.add_row(words, *numbers)
-    table.add_row("nothing (always the commonest)", "", f"{scores['commonest_accuracy']:.3f}", "", "", "")
-    console = Console()
-    console.print(table)
+        table.add(words, *numbers)
+    table.add("nothing (always the commonest)", "", f"{scores['commonest_accuracy']:.3f}", "", "", "")
+    print_tables(table)
     for ending, which in (("", "paintings"), (f"_{MANY_UTTERANCES}", f"with {MANY_UTTERANCES} or more utterances")):
         correlation = scores.get(f"painting_valence_r{ending}", np.nan)
         number = scores[f"painting_n{ending}"]
-        console.print(
+        typer.echo(
             f"painting alone, valence against the annotators' mean: r = {correlation:.3f} over {number:.0f} {which}"
         )
-    return scores
 
 
 def _picture_valence(predict: Predict, images: NDArray[np.float32]) -> NDArray[np.float32]:
