@@ -11,12 +11,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
+from inspect import getdoc
 from typing import Annotated
 
 import typer
 
-from a2m_edge import __version__
 from a2m_edge.errors import A2MError, printable
+from a2m_edge.version import __version__
 
 COMMANDS = "a2m_edge.commands"
 """The entry-point group whose members add commands."""
@@ -50,7 +51,23 @@ def build_app() -> typer.Typer:
     app.callback()(_options)
     for room in sorted(entry_points(group=COMMANDS), key=lambda each: each.name):
         _add(app, room)
+    _tell_whole(app)
     return app
+
+
+def _tell_whole(app: typer.Typer) -> None:
+    """Has a list of commands show the first sentence of each; as it is, it would be cut at the end of the line."""
+    for command in app.registered_commands:
+        command.short_help = _first_sentence(command.help or getdoc(command.callback) or "")
+    for group in app.registered_groups:
+        inner = group.typer_instance
+        if inner is not None:
+            group.short_help = _first_sentence(str(inner.info.help or ""))
+            _tell_whole(inner)
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
 
 
 def _add(app: typer.Typer, room: EntryPoint) -> None:

@@ -115,7 +115,7 @@ def export(
             validate=validate,
             prepare=build_engines if format == "tensorrt" else None,
         )
-    _print_table(checks)
+    print_checks(checks)
     print_engines(engines)
     size = sum(record.size for record in bundle.manifest.files.values())
     typer.echo(f"{out}: {bundle.manifest.name} {bundle.manifest.version}, {size / 1e6:.1f} MB, {bundle.hash[:12]}")
@@ -133,6 +133,7 @@ def export_table(
     from rich.console import Console
 
     from a2m_edge.output import terminable
+    from a2m_edge.terminal import print_markdown
     from export.models import load_models
     from export.timing.table import around_table, markdown, measure, replace_table, subjects
 
@@ -146,7 +147,7 @@ def export_table(
             status.update(f"measured {row.model} {row.graph} {row.precision}")
     table = markdown(found, threads)
     if out is None:
-        typer.echo(table)
+        print_markdown(table)
     else:
         replace_table(out, table)
 
@@ -229,15 +230,15 @@ def _read_measured(path: Path | None) -> dict[str, object]:
     return figures
 
 
-def _print_table(checks: Iterable[Check]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def print_checks(checks: Iterable[Check]) -> None:
+    """What was measured of each graph, at its worst, on standard output; nothing where nothing was measured."""
+    from a2m_edge.terminal import Figures, Table, print_tables
     from export.proof.parity import summary
 
-    table = Table("graph", "measured in ONNX Runtime against torch", "worst", "limit", "cases")
+    columns = ("graph", "measured in ONNX Runtime against torch", Figures("worst"), Figures("limit"), Figures("cases"))
+    table = Table("", columns)
     for graph, properties in summary(checks).items():
         for what, numbers in properties.items():
-            table.add_row(graph, what, str(numbers["worst"]), str(numbers["limit"]), str(numbers["cases"]))
-    if table.row_count:
-        Console().print(table)
+            table.add(graph, what, str(numbers["worst"]), str(numbers["limit"]), str(numbers["cases"]))
+    if table.rows:
+        print_tables(table)

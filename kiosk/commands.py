@@ -115,11 +115,12 @@ def doctor(
 ) -> None:
     """Check everything an exhibit needs; the status is 0 when all is well and 1 when something is to be done."""
     settings = _settings(config, camera=camera, audio=audio, host=host, port=port, bundle=bundle, device=device)
+    from a2m_edge.terminal import print_line
     from kiosk.doctor import examine
 
     healthy = True
     for finding in examine(settings):
-        typer.echo(str(finding))
+        print_line(str(finding), indent=7)
         healthy &= finding.ok
     sys.exit(0 if healthy else 1)
 

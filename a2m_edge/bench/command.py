@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from a2m_edge.bundle import Bundle
+    from a2m_edge.terminal import Table
 
 PEERS = "a2m_edge.bench_peers"
 """Group of entry points: each measures something that a bundle is compared with, see ``Measure``."""
@@ -66,6 +65,7 @@ def bench(
     from a2m_edge.bundle import open_bundle
     from a2m_edge.errors import OptionError
     from a2m_edge.output import written_aside
+    from a2m_edge.terminal import print_tables
 
     counts = threads or [1, 2]
     cores = len(os.sched_getaffinity(0))
@@ -90,13 +90,11 @@ def bench(
     if out is not None:
         with written_aside(out) as stream:
             stream.write((json.dumps(found, indent=1) + "\n").encode())
-    console = Console()
-    for one in found["benches"]:
-        console.print(stage_table(one), latency_table(one))
-    for peers in compared.values():
-        console.print(peers.table)
+    tables = [table for one in found["benches"] for table in (stage_table(one), latency_table(one))]
+    tables += [measured.table for measured in compared.values()]
     if earlier is not None:
-        console.print(comparison_table(found, earlier))
+        tables.append(comparison_table(found, earlier))
+    print_tables(*tables)
 
 
 def _peers() -> dict[str, Measure]:

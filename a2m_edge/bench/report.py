@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from a2m_edge.bench.latency import Latency
 from a2m_edge.bench.peaks import Peaks
 from a2m_edge.bench.stages import Stage
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import OptionError
+from a2m_edge.terminal import Figures, Table
 
 SCHEMA = 1
 
@@ -104,39 +103,28 @@ def read_document(path: Path) -> dict[str, Any]:
 def stage_table(bench: Mapping[str, Any]) -> Table:
     """The stages of one number of threads."""
     peaks = bench["peaks"]
-    table = Table(
-        title=f"{bench['threads']} thread(s): {peaks['gemm']:.0f} GFLOP/s, {peaks['memory']:.1f} GB/s at most"
-    )
-    for column in (
-        "stage",
-        "median ms",
-        "95 % ms",
-        "× real time",
-        "GFLOP/s of sound",
-        "MB/s of sound",
-        "of GEMM",
-        "of memory",
-    ):
-        table.add_column(column, justify="left" if column == "stage" else "right")
+    figures = ("median\nms", "95 %\nms", "× real\ntime", "GFLOP/s\nof sound", "MB/s\nof sound")
+    shares = ("% of\nGEMM", "% of\nmemory")
+    title = f"{bench['threads']} thread(s): {peaks['gemm']:.0f} GFLOP/s, {peaks['memory']:.1f} GB/s at most"
+    table = Table(title, ("stage", *map(Figures, figures + shares)))
     for name, stage in bench["stages"].items():
-        table.add_row(
+        table.add(
             name,
             f"{stage['times']['median']:.2f}",
             f"{stage['times']['p95']:.2f}",
             _number(stage["real_time"], "{:.1f}"),
             _number(stage.get("operations_a_second"), "{:.2f}", 1e9),
             _number(stage.get("bytes_a_second"), "{:.0f}", 1e6),
-            _number(stage.get("gemm_share"), "{:.0f} %", 0.01),
-            _number(stage.get("memory_share"), "{:.0f} %", 0.01),
+            _number(stage.get("gemm_share"), "{:.0f}", 0.01),
+            _number(stage.get("memory_share"), "{:.0f}", 0.01),
         )
     return table
 
 
 def latency_table(bench: Mapping[str, Any]) -> Table:
     """What somebody waits for, with one number of threads."""
-    table = Table(title=f"{bench['threads']} thread(s)")
-    for column in ("from ... to", "median ms", "95 % ms"):
-        table.add_column(column, justify="left" if column.startswith("from") else "right")
+    columns = ("what somebody waits for", Figures("median\nms"), Figures("95 %\nms"))
+    table = Table(f"{bench['threads']} thread(s)", columns)
     names = {
         "first_chunk": "picture, models loaded, to first chunk",
         "comment": "comment to first changed chunk",
@@ -145,24 +133,22 @@ def latency_table(bench: Mapping[str, Any]) -> Table:
         "render": "a2m-edge render of 30 s",
     }
     for key, name in names.items():
-        table.add_row(name, f"{bench['latency'][key]['median']:.1f}", f"{bench['latency'][key]['p95']:.1f}")
-    table.add_row("peak memory of that render, MiB", f"{bench['latency']['peak_memory']:.0f}", "")
+        table.add(name, f"{bench['latency'][key]['median']:.1f}", f"{bench['latency'][key]['p95']:.1f}")
+    table.add("peak memory of that render, MiB", f"{bench['latency']['peak_memory']:.0f}", "")
     return table
 
 
 def comparison_table(ours: Mapping[str, Any], other: Mapping[str, Any]) -> Table:
     """Every median of two benches beside each other; above 1 the other took longer."""
-    table = Table(
-        title=f"beside {other['bundle']['name']} {other['bundle']['hash']} on {other['machine']['processor']}"
-    )
-    for column in ("threads", "what", "now", "then", "then / now"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    title = f"beside {other['bundle']['name']} {other['bundle']['hash']} on {other['machine']['processor']}"
+    columns = (Figures("threads"), "what", Figures("now"), Figures("then"), Figures("then / now"))
+    table = Table(title, columns)
     then = dict(_figures(other))
     if not any(key in then for key, _ in _figures(ours)):
         raise OptionError("the earlier bench had other numbers of threads: give  --threads  as it did")
     for key, now in _figures(ours):
         if key in then:
-            table.add_row(str(key[0]), key[1], f"{now:.2f}", f"{then[key]:.2f}", f"{then[key] / now:.2f}")
+            table.add(str(key[0]), key[1], f"{now:.2f}", f"{then[key]:.2f}", f"{then[key] / now:.2f}")
     return table
 
 

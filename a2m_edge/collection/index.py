@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from a2m_edge import __version__
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.storage.folders import Storage
 from a2m_edge.errors import OutputError
 from a2m_edge.strict_json import StrictJsonError, decode, parse
+from a2m_edge.version import __version__
 
 TABLE = "index.csv"
 """The index as a table, written when a run ends."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from a2m_edge import __version__
 from a2m_edge.bundle import open_bundle
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import Index, Record, work_hash, write_table
@@ -25,6 +24,7 @@ from a2m_edge.jobs.stopping import Stopping
 from a2m_edge.jobs.work import Runner
 from a2m_edge.output import require_seen
 from a2m_edge.sound.files import sound_format
+from a2m_edge.version import __version__
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from a2m_edge.bundle import Bundle
-from a2m_edge.bundle.manifest import MANIFEST, DecoderContext, Manifest, Tensor
+from a2m_edge.bundle.manifest import MANIFEST, DecoderContext, Manifest
 from a2m_edge.errors import BundleError
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.soundscape import Soundscape
+from a2m_edge.terminal import Figures, Table, print_tables
 
 
 def print_info(bundle: Bundle) -> None:
     """What the bundle is, its graphs, and its figures, on standard output."""
     manifest, audio = bundle.manifest, bundle.manifest.audio
-    console = Console()
-    facts = _table(f"{manifest.name} {manifest.version}", "", "")
+    facts = Table(f"{manifest.name} {manifest.version}", ("", ""))
     size = sum(record.size for record in manifest.files.values())
     for name, value in {
         "folder": str(bundle.path),
@@ -30,18 +27,21 @@ def print_info(bundle: Bundle) -> None:
         "pictures": f"{manifest.image.size} x {manifest.image.size} pixels",
         **_decoding(manifest),
     }.items():
-        facts.add_row(name, escape(value))
-    console.print(facts)
-    graphs = _table("graphs", "graph", "in", "out", "opset")
+        facts.add(name, value)
+    graphs = Table("graphs", ("graph", Figures("opset"), "", "tensor", "type", "shape"))
     for name, graph in manifest.graphs.items():
-        graphs.add_row(name, _tensors(graph.inputs), _tensors(graph.outputs), str(graph.opset))
-    console.print(graphs)
+        tensors = [("in", tensor) for tensor in graph.inputs] + [("out", tensor) for tensor in graph.outputs]
+        for place, (way, tensor) in enumerate(tensors):
+            once = ("", "") if place else (name, str(graph.opset))
+            graphs.add(*once, way, tensor.name, tensor.dtype, f"[{', '.join(map(str, tensor.shape))}]")
+    tables = [facts, graphs]
     for title, figures in (("measured", manifest.measured), ("parity with the models", manifest.parity)):
-        table = _table(title, "", "")
+        table = Table(title, ("", Figures("")))
         for name, figure in _flat(figures).items():
-            table.add_row(escape(name), escape(figure))
+            table.add(name, figure)
         if figures:
-            console.print(table)
+            tables.append(table)
+    print_tables(*tables)
 
 
 def print_verification(bundle: Bundle, device: str) -> None:
@@ -61,11 +61,12 @@ def print_verification(bundle: Bundle, device: str) -> None:
         expected = (chunk.frames * bundle.manifest.audio.hop, bundle.manifest.audio.channels)
         if chunk.samples.shape != expected or not np.isfinite(chunk.samples).all():
             raise BundleError(f"the bundle {bundle.manifest.name} does not yield sound; export it again")
-    files = _table(f"{bundle.manifest.name} {bundle.manifest.version} is whole", "file", "bytes", "SHA-256", "runs on")
+    title = f"{bundle.manifest.name} {bundle.manifest.version} is whole"
+    files = Table(title, ("file", Figures("bytes"), "SHA-256 begins", "runs on"))
     running = {graph.file: devices[name] for name, graph in bundle.manifest.graphs.items()}
     for name, record in bundle.manifest.files.items():
-        files.add_row(name, f"{record.size:,}", f"{record.sha256[:16]}…", running.get(name, ""))
-    Console().print(files)
+        files.add(name, f"{record.size:,}", record.sha256[:16], running.get(name, ""))
+    print_tables(files)
 
 
 def _decoding(manifest: Manifest) -> dict[str, str]:
@@ -82,22 +83,6 @@ def _decoding(manifest: Manifest) -> dict[str, str]:
         "clips": f"{decoder.frames} frames ({seconds:.1f} s), of which the last {decoder.overlap} fade into the next",
         "score": "none",
     }
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=escape(title), title_justify="left", show_header=any(columns), header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if column in ("bytes", "opset") else "left", overflow="fold")
-        if number == 0:
-            table.columns[0].no_wrap = True
-    return table
-
-
-def _tensors(tensors: tuple[Tensor, ...]) -> str:
-    return "\n".join(
-        f"{tensor.name} {tensor.dtype} {escape('[' + ', '.join(str(size) for size in tensor.shape) + ']')}"
-        for tensor in tensors
-    )
 
 
 def _flat(figures: dict[str, object], prefix: str = "") -> dict[str, str]:

@@ -6,14 +6,15 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.inference.sessions import build_engines
 from a2m_edge.inference.tensorrt.build import Progress as Told
 from a2m_edge.inference.tensorrt.cache import EngineRecord, cache_folder
+from a2m_edge.terminal import Figures, Table, print_tables
 
 
 def prepare_engines(bundle: Bundle) -> dict[str, EngineRecord]:
@@ -31,17 +32,15 @@ def print_engines(records: Mapping[str, EngineRecord]) -> None:
     if not records:
         return
     key = next(iter(records.values())).key
-    table = Table(title=f"engines for {key.gpu.name}, {key.builder}", title_justify="left")
-    for column in ("graph", "precision", "parity", "limit", "built in"):
-        table.add_column(column, justify="left" if column in ("graph", "precision", "parity") else "right")
+    columns = ("graph", "precision", "parity", Figures("limit"), Figures("built in"))
+    table = Table(f"engines for {key.gpu.name}, {key.builder}", columns)
     for graph, record in records.items():
         measure = next(name for name in record.parity if name not in ("limit", "cases"))
         parity = f"{measure.replace('_', ' ')} {record.parity[measure]:.6g} in {record.parity['cases']:g} shapes"
         limit = f"{record.parity['limit']:g}"
-        table.add_row(graph, record.key.precision, parity, limit, f"{record.seconds:.0f} s")
-    console = Console()
-    console.print(table)
-    console.print(f"They are kept in {cache_folder()} for this user, this GPU and this version alone.", markup=False)
+        table.add(graph, record.key.precision, parity, limit, f"{record.seconds:.0f} s")
+    print_tables(table)
+    typer.echo(f"They are kept in {cache_folder()} for this user, this GPU and this version alone.")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge import __version__
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import ClipDecoder, Manifest
 from a2m_edge.errors import OptionError, OutputError
@@ -28,6 +27,7 @@ from a2m_edge.sound.loudness import integrated_loudness, normalise_loudness, tru
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.sound.wav import write_wav
 from a2m_edge.soundscape import Soundscape
+from a2m_edge.version import __version__
 
 SHORTEST, LONGEST = 0.1, 600.0
 """Seconds that a render may last; the longest one still fits into little memory."""

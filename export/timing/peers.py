@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.table import Table
 
 from a2m_edge.bench.children import peak_memory
 from a2m_edge.bench.stages import COMMENT, picture
@@ -23,6 +22,7 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.errors import OptionError
 from a2m_edge.inference.sessions import Session, open_session
 from a2m_edge.soundscape import Soundscape
+from a2m_edge.terminal import Figures, Table
 from export.graphs.export import Arrays, GraphPlan
 from export.graphs.plans import graph_plans, vocoder_plan
 from export.models import Models, load_models
@@ -74,7 +74,7 @@ def eager(bundle: Bundle, threads: int, progress: Progress) -> Found:
     for which in ("", AS_TRAINED):
         ours, theirs = np.sum([times[f"{graph}{which}"] for graph in whole], axis=0)
         times[f"a chunk of sound{which}"] = (float(ours), float(theirs))
-    return _beside(f"ONNX Runtime beside PyTorch {torch.__version__}, {threads} threads", "PyTorch", times)
+    return beside(f"ONNX Runtime beside PyTorch {torch.__version__}, {threads} threads", "PyTorch", times)
 
 
 def vocoders(bundle: Bundle, threads: int, progress: Progress) -> Found:
@@ -98,7 +98,7 @@ def vocoders(bundle: Bundle, threads: int, progress: Progress) -> Found:
         plan = vocoder_plan(models)
         given, _ = work(models, plan)
         times[f"HiFi-GAN {size.upper()}"] = interleaved(partial(session.run, **feeds), partial(run_module, plan, given))
-    return _beside(f"the bundle's vocoder beside others in PyTorch, a chunk, {threads} threads", "other", times)
+    return beside(f"the bundle's vocoder beside others in PyTorch, a chunk, {threads} threads", "other", times)
 
 
 def published(bundle: Bundle, threads: int, progress: Progress) -> Found:
@@ -122,9 +122,9 @@ def published(bundle: Bundle, threads: int, progress: Progress) -> Found:
         peak_memory("plays", "a2m_edge.bench.first_sound", str(bundle.path), str(threads), str(CLIP_SECONDS)),
         peak_memory("plays the published configuration", "export.timing.peers", str(threads)),
     ]
-    found = _beside(f"beside the published configuration in PyTorch, {threads} threads", "published", times)
+    found = beside(f"beside the published configuration in PyTorch, {threads} threads", "published", times)
     found.document["peak_memory"] = memory
-    found.table.add_row("peak memory, MiB", f"{memory[0]:.0f}", f"{memory[1]:.0f}", f"{memory[1] / memory[0]:.1f}")
+    found.table.add("peak memory, MiB", f"{memory[0]:.0f}", f"{memory[1]:.0f}", f"{memory[1] / memory[0]:.1f}")
     return found
 
 
@@ -173,12 +173,11 @@ def _same_weights(bundle: Bundle, plan: GraphPlan, inputs: Arrays, threads: int)
     )
 
 
-def _beside(title: str, other: str, times: dict[str, tuple[float, float]]) -> Found:
-    table = Table(title=title)
-    for column in ("", "bundle, ms", f"{other}, ms", "times"):
-        table.add_column(column, justify="left" if not column else "right")
+def beside(title: str, other: str, times: dict[str, tuple[float, float]]) -> Found:
+    """Seconds of the bundle and of another by name, for people and for JSON."""
+    table = Table(title, ("", Figures("bundle\nms"), Figures(f"{other}\nms"), Figures("times")))
     for name, (ours, theirs) in times.items():
-        table.add_row(name, f"{ours * 1e3:.1f}", f"{theirs * 1e3:.1f}", f"{theirs / ours:.2f}")
+        table.add(name, f"{ours * 1e3:.1f}", f"{theirs * 1e3:.1f}", f"{theirs / ours:.2f}")
     return Found({name: {"bundle_ms": a * 1e3, "other_ms": b * 1e3} for name, (a, b) in times.items()}, table)
 
 

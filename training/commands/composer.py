@@ -33,6 +33,7 @@ def composer(
     from a2m_edge.composer import ComposerTables
     from a2m_edge.errors import DataError
     from a2m_edge.output import written_aside
+    from a2m_edge.terminal import print_markdown
     from training.data.scores.midi import read_midi_archive
     from training.evaluation.composer.music_statistics import compare, excerpt_of_midi
 
@@ -50,7 +51,7 @@ def composer(
     composed = compose_pieces(tables, pieces)
     text = markdown(compare(composed, corpus), len(composed), len(corpus))
     if out is None:
-        typer.echo(text)
+        print_markdown(text)
     else:
         with written_aside(out) as stream:
             stream.write(text.encode("utf-8"))

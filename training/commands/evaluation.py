@@ -138,7 +138,7 @@ def evaluate(
     if figures is not None:
         with written_aside(figures) as stream:
             stream.write((json.dumps(found.numbers, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
-    _print(found.report.tables[0])
+    print_rows(found.report.tables[0])
     typer.echo(
         f"{out}: {len(found.report.tables)} tables, {len(found.report.examples)} examples; {out.stem}.json: numbers"
     )
@@ -165,20 +165,16 @@ def _bars() -> Iterator[Steps]:
         yield steps
 
 
-def _print(table: Table) -> None:
+def print_rows(table: Table) -> None:
     """Some columns of the table of all rows: the others are in the page."""
-    from rich.console import Console
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
+    from a2m_edge.terminal import Figures, print_tables
+    from a2m_edge.terminal import Table as Drawn
     from training.evaluation.report.model import number
 
-    drawn = Drawn(title=table.title)
-    drawn.add_column("row")
     places = [place for place, column in enumerate(table.columns) if column.name in _PRINTED]
-    for place in places:
-        drawn.add_column(table.columns[place].name, justify="right")
+    headings = (table.columns[place].name.replace(", ", ",\n") for place in places)
+    drawn = Drawn(table.title, ("row", *map(Figures, headings)))
     for row in table.rows:
         values = (number(row.values[place]) for place in places)
-        drawn.add_row(Text(row.name), *("—" if value is None else f"{value:.4g}" for value in values))
-    Console().print(drawn)
+        drawn.add(row.name, *("—" if value is None else f"{value:.4g}" for value in values))
+    print_tables(drawn)

@@ -107,27 +107,23 @@ def rate(
 
 
 def _print(figures: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from a2m_edge.terminal import Figures, Table, print_tables
 
-    table = Table(title="How well music, painting and comment agree (1 to 5)")
-    table.add_column("row")
-    for heading in ("image", "comment", "overall", "control", "above control", "p", "unusable"):
-        table.add_column(heading, justify="right")
+    headings = ("image", "comment", "overall", "control", "above\ncontrol", "p", "unusable\n%")
+    table = Table("How well music, painting and comment agree (1 to 5)", ("row", *map(Figures, headings)))
     for row in figures["rows"]:
         own, control = row["own"], row["control"]
         asked = own["answers"] + control["answers"]
         unusable = sum((side["unusable"] or 0.0) * side["answers"] for side in (own, control)) / asked
-        table.add_row(
-            Text(row["name"]),
+        table.add(
+            row["name"],
             *(_told(own[score]) for score in ("image", "comment", "overall")),
             _told(control["overall"]),
             _told(row["above_control"]),
             "—" if row["p"] is None else f"{row['p']:.4f}",
-            f"{unusable:.1%}",
+            f"{100.0 * unusable:.1f}",
         )
-    Console().print(table)
+    print_tables(table)
 
 
 def _told(mean: dict[str, Any] | None) -> str:

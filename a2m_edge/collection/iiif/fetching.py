@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from a2m_edge import __version__
 from a2m_edge.errors import PictureError
+from a2m_edge.version import __version__
 
 USER_AGENT = f"a2m-edge/{__version__} (renders sound for works of art)"
 

@@ -106,7 +106,7 @@ def test_the_command_measures_and_compares(
     first = tmp_path / "first.json"
     status, said = spoken(capsys, "bench", tiny_bundle.path, "--threads", 1, "-o", first)
     assert status == 0, said
-    assert "of GEMM" in said
+    assert "GEMM" in said
     assert "comment to first changed chunk" in said
     found = json.loads(first.read_text())
     (bench,) = found["benches"]
@@ -114,7 +114,7 @@ def test_the_command_measures_and_compares(
     assert 0 < bench["stages"]["vocoder"]["gemm_share"] < 1
     assert 20 < bench["latency"]["peak_memory"] < 1000
     table = comparison_table(found, read_document(first))
-    assert set(table.columns[-1].cells) == {"1.00"}
+    assert {row[-1] for row in table.rows} == {"1.00"}
     status, said = spoken(capsys, "bench", tiny_bundle.path, "--threads", 1, "--compare", first)
     assert status == 0
     assert "then / now" in said
@@ -156,7 +156,7 @@ def test_peers_play_the_same_weights_or_none(tiny_bundle: Bundle, monkeypatch: p
         f"{part}{which}" for part in ("mel_decoder", "vocoder", "a chunk of sound") for which in ("", ", as trained")
     }
     assert found.document.keys() == {*bundle.manifest.graphs, *sounding}
-    assert found.table.row_count == len(found.document)
+    assert len(found.table.rows) == len(found.document)
     assert set(peers.vocoders(bundle, 1, lambda line: None).document) == {"HiFi-GAN V1", "HiFi-GAN V2", "HiFi-GAN V3"}
     for peer in (peers.eager, peers.vocoders):
         with pytest.raises(OptionError, match="was not made from the checkpoints"):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.fixtures.places import CLIP_BUNDLE
 from tests.fixtures.programs import spoken
+from tests.fixtures.terminals import WIDTHS, assert_whole, on_terminal
 from training.commands.composer import CORPORA, markdown
 from training.data.scores.midi import read_midi
 from training.evaluation.composer.music_statistics import (
@@ -156,6 +157,9 @@ def test_the_command_writes_its_table_and_refuses_scores_that_are_not_there(
     lines = out.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("4 pieces composed, 6 scores")
     assert len(lines) == 4 + len(HISTOGRAMS) + len(SCALARS)
+    plain = "\n".join(line.replace("|", "") for line in lines if not line.startswith("| --- "))
+    for columns in WIDTHS:
+        assert_whole(on_terminal(columns, *arguments), plain, columns)
     for damage in ((scores / "quartets.zip").read_bytes()[:50], None):
         (scores / "quartets.zip").unlink()
         if damage:

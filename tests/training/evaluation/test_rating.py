@@ -26,6 +26,7 @@ from a2m_edge import strict_json
 from a2m_edge.errors import DataError, OptionError, OutputError
 from tests.fixtures.programs import spoken
 from tests.fixtures.quiet_server import QuietServer
+from tests.fixtures.terminals import WIDTHS, assert_whole
 from training.commands.evaluation import register_evaluation
 from training.evaluation.rating import endpoint as rating_endpoint
 from training.evaluation.rating.endpoint import KEY, Endpoint, EndpointError, Patience
@@ -266,6 +267,20 @@ def test_what_was_not_shown_is_not_rated():
     assert rating.image is None
     silent = Question(RatingItem("ours", "A", "  ", "slow"), "slow", control=False, repeat=0)
     assert read_rating('{"image": 5, "comment": 5, "overall": 4}', silent, pictures=True).comment is None
+
+
+def test_the_means_are_told_whole_on_every_terminal(command, folder, monkeypatch):
+    told = {}
+    with Chat() as chat:
+        for columns in (1000, *WIDTHS):
+            monkeypatch.setenv("COLUMNS", str(columns))
+            status, said = command("rate", folder, "--endpoint", chat.url, "--model", "judge-1")
+            assert status == 0, said
+            told[columns] = said[said.index("How well") : said.index(str(folder))]
+    for columns in WIDTHS:
+        assert_whole(told[columns], told[1000], columns)
+        for heading in ("above control", "unusable %"):
+            assert heading in " ".join(told[columns].split()) or columns == 200
 
 
 def test_a_study_is_blinded_controlled_kept_and_not_asked_twice(command, folder, monkeypatch):
