@@ -21,25 +21,8 @@ from PIL import ExifTags, Image, ImageFile, PngImagePlugin, TiffImagePlugin
 PictureFormat = Literal["JPEG", "PNG", "GIF", "WebP", "BMP", "TIFF", "AVIF", "HEIC", "JPEG XL"]
 
 ENDINGS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".jxl",
-    ]
-)
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".avif")
+) | {".heic", ".heif", ".hif", ".jxl"}
 """Of the names of files that hold such pictures, in small letters."""
 
 _PLUGINS: dict[PictureFormat, tuple[str, str]] = {
@@ -62,7 +45,7 @@ _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", 
 _JPEG_XL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 
 _PHOTOMETRIC, _BITS, _SAMPLES, _EXTRA, _KIND = 262, 258, 277, 338, 339
-_WIDTH, _HEIGHT, _COMPRESSION, _PROFILE = 256, 257, 259, 34675
+_WIDTH, _HEIGHT, _STRIPS, _TILES, _PROFILE = 256, 257, 273, 324, 34675
 _PHOTOMETRIC_NAMES = {
     0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab",
     10: "ITULab", 32803: "raw camera", 32844: "LogL", 32845: "LogLuv", 34892: "raw camera",
@@ -193,6 +176,11 @@ def read_header(stream: BinaryIO) -> PictureHeader:
             stream.seek(0)
         try:
             image = opener(stream, "")
+        except Image.DecompressionBombError:  # of those whose decoder takes its memory when it is opened
+            most = MAXIMUM_PIXELS // 10**6
+            raise HeaderError(
+                f"it has far more than {most} megapixels, and at most {most} megapixels are read; save a smaller copy"
+            ) from None
         except Exception as error:  # plugins stumble over damaged headers in many ways
             raise _refusal(kind, error) from None
     stored = str(image.tile[0][3]) if kind == "PNG" and image.tile else ""
@@ -264,12 +252,14 @@ def _tiff(stream: BinaryIO, start: bytes) -> PictureHeader:
         directory = TiffImagePlugin.ImageFileDirectory_v2(start[: 16 if 43 in (start[2], start[3]) else 8])
         if directory.next is None:
             raise damaged
-        stream.seek(directory.next)
+        place = directory.next
+        stream.seek(place)
         directory.load(stream)
         tags = dict(directory)
     except Exception:  # damaged fields end in many ways
         raise damaged from None
-    if not {_WIDTH, _HEIGHT} <= tags.keys():
+    cut_off = directory.next == place  # where the next one stands is read last
+    if cut_off or not {_WIDTH, _HEIGHT, _PHOTOMETRIC} <= tags.keys() or not {_STRIPS, _TILES} & tags.keys():
         raise damaged
     header = PictureHeader("TIFF", whole_numbers(tags, _WIDTH)[0], whole_numbers(tags, _HEIGHT)[0], None, tags)
     stream.seek(0)

@@ -1,4 +1,4 @@
-"""The numbers of a picture are read for what they mean: profiles, depths, inks, transparency, and where it comes from."""
+"""The numbers of a picture are read for what they mean: profiles, depths, inks, transparency."""
 
 import io
 import struct
@@ -102,7 +102,8 @@ def test_a_profile_is_followed(tmp_path, space, kind, options):
     numbers = in_space(profile)
     assert np.abs(np.asarray(numbers).astype(int) - patches()).max() > 12, "else there is nothing to follow"
     pixels, remarks = read(tmp_path, stored(numbers, kind, icc_profile=profile, **options))
-    assert np.abs(pixels.astype(int) - patches()).max() <= 5
+    assert np.abs(pixels.astype(int) - patches()).max() <= (10 if kind == "JPEG" else 5)
+    assert np.abs(pixels.astype(int) - patches()).mean() <= 1.5
     assert remarks == []
 
 
@@ -218,7 +219,7 @@ def test_what_is_no_number_is_black_and_infinity_white(tmp_path):
     numbers = np.full((8, 8, 3), 0.5, np.float32)
     numbers[0], numbers[1] = np.nan, np.inf
     pixels, _ = read(tmp_path, tiff(numbers, 2, kind=3))
-    assert [pixels[row, 0, 0] for row in range(3)] == [0, 255, 127]
+    assert [pixels[row, 0, 0] for row in range(3)] == [0, 255, 128]
 
 
 @pytest.mark.parametrize("kind", [1, 2])
@@ -229,33 +230,17 @@ def test_whole_numbers_of_32_bits_are_scaled_with_a_remark(tmp_path, kind):
     assert "70000 for white" in remarks[0]
 
 
-@pytest.mark.parametrize(
-    ("bits", "row", "key", "left"),
-    [
-        (1, 0x0F, 0, 0),
-        (2, 0x0F, 0, 0),
-        (4, 0x0F, 0, 0),
-        (8, 7, 7, 7),
-        (1, 0xF0, 1, 1),
-        (2, 0xF0, 3, 3),
-        (4, 0xF0, 15, 15),
-    ],
-)
-def test_a_transparent_grey_is_white_at_every_depth(tmp_path, bits, row, key, left):
-    rows = np.full((8, 8), row, np.uint8)
-    if bits == 8:
-        rows[:, 4:] = 100
-    else:  # the other half of every byte is another grey; a quarter is black where the key is white
-        rows[:, 4:] = 0x55 if bits > 1 else rows[0, 0] ^ 0xFF
-    data = png(0, bits, rows, (b"tRNS", struct.pack(">H", key)))
-    pixels, _ = read(tmp_path, data)
-    first = 0 if left == 0 or bits == 8 or row == 0xF0 else 4
-    assert pixels[0, first].tolist() == WHITE
-    opaque, _ = read(tmp_path, png(0, bits, rows))
-    away = (opaque == opaque[0, first]).all(axis=2)
-    assert away.any()
-    assert (pixels[away] == 255).all()
-    assert np.array_equal(pixels[~away], opaque[~away])
+@pytest.mark.parametrize(("bits", "key"), [(1, 0), (1, 1), (2, 0), (2, 2), (2, 3), (4, 0), (4, 6), (4, 15), (8, 7)])
+def test_a_transparent_grey_is_white_at_every_depth(tmp_path, bits, key):
+    most = 2**bits - 1
+    other = 1 if key == 0 else 0  # the right half, which stays
+    filled = {grey: sum(grey << at for at in range(0, 8, bits)) for grey in (key, other)}
+    rows = np.full((8, 8), filled[key], np.uint8)
+    rows[:, 4:] = filled[other]
+    pixels, _ = read(tmp_path, png(0, bits, rows, (b"tRNS", struct.pack(">H", key))))
+    half = pixels.shape[1] // 2
+    assert (pixels[:, :half] == 255).all()
+    assert (pixels[:, half:] == other * 255 // most).all()
 
 
 @pytest.mark.parametrize("colour", [0, 2])
@@ -346,12 +331,27 @@ def phone_picture(kind, **options):
 
 
 @pytest.mark.parametrize(("kind", "options"), [("HEIF", {"quality": 100}), ("JXL", {"lossless": True})])
-def test_photographs_of_phones_are_read_in_their_colours(tmp_path, kind, options):
+def test_photographs_of_phones_are_read(tmp_path, kind, options):
     pixels, _ = read(tmp_path, phone_picture(kind, **options))
     assert np.abs(pixels.astype(int) - patches()).mean() < 3
-    profile = rgb_profile("Display P3")
-    pixels, _ = read(tmp_path, stored(in_space(profile), kind, icc_profile=profile, **options))
-    assert np.abs(pixels.astype(int) - patches()).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "JXL"])
+def test_photographs_of_phones_are_read_in_their_colours_and_upright(tmp_path, kind):
+    phone_picture(kind)
+    profile, exif = rgb_profile("Display P3"), Image.Exif()
+    exif[0x0112] = 6
+    shot = in_space(profile).crop((0, 0, 64, 40))
+    if kind == "HEIF":
+        data = stored(shot, kind, icc_profile=profile, quality=100)
+        expected = patches()[:40]
+    else:  # a JPEG, packed
+        shot.save(tmp_path / "shot.jpg", quality=100, subsampling=0, icc_profile=profile, exif=exif)
+        with Image.open(tmp_path / "shot.jpg") as opened:
+            data = stored(opened, kind, lossless_jpeg=True)
+        expected = np.rot90(patches()[:40], -1)
+    pixels, _ = read(tmp_path, data)
+    assert np.abs(pixels.astype(int) - expected).mean() < 4
 
 
 @pytest.mark.parametrize(

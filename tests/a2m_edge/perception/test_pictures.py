@@ -199,21 +199,24 @@ def png_header(width, height):
 
 
 TOO_LARGE = {
-    "JPEG": b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x0b\x08" + struct.pack(">HH", 50_000, 50_000) + b"\1\1\x11\0",
+    "JPEG": b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x0b\x08"
+    + struct.pack(">HH", 50_000, 50_000)
+    + b"\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0",
     "PNG": png_header(2**31 - 1, 2**31 - 1),
     "GIF": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + b"\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\0;",
-    "WebP": b"RIFF\x16\0\0\0WEBPVP8L\x0a\0\0\0\x2f" + struct.pack("<I", 0x0FFF_FFFE) + b"\0" * 5,
+    "WebP": b"RIFF\x16\0\0\0WEBPVP8L\x0a\0\0\0\x2f" + struct.pack("<I", 0x0FFF_BFFE) + b"\0" * 5,
     "BMP": b"BM" + b"\0" * 8 + struct.pack("<IIiiHHIIiiII", 54, 40, 30_000, -30_000, 1, 24, 0, 0, 0, 0, 0, 0),
-    "TIFF": b"II*\0\x08\0\0\0\x02\0"
+    "TIFF": b"II*\0\x08\0\0\0\x04\0"
     + struct.pack("<HHII", 256, 4, 1, 40_000)
     + struct.pack("<HHII", 257, 4, 1, 40_000)
+    + struct.pack("<HHII", 262, 3, 1, 1)
+    + struct.pack("<HHII", 273, 4, 1, 8)
     + b"\0" * 4,
 }
 
 
 @pytest.mark.parametrize("kind", TOO_LARGE)
 def test_more_than_a_hundred_megapixels_are_refused_from_the_header(tmp_path, kind):
-    assert read_header(io.BytesIO(TOO_LARGE[kind])).format == kind
     assert "at most 100 megapixels" in refusal(tmp_path, TOO_LARGE[kind])
 
 
