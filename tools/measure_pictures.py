@@ -45,7 +45,7 @@ def decoding(pictures: list[bytes]) -> None:
         same, seconds = 0, [0.0, 0.0]
         for content in pictures:
             begun = time.perf_counter()
-            theirs = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+            theirs = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), flag))
             between = time.perf_counter()
             image = Image.open(io.BytesIO(content))
             image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))

@@ -26,7 +26,8 @@ def patches():
 
 def read(folder, data):
     """The pixels, and what was remarked."""
-    path, remarks = folder / "picture", []
+    path = folder / "picture"
+    remarks: list[str] = []
     path.write_bytes(data)
     return read_picture(path, remarks.append), remarks
 
@@ -40,7 +41,7 @@ def stored(picture, kind, **options):
 def in_space(profile, mode="RGB"):
     """The patches as numbers of a profile."""
     target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), target, "RGB", mode, 1)
+    transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), target, "RGB", mode, ImageCms.Intent(1))
     return ImageCms.applyTransform(Image.fromarray(patches()), transform)
 
 

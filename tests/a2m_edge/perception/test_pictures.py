@@ -239,7 +239,7 @@ def test_what_lacks_its_last_bytes_is_refused_or_whole(tmp_path, way):
 @pytest.mark.parametrize("missing", [1, 2])
 def test_a_jpeg_without_its_end_is_read_with_a_remark(tmp_path, options, missing):
     data = encoded(Image.fromarray(painting(1000, 800)), "JPEG", **options)
-    remarks = []
+    remarks: list[str] = []
     (tmp_path / "whole").write_bytes(data)
     (tmp_path / "cut").write_bytes(data[:-missing])
     assert np.array_equal(read_picture(tmp_path / "cut", remarks.append), read_picture(tmp_path / "whole"))
