@@ -39,7 +39,7 @@ $(VENV)/demo.installed: pyproject.toml | $(VENV)/pyvenv.cfg
 	@touch $@
 
 $(VENV)/test.installed: pyproject.toml | $(VENV)/pyvenv.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,kiosk,ray,train,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,kiosk,phones,ray,train,dev]"
 	@touch $@ $(VENV)/demo.installed
 
 # What cannot be installed is named, and the tests that need it skip with the reason.

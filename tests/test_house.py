@@ -35,6 +35,7 @@ MOST_FILES = 16
 RUNTIME = {
     "numpy",
     "cv2",
+    "PIL",
     "tokenizers",
     "soundfile",
     "soxr",
@@ -186,7 +187,7 @@ def test_the_cli_names_no_room():
     ],
 )
 def test_help_imports_nothing_heavy(arguments):
-    heavy = ("numpy", "cv2", "onnxruntime", "torch", "tokenizers", "soundfile", "rich")
+    heavy = ("numpy", "cv2", "PIL", "onnxruntime", "torch", "tokenizers", "soundfile", "rich")
     code = (
         "import contextlib, sys\n"
         "from a2m_edge.cli import main\n"
@@ -213,7 +214,8 @@ def test_the_whole_runtime_imports_without_torch_and_the_other_rooms():
         "kiosk",
         "onnx",
         "scipy",
-        "PIL",
+        "pillow_heif",
+        "pillow_jxl",
         "tensorrt",
         "cuda",
         "pyarrow",
@@ -225,4 +227,4 @@ def test_the_whole_runtime_imports_without_torch_and_the_other_rooms():
 def test_the_runtime_depends_on_what_it_imports_and_onnxruntime_is_left_to_the_extras():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {dependency.split(">")[0] for dependency in project["dependencies"]}
-    assert names == {"numpy", "opencv-python-headless", "tokenizers", "soundfile", "soxr", "typer", "rich"}
+    assert names == {"numpy", "opencv-python-headless", "pillow", "tokenizers", "soundfile", "soxr", "typer", "rich"}

@@ -12,11 +12,10 @@ from a2m_edge.collection.iiif.manifests import iiif_items, iiif_title, is_iiif, 
 from a2m_edge.collection.items import Ids, Item, image_name, readable
 from a2m_edge.collection.tables import TableRow, read_csv, read_jsonl, read_parquet
 from a2m_edge.errors import CollectionError
-from a2m_edge.perception.picture_header import HeaderError, read_header
+from a2m_edge.perception.picture_formats import ENDINGS, HeaderError, read_header
 
-_READ = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"})
-_UNREAD = frozenset({".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".pdf", ".tga", ".ico", ".dng"})
-PICTURE_ENDINGS = _READ | _UNREAD
+_UNREAD = frozenset({".jp2", ".psd", ".svg", ".pdf", ".tga", ".ico", ".dng"})
+PICTURE_ENDINGS = ENDINGS | _UNREAD
 """Files that are taken for pictures by their name alone; such as cannot be read are listed with the reason."""
 
 _TABLES: dict[str, Callable[[Path], Iterable[TableRow]]] = {

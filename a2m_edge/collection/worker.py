@@ -122,9 +122,11 @@ class RenderWork(Work[Item, Record]):
         def read() -> Prepared:
             _request(job).check()
             with _picture(job) as (path, digest, stamp):
-                picture = None if path is None else read_picture(path)
+                notices: list[str] = []
+                picture = None if path is None else read_picture(path, notices.append)
                 known = dataclasses.replace(
                     record,
+                    notice="; ".join(notices) or None,
                     input=digest,
                     work=work_hash(job, digest, self.options.bundle_hash, self.options.sound_format),
                 )
@@ -257,5 +259,5 @@ def _described(record: Record, result: Render) -> Record:
         mode=facts["mode"],
         tempo=facts["tempo"],
         loudness=facts["levels"]["loudness_lufs"],
-        notice=result.notice,
+        notice="; ".join(each for each in (record.notice, result.notice) if each) or None,
     )

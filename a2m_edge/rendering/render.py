@@ -122,8 +122,9 @@ def render(
     request.check()
     comment = None if request.comment is None else clean_comment(request.comment)
     # Read before the models are loaded: a large picture needs its memory only for a moment.
+    notices: list[str] = []
     if painting is None and request.picture is not None:
-        painting = read_picture(request.picture)
+        painting = read_picture(request.picture, notices.append)
     if models is None:
         soundscape = Soundscape(bundle, seed=request.seed, device=device, threads=threads)
     else:
@@ -151,10 +152,11 @@ def render(
         seconds=request.seconds,
         facts=(*_remarks(bundle.manifest, facts), f"{bundle.manifest.name} {bundle.manifest.version}"),
     )
-    notice = None
     if heard != comment and heard is not None:
-        notice = f"the comment is longer than the text encoder hears; it heard the first {len(heard):,} characters"
-    return Render(samples, audio.sample_rate, soundscape.perception.feeling, facts, panel, notice)
+        notices.append(
+            f"the comment is longer than the text encoder hears; it heard the first {len(heard):,} characters"
+        )
+    return Render(samples, audio.sample_rate, soundscape.perception.feeling, facts, panel, "; ".join(notices) or None)
 
 
 def write_render(result: Render, sound: Path | BinaryIO, picture: Path | None = None) -> None:

@@ -19,14 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DeviceError, PictureError
+from a2m_edge.perception.picture_formats import ENDINGS
 from a2m_edge.perception.pictures import read_picture
 from kiosk.shared.settings import CameraSettings
 
 OPEN_SECONDS, READ_SECONDS = 6.0, 5.0
 """Longest waits for an answer of a network camera; those of a camera of this computer are its driver's."""
-
-PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
-"""Endings of the files of a folder that are shown."""
 
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 _LINKS = ("/dev/v4l/by-id", "/dev/v4l/by-path")
@@ -315,7 +313,7 @@ class FolderSource:
             while self._waiting:
                 path = self._waiting.pop(0)
                 try:
-                    self._frame = hung(read_picture(path), self._settings.width, self._settings.height)
+                    self._frame = hung(read_picture(path, _log.info), self._settings.width, self._settings.height)
                 except PictureError as error:
                     _log.warning("%s", error)
                     continue
@@ -326,7 +324,7 @@ class FolderSource:
 
     def _files(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.iterdir() if path.suffix.lower() in PICTURES)
+            return sorted(path for path in self._folder.iterdir() if path.suffix.lower() in ENDINGS)
         except OSError as error:
             raise DeviceError(f"the folder {self._folder} cannot be read: {error.strerror or error}") from error
 

@@ -107,7 +107,7 @@ def test_a_picture_and_a_comment_become_sound() -> None:
     assert_type(chunks, list[a2m_edge.AudioChunk])
     assert [chunk.frames for chunk in chunks] == [32, 32, 32, 4]
     sound = np.concatenate([chunk.samples for chunk in chunks])
-    assert sound.shape == (100 * bundle.manifest.audio.hop,)
+    assert sound.shape == (100 * bundle.manifest.audio.hop, bundle.manifest.audio.channels)
     assert sum(chunk.seconds for chunk in chunks) == pytest.approx(len(sound) / bundle.manifest.audio.sample_rate)
     assert np.abs(sound).max() > 1e-3
 

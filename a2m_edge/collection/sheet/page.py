@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from a2m_edge.collection.storage.folders import LocalStorage
 from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from a2m_edge.output import written_aside
-from a2m_edge.perception.picture_header import HeaderError, read_header
+from a2m_edge.perception.picture_formats import HeaderError, read_header
 
 NAME = "contact_sheet.html"
 FOLDER = "thumbnails"

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     def sound() -> None:
         import numpy
         from a2m_edge.sound.wav import write_wav
-        write_wav(sys.stdout.buffer, numpy.zeros(10**6, numpy.float32), 22050)
+        write_wav(sys.stdout.buffer, numpy.zeros((10**6, 1), numpy.float32), 22050)
 
     @app.command()
     def mistake() -> None:

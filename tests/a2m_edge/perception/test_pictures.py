@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from a2m_edge.errors import PictureError
-from a2m_edge.perception.picture_header import HeaderError, read_header
+from a2m_edge.perception.picture_formats import HeaderError, read_header
 from a2m_edge.perception.pictures import LONGEST_SIDE, SHORTEST_SIDE, read_picture
 
 
@@ -199,22 +199,53 @@ def png_header(width, height):
 
 
 TOO_LARGE = {
-    "JPEG": b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x0b\x08" + struct.pack(">HH", 50_000, 50_000) + b"\1\1\x11\0",
+    "JPEG": b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x0b\x08"
+    + struct.pack(">HH", 50_000, 50_000)
+    + b"\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0",
     "PNG": png_header(2**31 - 1, 2**31 - 1),
-    "GIF": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + b"\0\0\0;",
-    "WebP": b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\xff\xff\0" * 2 + b"\0" * 8,
-    "BMP": b"BM" + b"\0" * 12 + struct.pack("<Iii", 40, 30_000, -30_000) + b"\0" * 20,
-    "TIFF": b"II*\0\x08\0\0\0\x02\0"
+    "GIF": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + b"\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\0;",
+    "WebP": b"RIFF\x16\0\0\0WEBPVP8L\x0a\0\0\0\x2f" + struct.pack("<I", 0x0FFF_BFFE) + b"\0" * 5,
+    "BMP": b"BM" + b"\0" * 8 + struct.pack("<IIiiHHIIiiII", 54, 40, 30_000, -30_000, 1, 24, 0, 0, 0, 0, 0, 0),
+    "TIFF": b"II*\0\x08\0\0\0\x04\0"
     + struct.pack("<HHII", 256, 4, 1, 40_000)
     + struct.pack("<HHII", 257, 4, 1, 40_000)
+    + struct.pack("<HHII", 262, 3, 1, 1)
+    + struct.pack("<HHII", 273, 4, 1, 8)
     + b"\0" * 4,
 }
 
 
 @pytest.mark.parametrize("kind", TOO_LARGE)
 def test_more_than_a_hundred_megapixels_are_refused_from_the_header(tmp_path, kind):
-    assert read_header(io.BytesIO(TOO_LARGE[kind])).format == kind
     assert "at most 100 megapixels" in refusal(tmp_path, TOO_LARGE[kind])
+
+
+@pytest.mark.parametrize("way", WAYS_TO_STORE)
+def test_what_lacks_its_last_bytes_is_refused_or_whole(tmp_path, way):
+    mode, kind, options = WAYS_TO_STORE[way]
+    noise = np.random.default_rng(0).integers(0, 256, (48, 32, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise).convert(mode), kind, **options)
+    whole = read_bytes(tmp_path, data)
+    for missing in range(1, 40):
+        try:
+            pixels = read_bytes(tmp_path, data[:-missing])
+        except PictureError as error:
+            assert "cut off or damaged" in str(error)
+        else:
+            assert np.array_equal(pixels, whole), missing
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 30, "subsampling": 0}])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_without_its_end_is_read_with_a_remark(tmp_path, options, missing):
+    data = encoded(Image.fromarray(painting(1000, 800)), "JPEG", **options)
+    remarks: list[str] = []
+    (tmp_path / "whole").write_bytes(data)
+    (tmp_path / "cut").write_bytes(data[:-missing])
+    assert np.array_equal(read_picture(tmp_path / "cut", remarks.append), read_picture(tmp_path / "whole"))
+    assert len(remarks) == 1
+    assert "end of this JPEG is missing" in remarks[0]
+    assert str(tmp_path / "cut") in remarks[0]
 
 
 def test_headers_tell_the_size_that_pillow_sees():

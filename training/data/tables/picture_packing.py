@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from a2m_edge.errors import DataError, first_line
+from a2m_edge.errors import DataError, PictureError, first_line
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import make_folder, written_aside
+from a2m_edge.perception.pictures import read_content
 from training.data.tables.wikiart import PictureFolder
 from training.jobs import JobRunner, Lost
 
@@ -25,11 +25,13 @@ BLOCK = 128
 QUALITY = 90
 """Of the JPEGs."""
 
-_FORM = 1
+_MOST_PIXELS = 178_000_000
+"""WikiArt has some pictures above the 100 megapixels that an exhibit takes."""
+
+_FORM = 2
 """Goes up when the same pictures are to give other parts."""
 
 _FACTS = "part.json"  # pictures have a folder in their names, so none is called so
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # what WikiArt's .jpg turn out to be; no reader runs a program
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same pictures give the same archive
 
 
@@ -76,12 +78,8 @@ class PackingWork(Work[PackingJob, Path | Lost]):
                 except OSError as error:  # no fault of the picture: a disk that is back tomorrow must not cost it
                     raise DataError(f"{place} cannot be read: {error.strerror}; the same command goes on") from error
                 try:
-                    jpeg, packed.sizes[name] = scaled_jpeg(content, self.side)
-                except MemoryError:
-                    raise
-                except UnidentifiedImageError:
-                    packed.unreadable[name] = "no picture of a known format"
-                except Exception as error:  # decoders fail in many ways on what is no whole picture
+                    jpeg, packed.sizes[name] = scaled_jpeg(content, name, self.side)
+                except PictureError as error:
                     packed.unreadable[name] = first_line(error)
                 else:
                     archive.writestr(zipfile.ZipInfo(name, _DATE), jpeg)
@@ -93,31 +91,24 @@ class PackingWork(Work[PackingJob, Path | Lost]):
         return Lost(f"the {len(job.pictures)} from {job.pictures[0][0]}", ending)
 
 
-def scaled_jpeg(content: bytes, side: int) -> tuple[bytes, tuple[int, int]]:
-    """A picture's file as a small one, upright and RGB.
+def scaled_jpeg(content: bytes, name: str, side: int) -> tuple[bytes, tuple[int, int]]:
+    """A picture's file as a small one, upright and sRGB.
 
     Args:
-        content: of a JPEG, PNG, WebP, GIF, BMP or TIFF file.
+        content: of a file of any format that ``a2m_edge.perception.pictures`` reads.
+        name: of the picture, for errors.
         side: pixels of its shorter side afterwards (bicubic); a smaller picture keeps its size.
 
     Returns:
         a JPEG of ``QUALITY``, and its width and height.
 
     Raises:
-        Exception: of many kinds, where it is no picture, cut off, damaged, or larger than 178 megapixels.
+        PictureError: it is no picture, cut off, damaged, or larger than ``_MOST_PIXELS``.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it comes at half of what is refused
-        opened = Image.open(io.BytesIO(content), formats=_FORMATS)
-    width, height = opened.size
-    if opened.getexif().get(ExifTags.Base.Orientation, 1) >= 5:  # it lies on its side
-        width, height = height, width
+    pixels, (width, height) = read_content(content, name, 2 * side, _MOST_PIXELS)
     scale = min(1.0, side / min(width, height))
-    opened.draft("RGB", (2 * side, 2 * side))  # a JPEG is decoded no larger than is enough
-    image = ImageOps.exif_transpose(opened).convert("RGB")
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image = image.resize(size, Image.Resampling.BICUBIC)
-    image.info.clear()  # else a comment in the file is kept
+    image = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)
     return stream.getvalue(), image.size

@@ -25,7 +25,7 @@ from random import Random
 from a2m_edge import strict_json
 from a2m_edge.errors import DataError
 from a2m_edge.output import make_folder, written_aside
-from a2m_edge.perception.picture_header import HeaderError, PictureFormat, read_header
+from a2m_edge.perception.picture_formats import HeaderError, PictureFormat, read_header
 
 ITEMS = "items.jsonl"
 PICTURES = "pictures"

@@ -12,7 +12,7 @@ from importlib import resources
 
 from a2m_edge import __version__
 from a2m_edge.errors import OutputError
-from a2m_edge.perception.picture_header import HeaderError, read_header
+from a2m_edge.perception.picture_formats import HeaderError, read_header
 from a2m_edge.sound.files import SOUND_FORMATS, encode_sound
 from training.evaluation.report.model import (
     Column,
