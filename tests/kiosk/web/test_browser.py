@@ -161,6 +161,8 @@ def test_the_page_speaks_the_visitor_s_language(browser, pages):
         assert visitor.page.title() == "Le tableau écoute"
         visitor.has("#word", "sérénité")
         assert visitor.text("#comment-language") == "La musique comprend surtout une langue : anglais."
+        names = visitor.page.locator("#language option").all_inner_texts()
+        assert names == ["Deutsch", "English", "Español", "Français", "Italiano", "日本語", "中文"]
         visitor.page.select_option("#language", "ja")
         visitor.has("h1", "絵が耳をすます")
         assert visitor.page.get_attribute("html", "lang") == "ja"

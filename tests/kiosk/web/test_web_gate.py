@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 import kiosk.web
 from a2m_edge.errors import OptionError
-from kiosk.shared.settings import Language, WebSettings
+from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.routes.languages import LANGUAGES, preferred_language
 from kiosk.web.server import serve
@@ -137,13 +137,13 @@ def test_the_language_that_a_visitor_likes_best(header, language):
 def test_the_page_greets_in_the_visitor_s_language(pages):
     for language in LANGUAGES:
         header = {"Accept-Language": f"{language}-XX,{language};q=0.9"}
-        assert f'<html lang="{language}">' in pages.ask("GET", "/", headers=header).text
+        assert f'<html lang="{language}" ' in pages.ask("GET", "/", headers=header).text
         assert pages.ask("GET", "/api/visit", headers=header).json()["language"] == language
 
 
 def test_all_languages_say_the_same():
     folder = STATIC / "texts"
-    texts: dict[Language, dict[str, str]] = {
+    texts: dict[str, dict[str, str]] = {
         language: json.loads((folder / f"{language}.json").read_text(encoding="utf-8")) for language in LANGUAGES
     }
     english = texts["en"]
