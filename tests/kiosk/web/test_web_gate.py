@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 import kiosk.web
 from a2m_edge.errors import OptionError
+from a2m_edge.feeling import INSTRUMENTS
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.routes.languages import LANGUAGES, preferred_language
@@ -163,6 +164,7 @@ def test_every_text_is_there_and_shown():
     begun = (*(key for key in shown if key.endswith(".")), "emotion.", "mode.", "instrument.", "staff.part.")
     assert {key for key in shown if "." in key} - set(begun) <= set(english)
     assert {key for key in english if key not in shown and not key.startswith(begun)} == set()
+    assert {f"instrument.{name}" for name in INSTRUMENTS} <= set(english)
 
 
 def test_the_network_needs_a_token():
