@@ -4,7 +4,7 @@ TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins lib
 
 # What make fast takes of the tests: the rules of the house, the names in the documents, and rooms whose tests are quick.
 FAST_TESTS := tests/test_house.py tests/test_names.py tests/test_docs.py tests/a2m_edge/bundle tests/a2m_edge/sound \
-	tests/a2m_edge/composer tests/a2m_edge/perception tests/a2m_edge/test_soundscape.py tests/kiosk/test_config.py
+	tests/a2m_edge/composer tests/a2m_edge/rendering tests/a2m_edge/test_soundscape.py tests/kiosk/test_config.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test fast check docs clean system-packages

@@ -81,7 +81,8 @@ def draw(wide: bool) -> str:
         (("kiosk", "a2m_edge"), ("export", "training")) if wide else (("kiosk", "export", "training", "a2m_edge"),)
     )
     for number, column in enumerate(columns):
-        left, width, top = (15 + 425 * number, 385, 10) if wide else (30, 340, 10)
+        left, width = (15 + 425 * number, 385) if wide else (30, 340)
+        top = 10.0
         for part in column:
             boxes[part] = Box(left, top, left + width, top + heights[part])
             top += heights[part] + _BETWEEN
