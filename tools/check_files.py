@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-LARGEST = 1 << 20
+LARGEST = 2 << 20
 """Bytes of a file that may be committed without a thought: weights and bundles have folders of their own."""
 
 _CONFLICT = re.compile(rb"^(?:<{7} |>{7} )", re.MULTILINE)
