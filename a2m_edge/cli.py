@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from a2m_edge import __version__
-from a2m_edge.errors import A2MError
+from a2m_edge.errors import A2MError, printable
 
 COMMANDS = "a2m_edge.commands"
 """The entry-point group whose members add commands."""
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         build_app()(list(sys.argv[1:] if arguments is None else arguments), prog_name="a2m-edge")
     except A2MError as error:
-        typer.echo(f"a2m-edge: {_on_one_line(str(error))}", err=True)
+        typer.echo(f"a2m-edge: {printable(str(error))}", err=True)
         _abandon_output()
         sys.exit(2)
     except KeyboardInterrupt:
@@ -86,11 +86,6 @@ def _abandon_output() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _on_one_line(message: str) -> str:
-    """A message may hold the name of a file or a value from one: keep it from steering the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in message)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,14 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
+def printable(text: str) -> str:
+    """A text on one line, with a blank for each character that cannot be shown.
+
+    A message may hold the name of a file, or a value from one: it must not steer the terminal.
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class A2MError(Exception):
     """Base of all errors that a user can cause and mend; ``str(error)`` is the whole message."""
 

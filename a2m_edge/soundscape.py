@@ -17,7 +17,7 @@ from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.encoders import Encoders, Perception
 from a2m_edge.score import Score
-from a2m_edge.sound.format import CHUNK_FRAMES, AudioChunk
+from a2m_edge.sound.format import AudioChunk
 from a2m_edge.synthesis.mel_source import open_source
 from a2m_edge.synthesis.vocoder import Synthesis
 
@@ -157,12 +157,12 @@ class Soundscape:
         _ = self.perception
         return self._source.theme
 
-    def chunks(self, frames: int | None = None, chunk_frames: int = CHUNK_FRAMES) -> Iterator[AudioChunk]:
+    def chunks(self, frames: int | None = None, chunk_frames: int | None = None) -> Iterator[AudioChunk]:
         """Plays on from where the last call ended.
 
         Args:
             frames: mel frames to play, of ``hop`` samples each; None plays without end.
-            chunk_frames: frames in each chunk but the last.
+            chunk_frames: frames in each chunk but the last; None for ``AudioFormat.chunk_frames``, about 0.37 s.
 
         Yields:
             chunks whose lengths add up to exactly ``frames`` x hop samples.
@@ -170,6 +170,7 @@ class Soundscape:
         Raises:
             OptionError: nothing was seen or heard yet, or a number is out of range.
         """
+        chunk_frames = self._audio.chunk_frames if chunk_frames is None else chunk_frames
         if chunk_frames < 1 or (frames is not None and frames < 0):
             raise OptionError("frames must be 0 or more and chunk_frames 1 or more")
         _ = self.perception

@@ -36,20 +36,21 @@ def render_bed(bundle: Bundle, path: Path) -> None:
 
 def write_silence(path: Path, audio: AudioFormat) -> None:
     """Writes one second of silence, which holds the bed's place until the bundle can play."""
-    write_wav(path, np.zeros(audio.sample_rate, np.float32), audio.sample_rate)
+    write_wav(path, np.zeros((audio.sample_rate, audio.channels), np.float32), audio.sample_rate)
 
 
 def loop(samples: NDArray[np.float32], overlap: int) -> NDArray[np.float32]:
     """Folds the last ``overlap`` samples into the first ones, at equal power: its end runs on into its beginning.
 
     Args:
-        samples: float32 [N], N >= 2 x ``overlap``.
+        samples: float32 [N, C], N >= 2 x ``overlap``.
         overlap: samples of the crossfade.
 
     Returns:
-        float32 [N - overlap]; the sample that follows its last is, in the original too, its first.
+        float32 [N - overlap, C]; the sample that follows its last is, in the original too, its first.
     """
     angle = (np.arange(overlap, dtype=np.float32) + 0.5) / overlap * (np.pi / 2)
+    angle = angle[:, None]
     looped = samples[: len(samples) - overlap].copy()
     looped[:overlap] = samples[:overlap] * np.sin(angle) + samples[len(samples) - overlap :] * np.cos(angle)
     return looped

@@ -21,7 +21,6 @@ from export.models import Models
 from export.placement import folder_beside, placed_when_whole, refuse
 from export.proof.parity import Check, require, summary
 from export.proof.validation import validate_graphs
-from training.models.cropped_generator import CroppedGenerator
 
 _PROGRAMS = ("onnx", "onnxruntime", "onnxscript", "open_clip_torch", "tokenizers", "torch", "transformers")
 
@@ -67,7 +66,7 @@ class Companions:
                 raise ExportError("the decoder plays a score, and no composer's tables are named: name a composer.json")
             ComposerTables.read(self.composer)
         if self.bed is not None:
-            read_bed(self.bed, models.audio.sample_rate)
+            read_bed(self.bed, models.audio)
 
 
 def export_bundle(
@@ -180,7 +179,7 @@ def _play_bed(graphs: Mapping[str, GraphFile], manifest: Manifest, folder: Path)
 
 
 def _manifest(models: Models, label: Label, graphs: dict[str, Graph]) -> Manifest:
-    reach = CroppedGenerator(models.vocoder).context
+    reach = models.cropped_vocoder.context
     return Manifest(
         schema=SCHEMA,
         name=label.name,

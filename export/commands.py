@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from training.commands.options import CHECKPOINTS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
     from export.bundle_writer import Label
     from export.graphs.files import Precisions
     from export.proof.parity import Check
-
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "training" / "checkpoints"
-"""The checkpoints behind the default bundle, committed beside the code."""
 
 Format = Literal["onnx", "tensorrt"]
 

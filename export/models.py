@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from a2m_edge.bundle.manifest import ClipDecoder, DecoderContext, ScoreEncoding, TextPreprocessing
-from a2m_edge.errors import CheckpointError, ExportError
+from a2m_edge.errors import ExportError
 from a2m_edge.perception.preprocessing import fit_tokenizer
 from a2m_edge.sound.format import AudioFormat
-from a2m_edge.strict_json import StrictJsonError, decode
-from training.checkpoint import load_checkpoint
+from training.checkpoint import checkpoint_format
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, load_fusion
-from training.models.hifigan import Generator, load_generator
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, PaperDecoder, load_mel_decoder
+from training.models.vocoders.architectures import cropped_vocoder, load_vocoder, vocoder_format
+from training.models.vocoders.interface import CroppedVocoder, Vocoder
 
 LANGUAGE = "en"
 """The language of the comments in ArtEmis, with which every text tower here is tuned (ISO 639-1)."""
@@ -33,22 +34,27 @@ class Models:
 
     Attributes:
         encoder, fusion, decoder, vocoder: the models.
-        audio: what the decoder's frames and the vocoder's samples are.
+        decoder_format, vocoder_format: the sound that the decoder and the vocoder were trained on.
     """
 
     encoder: EncoderModel
     fusion: Fusion
     decoder: MelDecoder | PaperDecoder
-    vocoder: Generator
-    audio: AudioFormat = field(default_factory=AudioFormat)
+    vocoder: Vocoder
+    decoder_format: AudioFormat
+    vocoder_format: AudioFormat
 
     def __post_init__(self) -> None:
-        hop, bands = self.vocoder.config.hop, self.vocoder.config.mel_bands
-        if (hop, bands) != (self.audio.hop, self.audio.mel_bands) or bands != self.decoder.config.mel_bands:
+        if self.decoder_format != self.vocoder_format:
             raise ExportError(
-                f"the vocoder makes {hop} samples from {bands} bands, the audio format says {self.audio.hop} and "
-                f"{self.audio.mel_bands}, the decoder gives {self.decoder.config.mel_bands} bands: export models that "
-                f"were trained on one audio format"
+                f"the decoder was trained on {self.decoder_format}, the vocoder on {self.vocoder_format}: export "
+                f"models that were trained on one sound format"
+            )
+        if not self.vocoder.fits(self.audio) or self.decoder.config.mel_bands != self.audio.mel_bands:
+            raise ExportError(
+                f"the decoder gives {self.decoder.config.mel_bands} bands, of which the vocoder takes "
+                f"{self.vocoder.mel_bands} and makes {self.vocoder.hop} samples in {self.vocoder.channels} channels: "
+                f"that is not the sound format they state ({self.audio}); train them again"
             )
         if self.encoder.embedding_size != self.embedding_size:
             raise ExportError(
@@ -60,17 +66,22 @@ class Models:
         if isinstance(config, MelDecoderConfig):
             taken = (config.fused_size, config.roles, config.instruments)
         else:
-            taken = (config.fused_size, *given[1:])  # it hears no palette
+            taken = (config.fused_size, *given[1:])  # the palette is no input of it
         if given != taken:
             raise ExportError(
                 f"the fusion gives {given[0]} values, {given[1]} roles and {given[2]} instruments, the decoder takes "
                 f"{taken[0]}, {taken[1]} and {taken[2]}: export a decoder that was trained with this fusion"
             )
-        if self.vocoder.config.excitation and isinstance(self.decoder, PaperDecoder):
+        if self.vocoder.excitation and isinstance(self.decoder, PaperDecoder):
             raise ExportError(
                 "the vocoder hears the partials of notes, and a decoder of the paper architecture plays none: "
                 "export a vocoder that hears mels alone"
             )
+
+    @property
+    def audio(self) -> AudioFormat:
+        """What the decoder's frames and the vocoder's samples are."""
+        return self.vocoder_format
 
     @property
     def embedding_size(self) -> int:
@@ -113,6 +124,11 @@ class Models:
             return config.context
         return ClipDecoder(config.frames, max(1, min(config.frames // 2, self.audio.frames(CLIP_FADE))))
 
+    @cached_property
+    def cropped_vocoder(self) -> CroppedVocoder:
+        """The vocoder as it is exported, which shares its weights."""
+        return cropped_vocoder(self.vocoder, self.audio)
+
     @property
     def text(self) -> TextPreprocessing:
         """How a comment becomes tokens."""
@@ -120,7 +136,7 @@ class Models:
 
     @property
     def bundle_tokenizer(self) -> Tokenizer:
-        """The tokenizer of a bundle: cuts at the context length, special tokens included, and pads what is heard."""
+        """The tokenizer of a bundle: cuts at the context length, special tokens included; pads where padding counts."""
         tokenizer = Tokenizer.from_str(self.encoder.tokenizer.to_str())  # a copy
         fit_tokenizer(tokenizer, self.text)
         return tokenizer
@@ -156,19 +172,7 @@ def load_models(encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path)
         load_encoder(encoder),
         load_fusion(fusion),
         load_mel_decoder(decoder),
-        load_generator(vocoder),
-        _audio_format(vocoder),
+        load_vocoder(vocoder),
+        checkpoint_format(decoder, "decoder"),
+        vocoder_format(vocoder),
     )
-
-
-def _audio_format(vocoder: Path) -> AudioFormat:
-    """What a vocoder was trained on; public checkpoints, which do not say, share the default format."""
-    if not vocoder.is_dir():
-        return AudioFormat()
-    _, config = load_checkpoint(vocoder, "vocoder")
-    try:
-        return decode(AudioFormat, config.get("audio"))
-    except StrictJsonError as error:
-        raise CheckpointError(
-            f"the vocoder in {vocoder} has no valid audio format ({error}): train it again"
-        ) from error

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from a2m_edge.errors import OptionError
 from kiosk.shared.calibration import check_region
-from kiosk.shared.settings import CameraSettings, EngineSettings, SpeakerSettings, WatchSettings, WebSettings
+from kiosk.shared.settings import CameraSettings, MusicSettings, SpeakerSettings, WatchSettings, WebSettings
 from kiosk.web.routes.languages import LANGUAGES
 
 PREFIX = "A2M_KIOSK_"
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
 
     camera: CameraSettings = CameraSettings()
-    engine: EngineSettings = EngineSettings()
+    engine: MusicSettings = MusicSettings()
     speaker: SpeakerSettings = SpeakerSettings()
     web: WebSettings = WebSettings()
     watch: WatchSettings = WatchSettings()

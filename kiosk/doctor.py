@@ -13,7 +13,8 @@ from pathlib import Path
 
 from a2m_edge import __version__
 from a2m_edge.bundle import DEFAULT_BUNDLE, Bundle, open_bundle
-from a2m_edge.errors import A2MError
+from a2m_edge.bundle.manifest import BED
+from a2m_edge.errors import A2MError, printable
 from kiosk.config import Settings, is_loopback
 from kiosk.shared.calibration import read_region
 from kiosk.shared.counters import Controls, Progress
@@ -22,7 +23,7 @@ from kiosk.shared.messages import CameraState, SpeakerState
 from kiosk.shared.ring import AudioRing
 from kiosk.shared.settings import WatchSettings
 from kiosk.supervisor.mail import Routes
-from kiosk.supervisor.processes import Plan, WatchedProcess
+from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 
 ENOUGH = 1.5
 """Seconds of sound to be made in one second of work: what is left is for pictures, comments and the pages."""
@@ -57,8 +58,7 @@ class Finding:
     sentence: str
 
     def __str__(self) -> str:
-        text = "".join(letter if letter.isprintable() else " " for letter in self.sentence)
-        return f"{'OK   ' if self.ok else 'TO DO'}  {self.name}: {text}"
+        return f"{'OK   ' if self.ok else 'TO DO'}  {self.name}: {printable(self.sentence)}"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -132,7 +132,7 @@ def _camera(settings: Settings) -> Finding:
         region = settings.camera.region
     controls, progress = Controls(), Progress()
     routes = Routes(controls, 1.0, lambda _: None)
-    plan = Plan(
+    plan = ProcessPlan(
         "camera",
         "kiosk.camera.process:run_camera",
         lambda: (settings.camera, CameraLinks(routes.connect_sender("camera"), progress, controls)),
@@ -159,19 +159,22 @@ def _camera(settings: Settings) -> Finding:
 def _speaker(settings: Settings, bundle: Bundle) -> Finding:
     controls, progress = Controls(settings.speaker.volume), Progress()
     routes = Routes(controls, 1.0, lambda _: None)
-    rate = bundle.manifest.audio.sample_rate
-    with AudioRing.create(rate) as engine_ring, AudioRing.create(rate, broadcast=True) as played_ring:
-        plan = Plan(
+    audio = bundle.manifest.audio
+    with (
+        AudioRing.create(audio.sample_rate, audio.channels) as music_ring,
+        AudioRing.create(audio.sample_rate, audio.channels, broadcast=True) as played_ring,
+    ):
+        plan = ProcessPlan(
             "speaker",
             "kiosk.speaker.process:run_speaker",
             lambda: (
                 settings.speaker,
                 SpeakerLinks(
                     outbox=routes.connect_sender("speaker"),
-                    engine_ring=engine_ring.name,
+                    music_ring=music_ring.name,
                     played_ring=played_ring.name,
-                    bed=bundle.file("bed.wav"),
-                    sample_rate=rate,
+                    bed=bundle.file(BED),
+                    audio=audio,
                     progress=progress,
                     controls=controls,
                 ),
@@ -191,7 +194,7 @@ def _speaker(settings: Settings, bundle: Bundle) -> Finding:
     return Finding("speaker", False, f"{settings.speaker.device} did not begin to play: see the lines above")
 
 
-def _try_process(plan: Plan, routes: Routes, controls: Controls, seconds: float) -> bool:
+def _try_process(plan: ProcessPlan, routes: Routes, controls: Controls, seconds: float) -> bool:
     """Runs a process of the exhibit until it has worked for some seconds, or had its time; whether it worked."""
     watched = WatchedProcess(plan, WatchSettings(restarts=1))
     end = time.monotonic() + _PATIENCE

@@ -12,7 +12,7 @@ import pytest
 
 from a2m_edge.bundle import Bundle, open_bundle
 from tests.fixtures.accessible_pages import AXE
-from tests.fixtures.places import CLIP_BUNDLE, SHARED, TINY_BUNDLE
+from tests.fixtures.places import CLIP_BUNDLE, SHARED, STEREO_BUNDLE, TINY_BUNDLE
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes share the cores: threads of torch and numpy would only wait for each other.
@@ -36,6 +36,12 @@ def shared() -> Path:
 def tiny_bundle() -> Bundle:
     """A complete bundle with very small random graphs."""
     return open_bundle(TINY_BUNDLE)
+
+
+@pytest.fixture(scope="session")
+def stereo_bundle() -> Bundle:
+    """The tiny bundle at 48 kHz in stereo: 128 bands up to 20 kHz, a frame every 512 samples."""
+    return open_bundle(STEREO_BUNDLE)
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ RUNTIME = {
     "cv2",
     "tokenizers",
     "soundfile",
+    "soxr",
     "typer",
     "rich",
     "onnxruntime",
@@ -169,6 +170,7 @@ def test_the_cli_names_no_room():
     assert {module for module in _imports(ROOT / "a2m_edge" / "cli.py") if module.startswith("a2m_edge")} <= {
         "a2m_edge.__version__",
         "a2m_edge.errors.A2MError",
+        "a2m_edge.errors.printable",
     }
 
 
@@ -223,4 +225,4 @@ def test_the_whole_runtime_imports_without_torch_and_the_other_rooms():
 def test_the_runtime_depends_on_what_it_imports_and_onnxruntime_is_left_to_the_extras():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {dependency.split(">")[0] for dependency in project["dependencies"]}
-    assert names == {"numpy", "opencv-python-headless", "tokenizers", "soundfile", "typer", "rich"}
+    assert names == {"numpy", "opencv-python-headless", "tokenizers", "soundfile", "soxr", "typer", "rich"}

@@ -63,7 +63,7 @@ def measure(pictures: Path, output: Path, seconds: float, *more: object) -> str:
 
 def scale(arguments: argparse.Namespace, folder: Path) -> None:
     """Prints a table."""
-    print("| works | workers | engine | s | s of sound a second | s a work | of it model | first MiB | most MiB |")
+    print("| works | workers | runner | s | s of sound a second | s a work | of it model | first MiB | most MiB |")
     print("| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for count in arguments.works:
         pictures = unpack(folder, count)

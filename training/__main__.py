@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import typer
 
-from a2m_edge.errors import A2MError
+from a2m_edge.errors import A2MError, printable
 from training.commands.register import register_trainers
 
 AFTER_THE_FIRST = 60.0
@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except A2MError as error:
         if rank:
             time.sleep(AFTER_THE_FIRST)
-        sentence = "".join(letter if letter.isprintable() else " " for letter in str(error))
-        typer.echo(f"a2m-edge: {sentence}", err=True)
+        typer.echo(f"a2m-edge: {printable(str(error))}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from a2m_edge.errors import CheckpointError
+from a2m_edge.output import make_folder, written_aside
+from a2m_edge.sound.format import AudioFormat
+from a2m_edge.strict_json import StrictJsonError, decode
 
 KINDS = ("encoder", "fusion", "decoder", "vocoder")
 
@@ -26,25 +29,53 @@ def save_checkpoint(folder: Path, model: nn.Module, config: Mapping[str, Any], h
         half: store floating point weights as float16 (integer tensors stay as they are).
 
     Raises:
+        OutputError: the folder cannot be written.
         ValueError: the config names no known kind.
     """
     if config.get("kind") not in KINDS:
         raise ValueError(f"config['kind'] must be one of {KINDS}, not {config.get('kind')!r}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     tensors = {
         name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous().clone()
         for name, value in model.state_dict().items()
     }
-    aside = folder / "model.safetensors.part"
-    save_file(tensors, aside)
-    aside.replace(folder / "model.safetensors")
-    aside = folder / "config.json.part"
-    aside.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    aside.replace(folder / "config.json")
+    with written_aside(folder / "model.safetensors") as stream:
+        stream.write(save(tensors))
+    with written_aside(folder / "config.json") as stream:
+        stream.write((json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
 
 
 def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads a checkpoint of ``kind``: its state dict on the CPU (floats as float32) and its config.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another kind.
+    """
+    config = load_config(folder, kind)
+    return read_safetensors(folder / "model.safetensors"), config
+
+
+def checkpoint_format(folder: Path, kind: str) -> AudioFormat:
+    """The sound that a checkpoint of a decoder or a vocoder was trained on, as its config states it.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another kind, or states no format that makes sense.
+    """
+    stated = load_config(folder, kind).get("audio")
+    try:
+        audio = decode(AudioFormat, stated)
+    except StrictJsonError as error:
+        raise CheckpointError(
+            f"the {kind} in {folder} states no whole sound format ({error}): train it again, or add the fields of "
+            f'"audio" to its config.json'
+        ) from error
+    if faults := audio.faults():
+        raise CheckpointError(f"the {kind} in {folder} states a sound format that makes no sense ({faults[0]})")
+    return audio
+
+
+def load_config(folder: Path, kind: str) -> dict[str, Any]:
+    """The config of a checkpoint of ``kind``.
 
     Raises:
         CheckpointError: it is missing, damaged, or of another kind.
@@ -56,9 +87,9 @@ def load_checkpoint(folder: Path, kind: str) -> tuple[dict[str, Tensor], dict[st
     except ValueError as error:
         raise CheckpointError(f"{folder / 'config.json'} is damaged ({error}): train or fetch it again") from error
     found = config.get("kind") if isinstance(config, dict) else None
-    if found != kind:
+    if not isinstance(config, dict) or found != kind:
         raise CheckpointError(f"{folder} holds a checkpoint of kind {found!r}: give one of kind {kind!r}")
-    return read_safetensors(folder / "model.safetensors"), config
+    return config
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Jobs whose answers are files: done by any engine, shown, stopped after those in hand, and gone on with later."""
+"""Jobs whose answers are files: done by any runner, shown, stopped after those in hand, and gone on with later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from a2m_edge.errors import DataError
 from a2m_edge.jobs.stopping import Stopping
-from a2m_edge.jobs.work import Engine, Work
+from a2m_edge.jobs.work import Runner, Work
 from a2m_edge.output import require_seen
 
 Job = TypeVar("Job")
@@ -45,12 +45,12 @@ class JobRunner:
     """What does the jobs of a command.
 
     Attributes:
-        engine: where they are done.
+        runner: where they are done.
         show: shows how they go on.
         say: tells the user a sentence.
     """
 
-    engine: Engine
+    runner: Runner
     show: Show = _unshown
     say: Callable[[str], None] = _unsaid
 
@@ -67,7 +67,7 @@ class JobRunner:
         Raises:
             DataError: jobs were lost; the others are done.
             OutputError: the files lie on another computer.
-            A2MError: no further job can be done; see ``Engine.run``.
+            A2MError: no further job can be done; see ``Runner.run``.
             SystemExit: stopped by a signal.
             KeyboardInterrupt: at the second Ctrl-C.
         """
@@ -76,7 +76,7 @@ class JobRunner:
         with Stopping(self.say) as stopping:
 
             def answers() -> Generator[Path, None, None]:
-                for answer in self.engine.run(jobs, work, lambda: stopping.number is not None):
+                for answer in self.runner.run(jobs, work, lambda: stopping.number is not None):
                     if isinstance(answer, Lost):
                         lost.append(answer)
                     else:

@@ -1,4 +1,4 @@
-"""What models are trained to lower."""
+"""The losses that models are trained on."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 
 
 SLOW = 9
-"""Frames over which what an error keeps is no shimmer."""
+"""Frames of the moving average of an error; what differs from it is shimmer."""
 
 
-class LogMel(nn.Module):
+class LogMelSpectrogram(nn.Module):
     """Log-mel spectrograms that gradients pass through, equal to ``a2m_edge.sound.mel.log_mel``."""
 
     filterbank: Tensor
@@ -93,7 +93,7 @@ def _share_off(guess: Tensor, truth: Tensor) -> Tensor:
 
 
 def shimmer_loss(shimmer: Tensor, predicted: Tensor, target: Tensor) -> Tensor:
-    """How badly standard deviations foretell the quick part of an error: a Gaussian's negative log-likelihood.
+    """How badly standard deviations predict the quick part of an error: a Gaussian's negative log-likelihood.
 
     Args:
         shimmer: standard deviations in nat, (B, bands, T).
@@ -109,7 +109,7 @@ def shimmer_loss(shimmer: Tensor, predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def discriminator_loss(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Tensor:
-    """Least-squares loss of discriminators that should say 1 to the real and 0 to the generated, a scalar."""
+    """Least-squares loss of discriminators whose output should be 1 for the real and 0 for the generated, a scalar."""
     total = real[0].new_zeros(())
     for truth, guess in zip(real, generated, strict=True):
         total = total + (1 - truth).square().mean() + guess.square().mean()
@@ -117,7 +117,7 @@ def discriminator_loss(real: Sequence[Tensor], generated: Sequence[Tensor]) -> T
 
 
 def adversarial_loss(generated: Sequence[Tensor]) -> Tensor:
-    """Least-squares loss of a generator whose output discriminators should call 1, a scalar."""
+    """Least-squares loss of a generator for whose output discriminators should give 1, a scalar."""
     total = generated[0].new_zeros(())
     for guess in generated:
         total = total + (1 - guess).square().mean()

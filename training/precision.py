@@ -1,4 +1,4 @@
-"""How exactly models are computed."""
+"""The numeric precision in which models are computed while they train."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def half_precision(device: torch.device, asked: bool | None = None) -> torch.autocast:
-    """bfloat16 as it is asked for; where nobody says, on a GPU alone.
+    """Autocast to bfloat16 where ``asked`` is true; where it is None, on a GPU alone.
 
     A processor with bfloat16 instructions trains a decoder in two thirds of the time; one that must imitate them takes
     seven times as long as for float32.

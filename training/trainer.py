@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from a2m_edge.errors import CheckpointError, DeviceError, OptionError
+from a2m_edge.output import written_aside
 from training import parallel
 from training.averaging import Average
 from training.progress import Report
@@ -270,9 +271,8 @@ class _Run:
             "average": self._options.average,
             "averages": self.average.averages,
         }
-        aside = self.file.with_suffix(".part")
-        torch.save(state, aside)
-        aside.replace(self.file)
+        with written_aside(self.file) as stream:
+            torch.save(state, stream)
 
     def load(self) -> None:
         if not self.file.is_file():

@@ -16,7 +16,6 @@ from a2m_edge.bench.children import peak_memory, seconds_to_first_byte
 from a2m_edge.bench.stages import COMMENT, picture
 from a2m_edge.bench.timing import Times, seconds_of
 from a2m_edge.bundle import Bundle
-from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.soundscape import Soundscape
 
 STEERS = 40
@@ -63,7 +62,7 @@ def measure_latency(bundle: Bundle, threads: int) -> Latency:
     first = [seconds_of(partial(_begin, models.again(number), shown[number % 2])) for number in range(STEERS)]
     playing = models.again(0)
     playing.see(shown[0])
-    chunks = playing.chunks(None, CHUNK_FRAMES)
+    chunks = playing.chunks(None)
     said, seen = [], []
     for number in range(STEERS):
         next(chunks)
@@ -85,7 +84,7 @@ def measure_latency(bundle: Bundle, threads: int) -> Latency:
 
 def _begin(soundscape: Soundscape, view: Picture) -> None:
     soundscape.see(view)
-    next(soundscape.chunks(None, CHUNK_FRAMES))
+    next(soundscape.chunks(None))
 
 
 def _said(playing: Soundscape, chunks: Iterator[object], comment: str) -> None:

@@ -16,8 +16,7 @@ from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.feeling import Feeling
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.inference.shapes import Sizes, input_shapes, usual_sizes
-from a2m_edge.rendering.render import CHUNK_FRAMES as RENDER_FRAMES
-from a2m_edge.sound.format import CHUNK_FRAMES
+from a2m_edge.rendering.render import RENDER_CHUNK_SECONDS
 from a2m_edge.soundscape import Soundscape
 from a2m_edge.synthesis.excitation import TAIL, excitation
 
@@ -66,7 +65,7 @@ def measure_stages(bundle: Bundle, threads: int, seconds: float = SECONDS) -> It
         yield _composer(bundle, seconds)
     if any(tensor.name == "excitation" for tensor in bundle.manifest.graphs["vocoder"].inputs):
         yield _partials(bundle, seconds)
-    for name, frames in (("stream in chunks", CHUNK_FRAMES), ("offline", RENDER_FRAMES)):
+    for name, frames in (("stream in chunks", audio.chunk_frames), ("offline", audio.frames(RENDER_CHUNK_SECONDS))):
         chunks = _playing(bundle, threads, frames)
         yield Stage(name, timed(partial(next, chunks), seconds), audio.seconds(frames), None)
 
@@ -98,7 +97,10 @@ def _partials(bundle: Bundle, seconds: float) -> Stage:
     notes = [n for n in playing.score.notes if n.start < audio.seconds(end) and n.end > audio.seconds(begin) - TAIL]
     mel = np.full((audio.mel_bands, frames), -5.0, np.float32)
     return Stage(
-        "partials", timed(partial(excitation, notes, mel, begin, audio), seconds), audio.seconds(CHUNK_FRAMES), None
+        "partials",
+        timed(partial(excitation, notes, mel, begin, audio), seconds),
+        audio.seconds(audio.chunk_frames),
+        None,
     )
 
 
@@ -127,4 +129,4 @@ def _sound(bundle: Bundle, graph: str) -> float:
         decoder = manifest.decoder
         frames = decoder.window if isinstance(decoder, DecoderContext) else decoder.frames
         return manifest.audio.seconds(frames * _usual(bundle, graph)["batch"])
-    return manifest.audio.seconds(CHUNK_FRAMES) if graph == "vocoder" else 0.0
+    return manifest.audio.seconds(manifest.audio.chunk_frames) if graph == "vocoder" else 0.0

@@ -10,8 +10,11 @@ from a2m_edge.errors import BundleError
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
-SCHEMA = 4
-"""The newest manifest schema that this program reads, and the one it writes."""
+SCHEMA = 5
+"""The manifest schema that this program writes, and the newest that it reads."""
+
+OLDEST_SCHEMA = 4
+"""The oldest manifest schema that this program reads: 4 knew no channels, and its sound was mono."""
 
 MANIFEST = "manifest.json"
 """The file of a bundle that holds its manifest."""
@@ -130,7 +133,7 @@ class DecoderContext:
 
     Attributes:
         window: frames that one run yields.
-        left, right: frames of context it is given before and after them, and tells nothing of.
+        left, right: frames of context in its input before and after them, of which it gives no output.
     """
 
     window: int
@@ -190,7 +193,7 @@ class Manifest:
         image, text: how inputs are prepared.
         score: how the composer's score becomes frames; None for a decoder that gives clips.
         decoder: how the mel decoder is cut into windows, or what clips it gives.
-        vocoder: the context that it is given, and gives no sound of.
+        vocoder: the frames of context in its input, of which it gives no sound.
         graphs: by name, at least those of ``GRAPHS``.
         versions: of the programs that exported it.
         parity: differences between graphs and models, measured at export.
@@ -232,11 +235,7 @@ class Manifest:
         """
         try:
             value = parse(text)
-            schema = value.get("schema") if isinstance(value, dict) else None
-            if isinstance(schema, int) and not isinstance(schema, bool) and schema != SCHEMA:
-                age, remedy = ("newer", "update a2m-edge") if schema > SCHEMA else ("older", "export the bundle again")
-                raise BundleError(f"the bundle has schema {schema}, {age} than this program's {SCHEMA}: {remedy}")
-            manifest = decode(cls, value)
+            manifest = decode(cls, _of_this_schema(value))
         except StrictJsonError as error:
             raise BundleError(f"{MANIFEST} of the bundle is not valid: {error}") from error
         manifest.check()
@@ -248,17 +247,10 @@ class Manifest:
         Raises:
             BundleError: naming the first that was found.
         """
-        audio = self.audio
         sane = {
             f"schema must be {SCHEMA}": self.schema == SCHEMA,
             "name is empty": bool(self.name.strip()),
-            "audio.sample_rate is outside 8000 to 192000": 8000 <= audio.sample_rate <= 192000,
-            "audio.hop is outside 1 to 8192": 1 <= audio.hop <= 8192,
-            "audio.window must exceed audio.hop by an even number": (
-                audio.hop <= audio.window <= 65536 and (audio.window - audio.hop) % 2 == 0
-            ),
-            "audio.mel_bands is outside 1 to 1024": 1 <= audio.mel_bands <= 1024,
-            "the mel bands leave the spectrum": 0 <= audio.mel_low < audio.mel_high <= audio.sample_rate / 2,
+            **{f"audio: {fault}": False for fault in self.audio.faults()},
             "embedding_size or fused_size is outside 1 to 65536": (
                 1 <= self.embedding_size <= 65536 and 1 <= self.fused_size <= 65536
             ),
@@ -290,6 +282,8 @@ class Manifest:
             "a vocoder that hears the excitation of notes needs a score": (
                 score is not None or "excitation" not in heard
             ),
+            "the vocoder gives another number of channels than audio.channels": self._vocoder_channels()
+            in (None, self.audio.channels),
         }
         if isinstance(decoder, ClipDecoder):
             sane["decoder.frames is outside 2 to 65536"] = 2 <= decoder.frames <= 65536
@@ -305,6 +299,12 @@ class Manifest:
             )
             sane["score.onset_decay must be above 0"] = score.onset_decay > 0
         return sane
+
+    def _vocoder_channels(self) -> int | None:
+        """Channels of the vocoder's sound; None where its graph does not say."""
+        outputs = self.graphs["vocoder"].outputs if "vocoder" in self.graphs else ()
+        sizes = [tensor.shape[1] for tensor in outputs if tensor.name == "waveform" and len(tensor.shape) == 3]
+        return sizes[0] if sizes and isinstance(sizes[0], int) else None
 
     @property
     def companions(self) -> tuple[str, ...]:
@@ -331,3 +331,25 @@ class Manifest:
         for name in self.needed_files:
             if name not in self.files:
                 raise BundleError(f"the bundle does not list {name!r}, which it needs")
+
+
+def _of_this_schema(value: object) -> object:
+    """The parsed text of a manifest as if this program had written it.
+
+    Raises:
+        BundleError: its schema is too new or too old.
+    """
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(schema, int) or isinstance(schema, bool) or schema == SCHEMA:
+        return value
+    if schema > SCHEMA:
+        raise BundleError(f"the bundle has schema {schema}, newer than this program's {SCHEMA}: update a2m-edge")
+    if schema < OLDEST_SCHEMA:
+        raise BundleError(
+            f"the bundle has schema {schema}, older than {OLDEST_SCHEMA}, the oldest that this program reads: export "
+            "the bundle again"
+        )
+    audio = value.get("audio")
+    if isinstance(audio, dict) and "channels" not in audio:
+        return {**value, "schema": SCHEMA, "audio": {**audio, "channels": 1}}
+    return value

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from a2m_edge.errors import printable
+
 if TYPE_CHECKING:
     from a2m_edge.collection.run import Summary
 
@@ -59,17 +61,17 @@ def render_collection(
     from a2m_edge.collection.progress import shown_progress
     from a2m_edge.collection.run import RunSettings
     from a2m_edge.collection.run import render_collection as render_all
-    from a2m_edge.collection.sources import Defaults, open_source
+    from a2m_edge.collection.sources import Defaults, open_collection
     from a2m_edge.collection.storage.places import is_remote, local_path
-    from a2m_edge.jobs.runners import choose_engine
+    from a2m_edge.jobs.runners import choose_runner
     from a2m_edge.rendering.render import Request
 
     Request(None, "", seconds, seed).check()
-    engine = choose_engine(workers, ray)
-    works = open_source(source, Defaults(seconds, seed, comment), None if is_remote(output) else local_path(output))
+    runner = choose_runner(workers, ray)
+    works = open_collection(source, Defaults(seconds, seed, comment), None if is_remote(output) else local_path(output))
     settings = RunSettings(
         output,
-        engine,
+        runner,
         sound_format,
         bundle,
         device,
@@ -106,4 +108,4 @@ def _conclude(summary: Summary, output: str) -> None:
 
 
 def _say(message: str) -> None:
-    typer.echo("".join(letter if letter.isprintable() else " " for letter in message), err=True)
+    typer.echo(printable(message), err=True)

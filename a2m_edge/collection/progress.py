@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from a2m_edge.collection.index import Record
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.run import Watcher
+from a2m_edge.errors import printable
 
 
 @contextlib.contextmanager
@@ -68,4 +69,4 @@ class _Bar:
         )
 
     def says(self, message: str) -> None:
-        self._console.print("".join(letter if letter.isprintable() else " " for letter in message))
+        self._console.print(printable(message))

@@ -22,7 +22,7 @@ from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_stamp
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.inference.devices import DEVICES
 from a2m_edge.jobs.stopping import Stopping
-from a2m_edge.jobs.work import Engine
+from a2m_edge.jobs.work import Runner
 from a2m_edge.output import require_seen
 from a2m_edge.sound.files import sound_format
 
@@ -33,7 +33,7 @@ class RunSettings:
 
     Attributes:
         output: folder for all results, made where it is missing; or an address that fsspec knows.
-        engine: does the rendering.
+        runner: does the rendering.
         sound_format: name of a ``SoundFormat``.
         bundle: folder of the bundle, or None for the one that is installed.
         device: as in ``a2m_edge.inference.sessions.open_session``.
@@ -44,7 +44,7 @@ class RunSettings:
     """
 
     output: str
-    engine: Engine
+    runner: Runner
     sound_format: str = "flac"
     bundle: Path | None = None
     device: str = "cpu"
@@ -171,7 +171,7 @@ def _render(
 
     def records() -> Generator[Record, None, None]:
         yield from known
-        yield from settings.engine.run(unknown, RenderWork(options), enough)
+        yield from settings.runner.run(unknown, RenderWork(options), enough)
 
     with contextlib.closing(records()) as done:
         for record in done:
@@ -199,7 +199,7 @@ def _publish(items: Sequence[Item], index: Index, storage: Storage, settings: Ru
 def _plan(
     items: Sequence[Item], index: Index, options: RenderOptions, storage: Storage, stopping: Stopping
 ) -> list[Item]:
-    """The works that must be rendered; what else is told about the others is brought up to date in the index."""
+    """The works that must be rendered; the other columns of the rest are brought up to date in the index."""
     todo = []
     for item in items:
         previous = index.latest.get(item.id)

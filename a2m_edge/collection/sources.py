@@ -10,7 +10,7 @@ from pathlib import Path
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.iiif.manifests import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.items import Ids, Item, image_name, readable
-from a2m_edge.collection.tables import Row, read_csv, read_jsonl, read_parquet
+from a2m_edge.collection.tables import TableRow, read_csv, read_jsonl, read_parquet
 from a2m_edge.errors import CollectionError
 from a2m_edge.perception.picture_header import HeaderError, read_header
 
@@ -19,7 +19,7 @@ _UNREAD = frozenset({".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", 
 PICTURE_ENDINGS = _READ | _UNREAD
 """Files that are taken for pictures by their name alone; such as cannot be read are listed with the reason."""
 
-_TABLES: dict[str, Callable[[Path], Iterable[Row]]] = {
+_TABLES: dict[str, Callable[[Path], Iterable[TableRow]]] = {
     ".csv": read_csv,
     ".tsv": read_csv,
     ".jsonl": read_jsonl,
@@ -58,7 +58,7 @@ class Source:
     passed_over: int = 0
 
 
-def open_source(source: str, defaults: Defaults, output: Path | None = None) -> Source:
+def open_collection(source: str, defaults: Defaults, output: Path | None = None) -> Source:
     """The works of a folder, of a table (CSV, TSV, JSON Lines, Parquet), or of a IIIF document by path or address.
 
     Args:
@@ -102,7 +102,7 @@ def _iiif(source: str, defaults: Defaults) -> tuple[list[Item], str]:
     return list(items), iiif_title(document)
 
 
-def _rows(rows: Iterable[Row], table: Path, defaults: Defaults) -> list[Item]:
+def _rows(rows: Iterable[TableRow], table: Path, defaults: Defaults) -> list[Item]:
     """Items of a table; a picture's path is taken from the table's folder."""
     ids, items = Ids(), []
     for row in rows:

@@ -20,7 +20,7 @@ _LONGEST_CELL = 1 << 20
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row as it was found.
 
     Attributes:
@@ -40,7 +40,7 @@ class Row:
     problem: str | None = None
 
 
-def read_csv(path: Path) -> Iterator[Row]:
+def read_csv(path: Path) -> Iterator[TableRow]:
     """Rows of a CSV file in UTF-8 with a line of names, its cells parted by comma, semicolon or tab (RFC 4180).
 
     Raises:
@@ -58,14 +58,14 @@ def read_csv(path: Path) -> Iterator[Row]:
             for cells in reader:
                 number, last = last + 1, reader.line_num
                 if len(cells) > len(names):
-                    yield Row(number, problem=f"line {number} has {len(cells)} cells for {len(names)} columns")
+                    yield TableRow(number, problem=f"line {number} has {len(cells)} cells for {len(names)} columns")
                 elif any(cell.strip() for cell in cells):
                     yield _row(number, f"line {number}", dict(zip(names, cells, strict=False)))
     except (OSError, UnicodeError, csv.Error) as error:
         raise _refused(path, error) from error
 
 
-def read_jsonl(path: Path) -> Iterator[Row]:
+def read_jsonl(path: Path) -> Iterator[TableRow]:
     """Rows of a JSON Lines file: an object a line.
 
     Raises:
@@ -79,17 +79,17 @@ def read_jsonl(path: Path) -> Iterator[Row]:
                 try:
                     value = parse(line.removeprefix(b"\xef\xbb\xbf"))
                 except StrictJsonError as error:
-                    yield Row(number, problem=f"line {number} of the table cannot be read: {error}")
+                    yield TableRow(number, problem=f"line {number} of the table cannot be read: {error}")
                     continue
                 if isinstance(value, dict):
                     yield _row(number, f"line {number}", value)
                 else:
-                    yield Row(number, problem=f"line {number} of the table is no object of columns")
+                    yield TableRow(number, problem=f"line {number} of the table is no object of columns")
     except OSError as error:
         raise _refused(path, error) from error
 
 
-def read_parquet(path: Path) -> Iterator[Row]:
+def read_parquet(path: Path) -> Iterator[TableRow]:
     """Rows of a Parquet file.
 
     Raises:
@@ -113,7 +113,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
         raise _refused(path, error) from error
 
 
-def _row(number: int, place: str, cells: Mapping[str, Any]) -> Row:
+def _row(number: int, place: str, cells: Mapping[str, Any]) -> TableRow:
     """A row from its cells, which may be of any type that JSON or Parquet has."""
     known: dict[str, Any] = {}
     carried = {}
@@ -133,7 +133,7 @@ def _row(number: int, place: str, cells: Mapping[str, Any]) -> Row:
         except (ValueError, TypeError, OverflowError):
             shown = _text(cell)[:40]
             problem = f"{column} in {place} of the table is {shown!r}; write {_WANTED[column]}"
-    return Row(number, carried=carried, problem=problem, **values)
+    return TableRow(number, carried=carried, problem=problem, **values)
 
 
 def _text(cell: Any) -> str:

@@ -1,4 +1,4 @@
-"""One work rendered: what every engine does with each item, in whatever process."""
+"""One work rendered: what every runner does with each item, in whatever process."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import MANIFEST, DecoderContext, Manifest, Tensor
 from a2m_edge.errors import BundleError
 from a2m_edge.inference.sessions import open_session
-from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.soundscape import Soundscape
 
 
@@ -26,7 +25,7 @@ def print_info(bundle: Bundle) -> None:
         "licence": manifest.licence,
         "hash": bundle.hash,
         "size": f"{size / 2**20:.1f} MiB in {len(manifest.files)} files",
-        "sound": f"{audio.sample_rate} Hz, {audio.mel_bands} mel bands every {audio.hop} samples",
+        "sound": str(audio),
         "comments": f"{manifest.text.language}, up to {manifest.text.context_length} tokens",
         "pictures": f"{manifest.image.size} x {manifest.image.size} pixels",
         **_decoding(manifest),
@@ -57,9 +56,10 @@ def print_verification(bundle: Bundle, device: str) -> None:
     soundscape.see(np.full((64, 64, 3), 128, np.uint8))
     soundscape.hear("hello")
     decoder = bundle.manifest.decoder
-    frames = decoder.window + 1 if isinstance(decoder, DecoderContext) else CHUNK_FRAMES
+    frames = decoder.window + 1 if isinstance(decoder, DecoderContext) else bundle.manifest.audio.chunk_frames
     for chunk in soundscape.chunks(frames):
-        if len(chunk.samples) != chunk.frames * bundle.manifest.audio.hop or not np.isfinite(chunk.samples).all():
+        expected = (chunk.frames * bundle.manifest.audio.hop, bundle.manifest.audio.channels)
+        if chunk.samples.shape != expected or not np.isfinite(chunk.samples).all():
             raise BundleError(f"the bundle {bundle.manifest.name} does not yield sound; export it again")
     files = _table(f"{bundle.manifest.name} {bundle.manifest.version} is whole", "file", "bytes", "SHA-256", "runs on")
     running = {graph.file: devices[name] for name, graph in bundle.manifest.graphs.items()}

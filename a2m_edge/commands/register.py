@@ -13,6 +13,7 @@ import typer
 
 from a2m_edge.bench.command import bench
 from a2m_edge.collection.command import render_collection
+from a2m_edge.errors import OptionError, printable
 
 if TYPE_CHECKING:
     from a2m_edge.bundle import Bundle
@@ -130,11 +131,9 @@ def _progress(seconds: float) -> Iterator[Callable[[float], None] | None]:
 
 
 def _refuse_terminal() -> None:
-    from a2m_edge.errors import OptionError
-
     if os.isatty(sys.stdout.fileno()):
         raise OptionError("a WAV file would upset the terminal: send standard output to a file or a program")
 
 
 def _say(message: str) -> None:
-    typer.echo("".join(letter if letter.isprintable() else " " for letter in message), err=True)
+    typer.echo(printable(message), err=True)

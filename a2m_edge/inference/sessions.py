@@ -96,7 +96,7 @@ class Session:
 def open_session(bundle: Bundle, graph: str, device: str = "auto", threads: int | None = None) -> Session:
     """Makes a session on a graph, and checks that it is what the manifest describes.
 
-    On a GPU it is warmed up for the shapes that a stream in chunks of ``CHUNK_FRAMES`` has; for others call its
+    On a GPU it is warmed up for the shapes that a stream in chunks of the usual length has; for others call its
     ``warm_up``.
 
     Args:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from a2m_edge.bundle.manifest import DecoderContext, Manifest, Tensor
 from a2m_edge.errors import BundleError
-from a2m_edge.sound.format import CHUNK_FRAMES
 
 Shape = tuple[int, ...]
 Sizes = Mapping[str, int]
@@ -24,8 +23,8 @@ LARGEST_BATCH = 8
 USUAL_TOKENS = 16
 """Tokens of a comment that a text encoder's engine is tuned for."""
 
-LARGEST_CHUNK = 512
-"""Frames without context that one run of the vocoder's engine takes at most: 5.9 s of the default format."""
+LARGEST_CHUNK_SECONDS = 5.944
+"""Sound without context that one run of the vocoder's engine makes at most: 512 frames of the format 22k-mono."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def usual_sizes(manifest: Manifest, graph: str) -> tuple[Sizes, ...]:
     The last is the one that lasts.
     """
     if graph == "vocoder":
-        return (vocoder_sizes(manifest, CHUNK_FRAMES),)
+        return (vocoder_sizes(manifest, manifest.audio.chunk_frames),)
     if graph == "text_encoder":
         return ({"batch": 1, "length": _usual_tokens(manifest)},)
     decoder = manifest.decoder
@@ -111,19 +110,24 @@ def engine_profiles(manifest: Manifest, graph: str) -> tuple[Profile, ...]:
             ),
         )
     if graph == "vocoder":
-        chunk = vocoder_sizes(manifest, CHUNK_FRAMES)
+        chunk = vocoder_sizes(manifest, manifest.audio.chunk_frames)
         return (
             _profile(inputs, chunk, chunk, chunk),
-            _profile(inputs, vocoder_sizes(manifest, 1), chunk, vocoder_sizes(manifest, LARGEST_CHUNK)),
+            _profile(
+                inputs,
+                vocoder_sizes(manifest, 1),
+                chunk,
+                vocoder_sizes(manifest, manifest.audio.frames(LARGEST_CHUNK_SECONDS)),
+            ),
         )
     raise ValueError(f"there is no engine of {graph}")
 
 
-def _windows(manifest: Manifest, window: int, chunk_frames: int = CHUNK_FRAMES) -> list[int]:
+def _windows(manifest: Manifest, window: int) -> list[int]:
     """How many windows the decoder is asked for at once while a stream plays; the commonest is the last."""
     counts, decoded = Counter[int](), 0
     for chunk in range(1, window + 2):  # after `window` chunks the grid of windows meets that of chunks again
-        missing = chunk * chunk_frames + manifest.vocoder.right - decoded
+        missing = chunk * manifest.audio.chunk_frames + manifest.vocoder.right - decoded
         windows = max(0, -(-missing // window))
         decoded += windows * window
         counts[windows] += windows > 0

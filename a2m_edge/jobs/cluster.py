@@ -54,8 +54,8 @@ def require_ray() -> None:
 
 
 @dataclass(frozen=True)
-class RayEngine:
-    """An ``Engine`` on a cluster whose computers all have a2m-edge installed.
+class RayRunner:
+    """An ``Runner`` on a cluster whose computers all have a2m-edge installed.
 
     The jobs go in rounds: what is not answered in one, because its process or its computer was lost, is tried in the
     next one. Where the cluster has GPUs and the work wants one, processes with a GPU each perform, and others prepare
@@ -72,7 +72,7 @@ class RayEngine:
     def run(
         self, jobs: Iterable[Job], work: Work[Job, Answer], stopping: Callable[[], bool] = lambda: False
     ) -> Iterator[Answer]:
-        """See ``Engine.run``; raises ``DeviceError`` also when the cluster cannot be used."""
+        """See ``Runner.run``; raises ``DeviceError`` also when the cluster cannot be used."""
         waiting = dict(enumerate(jobs))
         if not waiting:
             return

@@ -29,8 +29,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
-class ProcessEngine:
-    """An ``Engine`` on this machine.
+class ProcessRunner:
+    """An ``Runner`` on this machine.
 
     A job waits until a process is free: so no more are in hand than there are processes.
 
@@ -43,7 +43,7 @@ class ProcessEngine:
     def run(
         self, jobs: Iterable[Job], work: Work[Job, Answer], stopping: Callable[[], bool] = lambda: False
     ) -> Iterator[Answer]:
-        """See ``Engine.run``."""
+        """See ``Runner.run``."""
         waiting = deque(enumerate(jobs))
         pool = _Pool(work)
         tries: dict[int, int] = {}

@@ -1,16 +1,16 @@
-"""The choice of an engine, as the command line offers it."""
+"""The choice of a runner, as the command line offers it."""
 
 from __future__ import annotations
 
 import os
 
 from a2m_edge.errors import OptionError
-from a2m_edge.jobs.processes import ProcessEngine
-from a2m_edge.jobs.work import Engine
+from a2m_edge.jobs.processes import ProcessRunner
+from a2m_edge.jobs.work import Runner
 
 
-def choose_engine(workers: int | None = None, ray: str | None = None) -> Engine:
-    """An engine by what a user asked for.
+def choose_runner(workers: int | None = None, ray: str | None = None) -> Runner:
+    """A runner by what a user asked for.
 
     Args:
         workers: processes; None for one on each core of this machine, or of the cluster.
@@ -24,8 +24,8 @@ def choose_engine(workers: int | None = None, ray: str | None = None) -> Engine:
     if workers is not None and workers < 1:
         raise OptionError(f"--workers must be at least 1, not {workers}")
     if ray is None:
-        return ProcessEngine(workers or len(os.sched_getaffinity(0)))
-    from a2m_edge.jobs.cluster import RayEngine, require_ray
+        return ProcessRunner(workers or len(os.sched_getaffinity(0)))
+    from a2m_edge.jobs.cluster import RayRunner, require_ray
 
     require_ray()
-    return RayEngine(ray, workers)
+    return RayRunner(ray, workers)

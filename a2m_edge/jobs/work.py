@@ -1,4 +1,4 @@
-"""What is done with each of many jobs, whoever does it, and the engines that do it."""
+"""What is done with each of many jobs, whoever does it, and the runners that do it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Answer = TypeVar("Answer")
 class Work(ABC, Generic[Job, Answer]):
     """What is done with a job; small, and the same in every process that it is pickled into.
 
-    A job goes through ``prepare``, ``perform`` and ``finish``. An engine may call the three in different processes, so
+    A job goes through ``prepare``, ``perform`` and ``finish``. A runner may call the three in different processes, so
     that processors prepare and finish while a GPU performs; what they hand on is pickled then. Only the process that
     performs calls ``start``.
     """
 
     wants_gpu = False
-    """Whether ``perform`` is given a GPU where the engine has some."""
+    """Whether ``perform`` is given a GPU where the runner has some."""
 
     def start(self) -> None:
         """Loads what every job needs, once in a process.
@@ -62,7 +62,7 @@ class Work(ABC, Generic[Job, Answer]):
         return self.finish(self.perform(self.prepare(job)))
 
 
-class Engine(Protocol):
+class Runner(Protocol):
     """Does many jobs."""
 
     def run(

@@ -14,6 +14,7 @@ from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS, ROL
 from a2m_edge.rendering.canvas import Canvas, Colour, mix
 from a2m_edge.score import Beat, Note
 from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.mel import hertz_to_mel
 
 WIDTH, HEIGHT = 1920, 1280
 
@@ -35,6 +36,8 @@ _TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
 _ROLL_TOP, _ROLL_HEIGHT = 766.0, 248.0
 _MEL_TOP, _MEL_BOTTOM = 1030.0, 1198.0
 _LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
+_STRIP_GAP = 4.0  # between the spectrograms of two channels
+_ROOMY = 100.0  # height of a spectrogram from which on every mark of its scale has room
 _LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
 
 
@@ -50,8 +53,8 @@ class Panel:
         instruments: name of the instrument of each role, in the order of ``ROLES``; empty where there is no score.
         beats: the score, at least as far as ``seconds``; None where no score was played: the spectrogram then takes
             its place.
-        mel: natural-log mel-spectrogram, float32 [bands, T], of at most ``LONGEST_PANEL`` seconds.
-        audio: format of ``mel``.
+        mels: natural-log mel-spectrogram of each channel, float32 [C, bands, T], of at most ``LONGEST_PANEL`` seconds.
+        audio: format of the sound.
         seconds: duration of the whole render.
         facts: short remarks for the foot of the sheet, for example the tempo and the seed.
     """
@@ -62,7 +65,7 @@ class Panel:
     feeling: Feeling
     instruments: Sequence[str]
     beats: Sequence[Beat] | None
-    mel: NDArray[np.float32]
+    mels: NDArray[np.float32]
     audio: AudioFormat
     seconds: float
     facts: Sequence[str]
@@ -216,18 +219,29 @@ def _legend(canvas: Canvas, instruments: Sequence[str]) -> None:
 
 
 def _spectrogram(canvas: Canvas, panel: Panel, top: float) -> None:
-    """The log-mel values within 70 dB of the highest, in the perceptually uniform colours of magma."""
-    height = _MEL_BOTTOM - top
-    mel = panel.mel[:, : max(1, panel.audio.frames(panel.shown))]
-    if mel.size:
-        highest = float(np.quantile(mel, 0.999))
-        steps = np.clip((mel - highest) / (70 / 20 * math.log(10)) + 1, 0, 1) * 255
-        coloured = cv2.applyColorMap(np.rint(steps[::-1]).astype(np.uint8), cv2.COLORMAP_MAGMA)
-        rgb = np.asarray(coloured[..., ::-1], np.uint8)
-        canvas.paste(_LEFT, top, _RIGHT - _LEFT, height, np.ascontiguousarray(rgb))
-    for hertz, name in ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz")):
-        if panel.audio.mel_low < hertz < panel.audio.mel_high:
-            y = top + height * (1 - _mel_share(hertz, panel.audio))
+    """The log-mel values within 70 dB of the highest, in the perceptually uniform colours of magma.
+
+    Each channel has a strip of its own, the left one above the right one.
+    """
+    mels = panel.mels[..., : max(1, panel.audio.frames(panel.shown))]
+    highest = float(np.quantile(mels, 0.999)) if mels.size else 0.0
+    height = (_MEL_BOTTOM - top - _STRIP_GAP * (len(mels) - 1)) / len(mels)
+    for number, mel in enumerate(mels):
+        strip = top + number * (height + _STRIP_GAP)
+        if mel.size:
+            steps = np.clip((mel - highest) / (70 / 20 * math.log(10)) + 1, 0, 1) * 255
+            coloured = cv2.applyColorMap(np.rint(steps[::-1]).astype(np.uint8), cv2.COLORMAP_MAGMA)
+            rgb = np.asarray(coloured[..., ::-1], np.uint8)
+            canvas.paste(_LEFT, strip, _RIGHT - _LEFT, height, np.ascontiguousarray(rgb))
+        _frequencies(canvas, panel.audio, strip, height)
+
+
+def _frequencies(canvas: Canvas, audio: AudioFormat, top: float, height: float) -> None:
+    """The scale beside a spectrogram; where there is little room, every second of its marks."""
+    marks = ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz"), (8000, "8"), (16000, "16"))
+    for hertz, name in marks[:: 1 if height > _ROOMY else 2]:
+        if audio.mel_low < hertz < audio.mel_high:
+            y = top + height * (1 - _mel_share(hertz, audio))
             canvas.line(_LEFT - 6, y, _LEFT - 1, y, _FADED)
             canvas.text(_LEFT - 10, y + 5, name, 15, _FADED, align="right")
 
@@ -252,15 +266,8 @@ def _time(panel: Panel, second: float) -> float:
 
 def _mel_share(hertz: float, audio: AudioFormat) -> float:
     """Where a frequency lies among the bands, 0 to 1."""
-    mels = [_slaney(each) for each in (audio.mel_low, hertz, audio.mel_high)]
+    mels = [hertz_to_mel(each) for each in (audio.mel_low, hertz, audio.mel_high)]
     return (mels[1] - mels[0]) / (mels[2] - mels[0])
-
-
-def _slaney(hertz: float) -> float:
-    """The mel scale of ``a2m_edge.sound.mel.mel_filterbank``."""
-    if hertz < 1000:
-        return hertz * 3 / 200
-    return 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
 
 
 def _emotion_colour(word: str) -> Colour:

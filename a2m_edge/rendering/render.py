@@ -32,9 +32,9 @@ from a2m_edge.soundscape import Soundscape
 SHORTEST, LONGEST = 0.1, 600.0
 """Seconds that a render may last; the longest one still fits into little memory."""
 
-CHUNK_FRAMES = 128
-"""Mel frames made at once. Measured on one core, 10 s: 3.3 s in chunks of 32 frames, 1.7 s in 128; beyond, only the
-memory grows (231 MB at 128, 564 MB at 1,024). What differs is 2e-7 at most."""
+RENDER_CHUNK_SECONDS = 1.486
+"""Sound made at once, 128 mel frames of the format 22k-mono. Measured on one core, 10 s: 3.3 s in chunks of 32 frames,
+1.7 s in 128; beyond, only the memory grows (231 MB at 128, 564 MB at 1,024). What differs is 2e-7 at most."""
 
 FADE_IN, FADE_OUT = 0.02, 1.5
 """Seconds; a short render fades out in its last tenth."""
@@ -77,7 +77,7 @@ class Render:
     """What came out.
 
     Attributes:
-        samples: float32 [N] with N = ``seconds`` x sample rate rounded, at -23 LUFS.
+        samples: float32 [N, C] with N = ``seconds`` x sample rate rounded, at -23 LUFS.
         sample_rate: Hz.
         feeling: what was felt.
         facts: what the JSON file says; ``palette``, ``theme``, ``key``, ``mode``, ``tempo``, ``bars`` and ``notes``
@@ -146,7 +146,7 @@ def render(
         feeling=soundscape.perception.feeling,
         instruments=() if facts["palette"] is None else tuple(facts["palette"]["instruments"].values()),
         beats=None if facts["palette"] is None else soundscape.score.beats,
-        mel=log_mel(shown, audio),
+        mels=np.stack([log_mel(channel[:, None], audio) for channel in shown.T]),
         audio=audio,
         seconds=request.seconds,
         facts=(*_remarks(bundle.manifest, facts), f"{bundle.manifest.name} {bundle.manifest.version}"),
@@ -225,10 +225,11 @@ def check_outputs(sound: Path | None, picture: Path | None, source: Path | None)
 
 
 def _play(soundscape: Soundscape, length: int, progress: Callable[[float], None] | None) -> NDArray[np.float32]:
-    samples = np.empty(length, np.float32)
+    audio = soundscape.bundle.manifest.audio
+    samples = np.empty((length, audio.channels), np.float32)
     done = 0
-    frames = math.ceil(length / soundscape.bundle.manifest.audio.hop)
-    for chunk in soundscape.chunks(frames, CHUNK_FRAMES):
+    frames = math.ceil(length / audio.hop)
+    for chunk in soundscape.chunks(frames, max(1, audio.frames(RENDER_CHUNK_SECONDS))):
         piece = chunk.samples[: length - done]
         samples[done : done + len(piece)] = piece
         done += len(piece)
@@ -241,8 +242,8 @@ def _fade(samples: NDArray[np.float32], sample_rate: int) -> None:
     """Raised-cosine fades at both ends, in place."""
     rise = min(round(FADE_IN * sample_rate), len(samples) // 10)
     fall = min(round(FADE_OUT * sample_rate), len(samples) // 10)
-    samples[:rise] *= _rising(rise)
-    samples[len(samples) - fall :] *= _rising(fall)[::-1]
+    samples[:rise] *= _rising(rise)[:, None]
+    samples[len(samples) - fall :] *= _rising(fall)[::-1, None]
 
 
 def _rising(length: int) -> NDArray[np.float32]:
@@ -265,6 +266,7 @@ def _facts(request: Request, soundscape: Soundscape, heard: str | None, samples:
         "seed": request.seed,
         "seconds": len(samples) / rate,
         "sample_rate": rate,
+        "channels": manifest.audio.channels,
         "feeling": {
             "word": feeling.word,
             "valence": round(feeling.valence, 4),

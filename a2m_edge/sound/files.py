@@ -18,7 +18,7 @@ _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 _OPUS_LEVEL = 0.64
-"""libsndfile makes this 96 kbit/s for one channel: 6,000 + (1 - level) x 250,000 (ogg_opus.c)."""
+"""libsndfile makes this 96 kbit/s for each channel: 6,000 + (1 - level) x 250,000 (ogg_opus.c)."""
 
 _MP3_LEVEL = 0.2
 """The second best of LAME's ten variable bit rates."""
@@ -59,7 +59,8 @@ SOUND_FORMATS = {
         SoundFormat("mp3", _MP3_RATES, "MP3", "MPEG_LAYER_III"),
     )
 }
-"""FLAC and WAV hold the same 16-bit samples, dithered; Opus about 96 kbit/s; MP3 a variable rate of high quality."""
+"""FLAC and WAV hold the same 16-bit samples, dithered; Opus about 96 kbit/s a channel; MP3 a variable rate of high
+quality."""
 
 
 def sound_format(name: str) -> SoundFormat:
@@ -74,12 +75,12 @@ def sound_format(name: str) -> SoundFormat:
 
 
 def encode_sound(samples: NDArray[np.float32], sample_rate: int, kind: SoundFormat) -> bytes:
-    """A mono sound as the bytes of a file.
+    """A sound as the bytes of a file.
 
-    What the format cannot keep at its own rate is resampled (windowed sinc, see ``a2m_edge.sound.resampling``).
+    What the format cannot keep at its own rate is resampled (see ``a2m_edge.sound.resampling``).
 
     Args:
-        samples: float32 [N] in [-1, 1], N >= 1; values beyond are clipped.
+        samples: float32 [N, C] in [-1, 1], N >= 1; values beyond are clipped.
         sample_rate: Hz.
         kind: of the file.
 
@@ -100,7 +101,7 @@ def encode_sound(samples: NDArray[np.float32], sample_rate: int, kind: SoundForm
     mode = {"bitrate_mode": "VARIABLE"} if kind.name == "mp3" else {}
     try:
         with soundfile.SoundFile(
-            file, "w", rate, 1, kind.subtype, format=kind.container, compression_level=level, **mode
+            file, "w", rate, samples.shape[1], kind.subtype, format=kind.container, compression_level=level, **mode
         ) as writer:
             for block in quantised(sound) if kind.name == "flac" else _blocks(sound):
                 writer.write(block)

@@ -30,19 +30,19 @@ _MOST_DRIVE = 20.0
 
 
 def integrated_loudness(samples: NDArray[np.float32], sample_rate: int) -> float:
-    """The gated loudness of a mono signal (BS.1770-4, annex 1).
+    """The gated loudness of a sound (BS.1770-4, annex 1), whose channels' powers are added up.
 
     K-weighted blocks of 400 ms every 100 ms; those below -70 LUFS, and then those 10 LU below the mean of the
     rest, are left out. A signal shorter than one block is measured as a whole.
 
     Args:
-        samples: float32 [N].
+        samples: float32 [N, C].
         sample_rate: Hz.
 
     Returns:
         LUFS; minus infinity for silence.
     """
-    power = _block_power(samples, sample_rate)
+    power = np.sum([_block_power(channel, sample_rate) for channel in samples.T], axis=0)
     power = power[power > 10.0 ** ((_GATE + 0.691) / 10.0)]
     if not len(power):
         return -math.inf
@@ -56,13 +56,13 @@ def true_peak(samples: NDArray[np.float32], sample_rate: int) -> float:
     Fourfold below 96 kHz, twofold below 192 kHz.
 
     Args:
-        samples: float32 [N].
+        samples: float32 [N, C].
         sample_rate: Hz.
 
     Returns:
         dBFS; minus infinity for silence.
     """
-    peak = float(_peaks(samples, sample_rate).max(initial=0.0))
+    peak = float(_highest(samples, sample_rate).max(initial=0.0))
     return 20.0 * math.log10(peak) if peak > 0 else -math.inf
 
 
@@ -79,13 +79,13 @@ def normalise_loudness(
     that is hardly more than peaks stays quieter than the target. Silence stays silence.
 
     Args:
-        samples: float32 [N].
+        samples: float32 [N, C].
         sample_rate: Hz.
         target: LUFS.
         peak: dBFS.
 
     Returns:
-        float32 [N].
+        float32 [N, C].
     """
     measured = integrated_loudness(samples, sample_rate)
     if measured == -math.inf:
@@ -132,7 +132,7 @@ def _k_weighting(sample_rate: int) -> NDArray[np.complex128]:
 
 
 def _block_power(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-    """Mean square of the K-weighted signal in each block, filtered by overlap-save in bounded memory."""
+    """Mean square of a K-weighted channel [N] in each block, filtered by overlap-save in bounded memory."""
     step = round(_STEP_SECONDS * sample_rate)
     energy: NDArray[np.float64] = np.zeros(max(1, -(-len(samples) // step)))
     response = _k_weighting(sample_rate)
@@ -154,8 +154,16 @@ def _block_power(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.f
     return power
 
 
+def _highest(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """For each sample of a sound [N, C] the highest magnitude up to the next one, of all channels: float32 [N]."""
+    peaks = _peaks(np.ascontiguousarray(samples[:, 0]), sample_rate)
+    for channel in samples.T[1:]:
+        np.maximum(peaks, _peaks(np.ascontiguousarray(channel), sample_rate), out=peaks)
+    return peaks
+
+
 def _peaks(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """For each sample the highest magnitude from it up to the next one, float32 [N]."""
+    """For each sample of a channel [N] the highest magnitude from it up to the next one: float32 [N]."""
     factor = 4 if sample_rate < 96000 else 2 if sample_rate < 192000 else 1
     peaks = np.abs(samples)
     if not len(samples):
@@ -170,15 +178,15 @@ def _peaks(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32
 
 
 def _limit(samples: NDArray[np.float32], sample_rate: int, ceiling: float) -> NDArray[np.float32]:
-    """Turns peaks down to the ceiling; a sound without such peaks comes back as it is."""
-    peaks = _peaks(samples, sample_rate)
+    """Turns peaks down to the ceiling, all channels alike; a sound without such peaks comes back as it is."""
+    peaks = _highest(samples, sample_rate)
     if peaks.max(initial=0.0) <= ceiling:
         return samples
     needed = (ceiling / np.maximum(peaks, ceiling)).astype(np.float32)
     reach = round(_LOOK_AHEAD_SECONDS * sample_rate)
-    result = samples * _smooth(_sliding_minimum(needed, reach), reach)
+    result = samples * _smooth(_sliding_minimum(needed, reach), reach)[:, None]
     # A changing gain moves the level between samples a little; this closes what remains.
-    over = float(_peaks(result, sample_rate).max()) / ceiling
+    over = float(_highest(result, sample_rate).max()) / ceiling
     return result / np.float32(over) if over > 1.0 else result
 
 

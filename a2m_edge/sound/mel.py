@@ -19,24 +19,28 @@ SILENCE = float(np.log(FAINTEST_MEL))
 """What a log-mel holds where nothing sounds."""
 
 
+_LINEAR, _CORNER, _STEP = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
+
+
+def hertz_to_mel(hertz: float) -> float:
+    """The mel scale of Slaney's Auditory Toolbox (1998).
+
+    It is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 mels a factor of 6.4).
+    """
+    if hertz < _CORNER:
+        return hertz / _LINEAR
+    return float(_CORNER / _LINEAR + np.log(hertz / _CORNER) / _STEP)
+
+
 @lru_cache(maxsize=8)
 def mel_filterbank(audio: AudioFormat) -> NDArray[np.float32]:
     """Triangular filters on the mel scale of Slaney's Auditory Toolbox (1998), each of unit area.
 
-    The scale is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 steps a factor of 6.4).
-
     Returns:
         float32 [mel_bands, window // 2 + 1]; the array is shared, do not change it.
     """
-    linear, corner, step = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
-
-    def to_mel(hertz: float) -> float:
-        if hertz < corner:
-            return hertz / linear
-        return float(corner / linear + np.log(hertz / corner) / step)
-
-    mels = np.linspace(to_mel(audio.mel_low), to_mel(audio.mel_high), audio.mel_bands + 2)
-    edges = np.where(mels < corner / linear, mels * linear, corner * np.exp(step * (mels - corner / linear)))
+    mels = np.linspace(hertz_to_mel(audio.mel_low), hertz_to_mel(audio.mel_high), audio.mel_bands + 2)
+    edges = np.where(mels < _CORNER / _LINEAR, mels * _LINEAR, _CORNER * np.exp(_STEP * (mels - _CORNER / _LINEAR)))
     bins = np.linspace(0.0, audio.sample_rate / 2, audio.window // 2 + 1)
     low, peak, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - low) / (peak - low), (high - bins) / (high - peak)
@@ -55,6 +59,11 @@ def hann_window(audio: AudioFormat) -> NDArray[np.float32]:
     return result
 
 
+def downmix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One channel of all: the mean of the channels of a sound [N, C], float32 [N]."""
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+
+
 def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.float32]:
     """The mel-spectrogram that HiFi-GAN is trained on (Kong et al. 2020, arXiv 2010.05646).
 
@@ -62,7 +71,7 @@ def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.floa
     ``sqrt(re^2 + im^2 + 1e-9)``, mel filters, natural logarithm of at least ``FAINTEST_MEL``.
 
     Args:
-        samples: float32 [N], mono.
+        samples: float32 [N, C]; what is analysed is the mean of the channels.
         audio: the format of ``samples``.
 
     Returns:
@@ -73,7 +82,7 @@ def log_mel(samples: NDArray[np.float32], audio: AudioFormat) -> NDArray[np.floa
     if frames == 0:
         return mel
     side = (audio.window - audio.hop) // 2
-    padded = np.pad(np.asarray(samples, np.float32), side, mode="reflect")
+    padded = np.pad(np.asarray(downmix(samples), np.float32), side, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, audio.window)[:: audio.hop]
     hann = hann_window(audio)
     for begin in range(0, frames, _BLOCK_FRAMES):

@@ -1,104 +1,68 @@
-"""Sound at another sample rate, for sound cards and file formats that know only their own."""
+"""Sound at another sample rate, for sound cards and file formats that know only their own: by libsoxr."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
-_TAPS = 48
-"""Samples of the source that one sample of the result is made of, where the rate rises."""
+_QUALITY = "HQ"
+"""libsoxr's: images and what folds back lie 100 dB below the sound, 91 % of the narrower band passes."""
 
-_BETA = 9.0
-"""Of the Kaiser window: its side lobes lie 90 dB down."""
-
-_PASSED = 0.94
-"""Share of the narrower band that passes; the rest is the slope of the filter."""
-
-_MOST_PHASES = 1 << 11
-"""Between rates with no small common multiple the nearest of so many phases is taken: 68 dB below the sound."""
-
-_BLOCK = 1 << 14
-"""Samples of a whole sound made at once: bounds the memory whatever its length."""
+_STEP_SECONDS = 0.005
+"""Sound of the source that is taken at once; what is taken ahead of its time can no longer be changed."""
 
 
 class Resampler:
-    """A stream from one rate to another by a windowed sinc (Smith, Digital Audio Resampling, 2002).
+    """A stream from one rate to another.
 
-    The result does not depend on the blocks in which it is made. It is late by half of the filter, half a millisecond
-    to some milliseconds.
+    The result does not depend on the portions in which it is asked for. It is late by some 10 to 45 ms: libsoxr works
+    in blocks.
 
     Args:
         source_rate, target_rate: Hz.
+        channels: of the sound.
+        source: gives the next samples of the source, float32 [n, channels]; None while there are none.
     """
 
-    def __init__(self, source_rate: int, target_rate: int) -> None:
-        self._up, self._down, self._phases, self._filters = _plan(source_rate, target_rate)
-        self._taps = self._filters.shape[1]
-        self._history = np.zeros(self._taps, np.float32)
-        self._time = 0  # of the next result after that which the history alone gives, in steps of 1 / up
+    def __init__(
+        self,
+        source_rate: int,
+        target_rate: int,
+        channels: int,
+        source: Callable[[int], NDArray[np.float32] | None],
+    ) -> None:
+        self._stream = soxr.ResampleStream(source_rate, target_rate, channels, dtype="float32", quality=_QUALITY)
+        self._source = source
+        self._step = max(1, round(_STEP_SECONDS * source_rate))
+        self._ready = np.zeros((0, channels), np.float32)
 
-    def needed(self, count: int) -> int:
-        """How many samples of the source the next ``count`` samples of the result need."""
-        return 0 if count == 0 else (self._time + (count - 1) * self._down) // self._up
-
-    def convert(self, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """The next samples of the result: float32 [count].
-
-        Args:
-            samples: float32 [N], the next samples of the source; N = ``needed(count)``.
-        """
-        times = self._time + np.arange(count) * self._down
-        source = np.concatenate([self._history, samples])
-        passages = np.lib.stride_tricks.sliding_window_view(source, self._taps)[times // self._up]
-        filters = self._filters[(times % self._up) * self._phases // self._up]
-        self._history = source[len(samples) :]
-        self._time += count * self._down - len(samples) * self._up
-        return np.asarray(np.einsum("ij,ij->i", passages, filters), np.float32)
+    def take(self, count: int) -> NDArray[np.float32] | None:
+        """The next samples of the result: float32 [count, channels]; None if the source has none for them."""
+        while len(self._ready) < count:
+            samples = self._source(self._step)
+            if samples is None:
+                return None
+            made = self._stream.resample_chunk(np.ascontiguousarray(samples))
+            self._ready = np.concatenate([self._ready, made])
+        taken, self._ready = self._ready[:count], self._ready[count:]
+        return taken
 
 
 def resample(samples: NDArray[np.float32], source_rate: int, target_rate: int) -> NDArray[np.float32]:
-    """A whole sound at another rate, by the same filter as ``Resampler`` but without its delay.
+    """A whole sound at another rate, in its place.
 
     Args:
-        samples: float32 [N].
+        samples: float32 [N, C].
         source_rate, target_rate: Hz.
 
     Returns:
-        float32 [M] with M = N x ``target_rate`` / ``source_rate`` rounded.
+        float32 [M, C] with M = N x ``target_rate`` / ``source_rate`` rounded.
     """
     if source_rate == target_rate:
         return samples
-    up, down, phases, filters = _plan(source_rate, target_rate)
-    taps = filters.shape[1]
-    result = np.empty(round(len(samples) * target_rate / source_rate), np.float32)
-    padded = np.pad(np.asarray(samples, np.float32), (taps // 2 - 1, taps))
-    passages = np.lib.stride_tricks.sliding_window_view(padded, taps)
-    for begin in range(0, len(result), _BLOCK):
-        times = np.arange(begin, min(begin + _BLOCK, len(result))) * down
-        result[begin : begin + _BLOCK] = np.einsum(
-            "ij,ij->i", passages[times // up], filters[(times % up) * phases // up]
-        )
-    return result
-
-
-def _plan(source_rate: int, target_rate: int) -> tuple[int, int, int, NDArray[np.float32]]:
-    """Samples out for how many in, how many phases are told apart, and their filters, float32 [phases, taps]."""
-    divisor = math.gcd(source_rate, target_rate)
-    up = target_rate // divisor
-    phases = min(up, _MOST_PHASES)
-    stretch = max(1.0, source_rate / target_rate)  # a lower rate needs a lower and so a longer filter
-    return up, source_rate // divisor, phases, _filters(phases, 2 * math.ceil(_TAPS / 2 * stretch), _PASSED / stretch)
-
-
-def _filters(phases: int, taps: int, band: float) -> NDArray[np.float32]:
-    """A low-pass filter for each place between two samples: float32 [phases, taps], each of sum 1.
-
-    Args:
-        band: upper edge as a share of half the source's rate.
-    """
-    offsets = taps // 2 - 1 - np.arange(taps) + np.arange(phases)[:, None] / phases
-    window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1.0 - (2.0 * offsets / taps) ** 2))) / np.i0(_BETA)
-    kernels = np.sinc(band * offsets) * window
-    return np.asarray(kernels / kernels.sum(1, keepdims=True), np.float32)
+    length = round(len(samples) * target_rate / source_rate)
+    made = soxr.resample(np.asarray(samples, np.float32), source_rate, target_rate, _QUALITY)[:length]
+    return np.pad(made, ((0, length - len(made)), (0, 0)))

@@ -18,9 +18,6 @@ from a2m_edge.score import Note
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.mel import hann_window, mel_filterbank, mel_magnitudes
 
-EDGE = 4
-"""Frames at either end of a piece that are not yet whole."""
-
 FAINTEST = 1e-3
 """Mel magnitude below which a band of the source counts as empty."""
 
@@ -43,7 +40,7 @@ def excitation(notes: Iterable[Note], mel: NDArray[np.float32], first: int, audi
         audio: the format of both.
 
     Returns:
-        float32 [T * hop]. All but the ``EDGE`` frames at either end are the same whatever piece is asked for.
+        float32 [T * hop]. All but the ``audio.edge`` frames at either end are the same whatever piece is asked for.
     """
     count = mel.shape[1] * audio.hop
     return shaped(partials(notes, first * audio.hop, count, audio.sample_rate), mel, audio)

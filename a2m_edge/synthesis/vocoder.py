@@ -54,7 +54,7 @@ class Synthesis:
         self._mel = np.full((self._audio.mel_bands, self._left), SILENCE, np.float32)  # ends at frame _decoded
 
     def sound(self, frames: int) -> NDArray[np.float32]:
-        """The sound of the next frames: float32 [frames * hop] in [-1, 1].
+        """The sound of the next frames: float32 [frames * hop, C] in [-1, 1].
 
         Raises:
             OptionError: nothing was perceived yet.
@@ -65,10 +65,10 @@ class Synthesis:
         inputs = {"mel": mel[None]}
         if self._excited:
             inputs["excitation"] = excitation(self._notes, mel, first - self._left, self._audio)[None, None]
-        waveform = self._vocoder.run(**inputs)["waveform"][0, 0]
+        waveform = self._vocoder.run(**inputs)["waveform"][0]  # (C, frames * hop)
         self.played = last
         self._forget(last - self._left)
-        return np.asarray(waveform)
+        return np.ascontiguousarray(waveform.T)
 
     def take_back(self) -> None:
         """Gives frames back to the source that no sound was made of yet: what changes now is heard in the next ones."""

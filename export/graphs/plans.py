@@ -14,7 +14,6 @@ from a2m_edge.sound.mel import SILENCE
 from export.graphs.export import Arrays, GraphPlan
 from export.models import Models
 from training.models.cropped_decoder import CroppedDecoder
-from training.models.cropped_generator import CroppedGenerator
 from training.models.mel_decoder import MelDecoder, PaperDecoder
 
 _LENGTHS = ((1, 1), (1, 2), (3, 13), (2, 64), (1, 300))
@@ -76,7 +75,7 @@ def image_encoder_plan(models: Models) -> GraphPlan:
 def text_encoder_plan(models: Models) -> GraphPlan:
     """tokens [batch, length] -> text_embedding [batch, D], L2 norm 1; padding changes no embedding.
 
-    An encoder that hears its padding takes texts filled up to its context: tokens [batch, context].
+    An encoder whose output depends on padding takes texts filled up to its context: tokens [batch, context].
     """
     encoder, context = models.encoder, models.encoder.context_length
     before, behind = encoder.special_tokens
@@ -147,7 +146,7 @@ def mel_decoder_plan(models: Models) -> GraphPlan:
 def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
     """fused, palette and score frames [batch, frames, ...] -> mel and shimmer [batch, bands, window] in nat.
 
-    What is told is the frames without the context at either end; a case is as long as that.
+    The outputs are the frames without the context at either end; a case is as long as that.
     """
     module = CroppedDecoder(decoder)
     features, palette_size = decoder.config.score_features, decoder.config.palette_size
@@ -199,13 +198,12 @@ def clips_plan(models: Models, decoder: PaperDecoder) -> GraphPlan:
 
 
 def vocoder_plan(models: Models) -> GraphPlan:
-    """mel [batch, bands, frames] -> waveform [batch, 1, samples], of the frames without the context at either end.
+    """mel [batch, bands, frames] -> waveform [batch, channels, samples], of the frames between the contexts.
 
-    A vocoder that hears the notes' partials takes excitation [batch, 1, excited] as well, excited = frames x hop. A
-    case is as long as its sound.
+    A vocoder with the notes' partials as an input takes excitation [batch, 1, excited] as well, excited = frames x hop.
+    A case is as long as its sound.
     """
-    excited = models.vocoder.config.excitation
-    module = CroppedGenerator(models.vocoder)
+    excited, module = models.vocoder.excitation, models.cropped_vocoder
 
     def sample(batch: int, length: int, generator: np.random.Generator) -> Arrays:
         # Bands fall by some 6 nat towards the treble, as in music; the loudness wanders.
@@ -223,7 +221,7 @@ def vocoder_plan(models: Models) -> GraphPlan:
             Tensor("mel", "float32", ("batch", models.audio.mel_bands, "frames")),
             *([Tensor("excitation", "float32", ("batch", 1, "excited"))] if excited else []),
         ),
-        (Tensor("waveform", "float32", ("batch", 1, "samples")),),
+        (Tensor("waveform", "float32", ("batch", models.audio.channels, "samples")),),
         sample,
         _LENGTHS,
         "difference",

@@ -17,7 +17,7 @@ UTTERANCES, PICTURES = 1000, 100
 
 
 @dataclass(frozen=True)
-class Felt:
+class LabelledUtterance:
     """One row of a table.
 
     Attributes:
@@ -31,7 +31,7 @@ class Felt:
     picture: str
 
 
-def read_felt(path: Path, emotions: Sequence[str]) -> list[Felt]:
+def read_labelled_utterances(path: Path, emotions: Sequence[str]) -> list[LabelledUtterance]:
     """The rows of a table in a random order that is the same in every run.
 
     Args:
@@ -58,10 +58,10 @@ def read_felt(path: Path, emotions: Sequence[str]) -> list[Felt]:
             )
     order = np.random.default_rng(0).permutation(len(rows))
     felt = (rows[index] for index in order)
-    return [Felt(row["utterance"] or "", row["emotion"], row.get("image_file") or "") for row in felt]
+    return [LabelledUtterance(row["utterance"] or "", row["emotion"], row.get("image_file") or "") for row in felt]
 
 
-def read_pictures(path: Path, felt: Sequence[Felt]) -> dict[str, NDArray[np.uint8]]:
+def read_pictures(path: Path, felt: Sequence[LabelledUtterance]) -> dict[str, NDArray[np.uint8]]:
     """The first ``PICTURES`` pictures that rows name, uint8 [H, W, 3], by their files; none without an archive.
 
     Raises:

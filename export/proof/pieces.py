@@ -51,7 +51,7 @@ class Piece:
 
         Args:
             audio: the format.
-            context: frames of silence that it hears before and after the piece.
+            context: frames of silence before and after the piece.
             excited: with the partials of the notes.
         """
         mel = np.pad(self.mel, ((0, 0), (context, context)), constant_values=SILENCE)

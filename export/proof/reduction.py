@@ -18,12 +18,11 @@ from export.graphs.files import GraphFile
 from export.graphs.half import open_as_on_gpu
 from export.graphs.plans import fusion_plan
 from export.models import Models
-from export.proof.labelled import UTTERANCES, read_felt, read_pictures
+from export.proof.labelled import UTTERANCES, read_labelled_utterances, read_pictures
 from export.proof.parity import Check, open_graph, run_module
 from export.proof.pictures import pictures
 from export.proof.pieces import pieces
 from export.proof.utterances import labelled_utterances
-from training.models.cropped_generator import CroppedGenerator
 
 COSINES = {"fp16": (0.9999, 0.999), "int8": (0.998, 0.99)}
 """Lowest mean and lowest single cosine between embeddings in fp32 and in less."""
@@ -35,10 +34,10 @@ SIGNAL_TO_NOISE = 40.0
 """Lowest ratio in dB of a piece's sound to its error."""
 
 ACCURACY = 0.01
-"""Largest change of the share of emotions that are told as they were felt."""
+"""Largest change of the share of emotions that are predicted as they were felt."""
 
 ALIKE = 0.9
-"""Lowest share of pictures that are felt alike, where nobody said what is felt."""
+"""Lowest share of pictures with the same likeliest emotion, where there are no labels."""
 
 _BATCH = 16
 """Texts of one length that are encoded at once."""
@@ -46,17 +45,18 @@ _BATCH = 16
 _Result = TypeVar("_Result")
 
 
-def check_losses(graphs: Mapping[str, GraphFile], models: Models, feelings: Path | None = None) -> list[Check]:
+def check_reductions(graphs: Mapping[str, GraphFile], models: Models, feelings: Path | None = None) -> list[Check]:
     """Measures each graph that is shipped in less than fp32.
 
-    Encoders are judged by the cosine of their embeddings, and by whether the fusion tells the same emotions from
+    Encoders are judged by the cosine of their embeddings, and by whether the fusion gives the same emotions for
     them; the decoder by the L1 of its log-mel and the vocoder by the ratio of its sound to the error, both on music
     that is composed for three comments. Graphs in fp16 are computed as on a GPU.
 
     Args:
         graphs: exported graphs by name; those in fp32 are passed over.
-        models: what they were exported from; it tells the emotions, and decodes the mel for the vocoder.
-        feelings: a table of utterances and emotions, as ``read_felt`` takes it: the accuracy is measured on that too.
+        models: what they were exported from; it gives the emotions, and decodes the mel for the vocoder.
+        feelings: a table of utterances and emotions, as ``read_labelled_utterances`` takes it: the accuracy is measured
+            on that too.
 
     Raises:
         DataError: ``feelings`` cannot be used.
@@ -66,19 +66,19 @@ def check_losses(graphs: Mapping[str, GraphFile], models: Models, feelings: Path
         if graph.description.precision == "fp32":
             continue
         if name == "text_encoder":
-            checks += _text_losses(graph, models, feelings)
+            checks += _check_text_encoder(graph, models, feelings)
         elif name == "image_encoder":
-            checks += _image_losses(graph, models, feelings)
+            checks += _check_image_encoder(graph, models, feelings)
         elif name == "mel_decoder":
-            checks += _decoder_losses(graph, models)
+            checks += _check_decoder(graph, models)
         else:
-            checks += _vocoder_losses(graph, models)
+            checks += _check_vocoder(graph, models)
     return [replace(check, remedy=f"choose --precision {check.graph}=fp32") for check in checks]
 
 
-def _text_losses(graph: GraphFile, models: Models, feelings: Path | None) -> list[Check]:
+def _check_text_encoder(graph: GraphFile, models: Models, feelings: Path | None) -> list[Check]:
     named = [(text, emotion) for text, emotion in labelled_utterances() if emotion in models.emotions]
-    felt = read_felt(feelings, models.emotions)[:UTTERANCES] if feelings else []
+    felt = read_labelled_utterances(feelings, models.emotions)[:UTTERANCES] if feelings else []
     labelled = [*named, *((row.text, row.emotion) for row in felt)]
     tokenizer = models.bundle_tokenizer
     rows = [tokenizer.encode(text).ids for text, _ in labelled]
@@ -94,8 +94,8 @@ def _text_losses(graph: GraphFile, models: Models, feelings: Path | None) -> lis
     ]
 
 
-def _image_losses(graph: GraphFile, models: Models, feelings: Path | None) -> list[Check]:
-    felt = read_felt(feelings, models.emotions) if feelings else []
+def _check_image_encoder(graph: GraphFile, models: Models, feelings: Path | None) -> list[Check]:
+    felt = read_labelled_utterances(feelings, models.emotions) if feelings else []
     shown = read_pictures(feelings, felt) if feelings else {}
     settings = models.encoder.image_preprocessing
     ready = [preprocess(picture, settings)[None] for picture in shown.values() or pictures()]
@@ -114,7 +114,7 @@ def _image_losses(graph: GraphFile, models: Models, feelings: Path | None) -> li
     return [*checks, _check_accuracy(graph, what, labels, told[0][seen], told[1][seen])]
 
 
-def _decoder_losses(graph: GraphFile, models: Models) -> list[Check]:
+def _check_decoder(graph: GraphFile, models: Models) -> list[Check]:
     music = pieces(models)
 
     def decode(session: Any) -> NDArray[np.float32]:
@@ -127,8 +127,8 @@ def _decoder_losses(graph: GraphFile, models: Models) -> list[Check]:
     return [Check(graph.plan.name, what, case, float(np.abs(full - less).mean()), limit)]
 
 
-def _vocoder_losses(graph: GraphFile, models: Models) -> list[Check]:
-    context, excited = CroppedGenerator(models.vocoder).context, models.vocoder.config.excitation
+def _check_vocoder(graph: GraphFile, models: Models) -> list[Check]:
+    context, excited = models.cropped_vocoder.context, models.vocoder.excitation
     inputs = [piece.heard(models.audio, context, excited) for piece in pieces(models)]
     full, less = _both(graph, lambda session: [session.run(None, _feeds(graph, given))[0] for given in inputs])
     what = f"signal to noise of {graph.description.precision} to fp32, dB"

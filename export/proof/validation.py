@@ -8,7 +8,7 @@ from pathlib import Path
 from export.graphs.files import GraphFile
 from export.models import Models
 from export.proof.parity import Check, check_graph, check_tokens
-from export.proof.reduction import check_losses
+from export.proof.reduction import check_reductions
 from export.proof.utterances import difficult_texts
 
 
@@ -31,4 +31,4 @@ def validate_graphs(models: Models, graphs: Mapping[str, GraphFile], feelings: P
     checks = [check for graph in graphs.values() for check in check_graph(graph.plan, graph.full)]
     tokenizer = models.bundle_tokenizer
     checks.append(check_tokens(models.encoder.reference_tokens, tokenizer, difficult_texts()))
-    return [*checks, *check_losses(graphs, models, feelings)]
+    return [*checks, *check_reductions(graphs, models, feelings)]

@@ -40,11 +40,11 @@ from a2m_edge.inference.shapes import Profile
 from a2m_edge.inference.tensorrt.build import build_plan
 from a2m_edge.inference.tensorrt.executor import EngineExecutor
 from a2m_edge.inference.tensorrt.opening import TensorRt, find_tensorrt
-from a2m_edge.sound.format import CHUNK_FRAMES, AudioFormat
 from export.graphs.export import OPSET, GraphPlan, export_graph
 from export.graphs.half import to_half
 from training.models.cropped_generator import Convolution, CroppedGenerator, Upsampling
 from training.models.hifigan import CONFIGS, Generator, GeneratorConfig
+from training.models.vocoders.architectures import PUBLIC_FORMAT
 
 BATCHES = (1, 8, 32)
 """Streams that are rendered in one run."""
@@ -90,7 +90,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
-class Row:
+class VocoderTiming:
     """One line of the table.
 
     Attributes:
@@ -129,7 +129,7 @@ def random_vocoder(config: GeneratorConfig) -> Generator:
 def cost(config: GeneratorConfig, batch: int, frames: int) -> Cost:
     """Counts a run that sounds so many frames; computes none of it."""
     with torch.device("meta"):
-        vocoder = CroppedGenerator(Generator(config))
+        vocoder = CroppedGenerator(Generator(config), PUBLIC_FORMAT.edge)
         mel = torch.zeros(batch, config.mel_bands, vocoder.context + frames + vocoder.context)
     moved = 0
 
@@ -159,7 +159,7 @@ def ceilings() -> dict[str, Ceiling]:
     return found
 
 
-def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
+def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[VocoderTiming]:
     """Measures every model at every batch by every way, one after the other.
 
     Raises:
@@ -167,24 +167,26 @@ def rows(batches: tuple[int, ...] = BATCHES) -> Iterator[Row]:
     """
     require_cuda(onnxruntime)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32 everywhere
-    tensorrt, highest, audio = find_tensorrt(), ceilings(), AudioFormat()
+    tensorrt, highest, audio = find_tensorrt(), ceilings(), PUBLIC_FORMAT
     generator = np.random.default_rng(0)
     for name, config in CONFIGS.items():
-        vocoder = CroppedGenerator(random_vocoder(config)).eval()
-        frames = vocoder.context + CHUNK_FRAMES + vocoder.context
+        vocoder = CroppedGenerator(random_vocoder(config), audio.edge).eval()
+        frames = vocoder.context + audio.chunk_frames + vocoder.context
         for batch in batches:
             slope = np.linspace(-3, -9, config.mel_bands, dtype=np.float32)[:, None]
             mel = slope + generator.standard_normal((batch, config.mel_bands, frames), np.float32)
             with torch.no_grad():
                 expected = vocoder(torch.from_numpy(mel)).numpy()
-            needed = cost(config, batch, CHUNK_FRAMES)
+            needed = cost(config, batch, audio.chunk_frames)
             for precision in PRECISIONS:
                 for way, run in _ways(vocoder, mel, precision, tensorrt):
                     agreement = signal_to_noise(expected, run(mel))
                     seconds = _timed(partial(run, mel))
                     shortest = highest[precision].shortest(needed)
-                    sound = batch * audio.seconds(CHUNK_FRAMES)
-                    yield Row(f"HiFi-GAN {name.upper()}", batch, way, precision, seconds, sound, shortest, agreement)
+                    sound = batch * audio.seconds(audio.chunk_frames)
+                    yield VocoderTiming(
+                        f"HiFi-GAN {name.upper()}", batch, way, precision, seconds, sound, shortest, agreement
+                    )
 
 
 def _ways(
@@ -265,13 +267,13 @@ def heading(gpu: Gpu) -> str:
     """What was measured on, and the head of the table."""
     return (
         f"{gpu.name} (compute capability {gpu.capability}), PyTorch {torch.__version__}, ONNX Runtime "
-        f"{onnxruntime.__version__}; chunks of {CHUNK_FRAMES} frames with their context, medians.\n\n"
+        f"{onnxruntime.__version__}; chunks of {PUBLIC_FORMAT.chunk_frames} frames with their context, medians.\n\n"
         "| model | streams | by | precision | ms | × real time | of the limit | signal-to-noise |\n"
         "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |\n"
     )
 
 
-def line(row: Row) -> str:
+def line(row: VocoderTiming) -> str:
     """A row in Markdown."""
     return (
         f"| {row.model} | {row.batch} | {row.way} | {row.precision} | {row.seconds * 1e3:.2f} "

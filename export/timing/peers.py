@@ -22,7 +22,6 @@ from a2m_edge.bench.stages import COMMENT, picture
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import OptionError
 from a2m_edge.inference.sessions import Session, open_session
-from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.soundscape import Soundscape
 from export.graphs.export import Arrays, GraphPlan
 from export.graphs.plans import graph_plans, vocoder_plan
@@ -154,7 +153,7 @@ def _marks(soundscape: Soundscape, frames: int) -> Iterator[float]:
     begin = perf_counter()
     soundscape.see(picture())
     soundscape.hear(COMMENT)
-    for _ in soundscape.chunks(frames, CHUNK_FRAMES):
+    for _ in soundscape.chunks(frames):
         yield perf_counter() - begin
 
 

@@ -20,18 +20,18 @@ from a2m_edge.bundle.manifest import Precision
 from a2m_edge.errors import A2MError, ExportError
 from a2m_edge.inference.sessions import require_engines, session_options
 from a2m_edge.output import written_aside
-from a2m_edge.sound.format import CHUNK_FRAMES
 from export.graphs.export import Arrays, GraphPlan, write_graph
 from export.graphs.files import GraphFile, export_graphs
 from export.graphs.precision import reduce, suits
 from export.models import Models
 from export.proof.parity import Check, check_graph, number, run_module, summary
-from export.proof.reduction import check_losses
+from export.proof.reduction import check_reductions
 from export.timing.gpu_table import random_vocoder
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import CONFIGS
 from training.models.mel_decoder import MelDecoder, PaperDecoder, PaperDecoderConfig
+from training.models.vocoders.architectures import PUBLIC_FORMAT
 
 OPEN_CLIP = ("ViT-B-32", "RN50", "MobileCLIP-S1")
 """One encoder of each kind: a transformer, a convolutional network with attention on top, and one of timm."""
@@ -64,7 +64,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Row:
+class GraphMeasurement:
     """One line of the table.
 
     Attributes:
@@ -85,7 +85,7 @@ class Row:
     audio: float | None
 
 
-def measure(subjects: Iterable[Subject], threads: int) -> Iterator[Row]:
+def measure(subjects: Iterable[Subject], threads: int) -> Iterator[GraphMeasurement]:
     """Exports and measures; precisions that do not suit a graph are left out."""
     torch.set_num_threads(threads)
     for subject in subjects:
@@ -111,10 +111,10 @@ def _reduced(graph: GraphFile, precision: Precision) -> GraphFile | None:
     return replace(graph, description=replace(graph.description, precision=precision, data=data))
 
 
-def _row(subject: Subject, graph: GraphFile, threads: int) -> Row:
+def _row(subject: Subject, graph: GraphFile, threads: int) -> GraphMeasurement:
     plan, precision = graph.plan, graph.description.precision
     exact = precision == "fp32"
-    checks = check_graph(plan, graph.full) if exact else check_losses({plan.name: graph}, subject.models)
+    checks = check_graph(plan, graph.full) if exact else check_reductions({plan.name: graph}, subject.models)
     inputs, audio = work(subject.models, plan)
     session = onnxruntime.InferenceSession(
         str(graph.shipped), session_options(threads), providers=["CPUExecutionProvider"]
@@ -123,7 +123,7 @@ def _row(subject: Subject, graph: GraphFile, threads: int) -> Row:
     runtime, eager = interleaved(lambda: session.run(None, feeds), lambda: run_module(plan, inputs))
     files = [graph.shipped, *(graph.shipped.parent / name for name in graph.description.data)]
     size = sum(file.stat().st_size for file in files) / 1e6
-    return Row(subject.title, plan.name, precision, size, _worst(checks, plan), runtime, eager, audio)
+    return GraphMeasurement(subject.title, plan.name, precision, size, _worst(checks, plan), runtime, eager, audio)
 
 
 def work(models: Models, plan: GraphPlan) -> tuple[Arrays, float | None]:
@@ -135,7 +135,8 @@ def work(models: Models, plan: GraphPlan) -> tuple[Arrays, float | None]:
     elif isinstance(models.decoder, PaperDecoder) and plan.name == "mel_decoder":
         audio = models.audio.seconds(models.decoder.config.frames)
     elif plan.name == "vocoder":
-        length, audio = CHUNK_FRAMES, models.audio.seconds(CHUNK_FRAMES)
+        length = models.audio.chunk_frames
+        audio = models.audio.seconds(length)
     return plan.sample(1, length, np.random.default_rng(2)), audio
 
 
@@ -180,10 +181,11 @@ def random_models(trained: Models | None, encoder: str | None = None, vocoder: s
     encoding = trained.encoder if encoder is None and trained else load_encoder(encoder or "a2m-s")
     sizes = PaperDecoderConfig()
     fusion = Fusion(FusionConfig(embedding_size=encoding.embedding_size, fused_size=sizes.fused_size))
-    return Models(encoding, fusion.eval(), PaperDecoder(sizes).eval(), random_vocoder(CONFIGS[vocoder]))
+    decoder, generator = PaperDecoder(sizes).eval(), random_vocoder(CONFIGS[vocoder])
+    return Models(encoding, fusion.eval(), decoder, generator, PUBLIC_FORMAT, PUBLIC_FORMAT)
 
 
-def markdown(found: Iterable[Row], threads: int) -> str:
+def markdown(found: Iterable[GraphMeasurement], threads: int) -> str:
     """The table, headed by what it was measured on."""
     lines = [
         f"{processor_name()}, {threads} threads, Python {platform.python_version()}, PyTorch {torch.__version__}, "
@@ -250,7 +252,7 @@ def _worst(checks: Iterable[Check], plan: GraphPlan) -> str:
     return "; ".join(figures)
 
 
-def _speed(row: Row, seconds: float) -> str:
+def _speed(row: GraphMeasurement, seconds: float) -> str:
     """Milliseconds of a run, and how many times faster than real time that is for sound."""
     real_time = "" if row.audio is None else f" ({row.audio / seconds:.1f} × real time)"
     return f"{seconds * 1e3:.1f} ms{real_time}"

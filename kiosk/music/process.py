@@ -1,4 +1,4 @@
-"""The engine process: it looks, listens, and makes sound ahead of what is played."""
+"""The music process: it looks, listens, and makes sound ahead of what is played."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from a2m_edge.composer.plan import plan
 from a2m_edge.errors import CommentError
 from a2m_edge.soundscape import Soundscape
 from kiosk.shared.channel import Receiver
-from kiosk.shared.links import EngineLinks
-from kiosk.shared.messages import Cause, EngineState, Felt, Forget, Hear, See
+from kiosk.shared.links import MusicLinks
+from kiosk.shared.messages import Cause, Felt, Forget, Hear, MusicState, See
 from kiosk.shared.ring import AudioRing
-from kiosk.shared.settings import EngineSettings
+from kiosk.shared.settings import MusicSettings
 
-NEWS_FRAMES, STEADY_FRAMES, LATE_FRAMES = 8, 16, 32
-"""Mel frames made at once: few where something new is to be heard, which so is in the ring at once; many when the
-ring runs low. Chunks cost their context too: measured with the default bundle on two cores, sound takes 0.44 of its
-own time in chunks of 8, 0.28 in chunks of 16, and 0.22 in chunks of 32."""
+NEWS_SECONDS, STEADY_SECONDS, LATE_SECONDS = 0.093, 0.186, 0.372
+"""Sound made at once: little where something new is to be heard, which so is in the ring at once; much when the ring
+runs low. Chunks cost their context too: measured with the default bundle on two cores, sound takes 0.44 of its own time
+in chunks of 0.093 s (8 mel frames), 0.28 in chunks of 0.186 s, and 0.22 in chunks of 0.372 s."""
 
 OPENING = "Calm and peaceful, a quiet place where I feel content and safe."
 """What the music is made of before anything was seen or said, as that of the bed is."""
@@ -39,19 +39,19 @@ _BADLY = "this computer is hardly fast enough for live sound: end what else runs
 _log = logging.getLogger(__name__)
 
 
-def run_engine(settings: EngineSettings, links: EngineLinks) -> None:
+def run_music(settings: MusicSettings, links: MusicLinks) -> None:
     """Makes sound until ``stopping`` is set or the supervisor is gone.
 
     Raises:
         BundleError, DeviceError, MissingExtraError: the bundle cannot be used here.
     """
-    _Engine(settings, links).run()
+    _Music(settings, links).run()
 
 
-class _Engine:
+class _Music:
     """Keeps ``lead`` seconds of sound in the ring, and lets it follow the newest picture and comment."""
 
-    def __init__(self, settings: EngineSettings, links: EngineLinks) -> None:
+    def __init__(self, settings: MusicSettings, links: MusicLinks) -> None:
         self._links = links
         self._mail = _Mail(links.inbox)
         bundle = open_bundle(settings.bundle)
@@ -67,7 +67,10 @@ class _Engine:
         )
         self._ring = AudioRing.attach(links.ring)
         self._ring.begin()
-        longest = LATE_FRAMES * self._audio.hop
+        self._news, self._steady, self._late = (
+            max(1, self._audio.frames(seconds)) for seconds in (NEWS_SECONDS, STEADY_SECONDS, LATE_SECONDS)
+        )
+        longest = self._late * self._audio.hop
         self._lead = min(round(settings.lead * self._audio.sample_rate), self._ring.capacity - longest)
         self._same_work = settings.same_work
         self._begun = False
@@ -100,10 +103,10 @@ class _Engine:
         if self._links.controls.paused or not self._begun:
             return 0
         if available < self._lead / 4:  # the bed is played already, or will be before any chunk is made
-            return LATE_FRAMES
-        if self._felt and available <= self._lead + STEADY_FRAMES * self._audio.hop:
-            return NEWS_FRAMES  # a little more than the lead; but a flood of comments must not fill the ring
-        return STEADY_FRAMES if available <= self._lead else 0
+            return self._late
+        if self._felt and available <= self._lead + self._steady * self._audio.hop:
+            return self._news  # a little more than the lead; but a flood of comments must not fill the ring
+        return self._steady if available <= self._lead else 0
 
     def _perceive(self) -> None:
         """Attends to one message, words before pictures since they are quicker; to none, and music begins anyway."""
@@ -195,7 +198,7 @@ class _Engine:
     def _measure(self, made: float, worked: float) -> None:
         """Tells the staff how it goes: once at the beginning, and then whenever enough sound was made."""
         if self._links.progress.chunks_made.value == self._first_chunk:
-            self._links.outbox.put(EngineState(self._soundscape.provider, True, _WELL))
+            self._links.outbox.put(MusicState(self._soundscape.provider, True, _WELL))
             return  # the first chunk takes longer, and says nothing
         self._made += made
         self._worked += worked
@@ -205,7 +208,7 @@ class _Engine:
         self._made = self._worked = 0.0
         enough = headroom > _NARROW
         sentence = f"{_WELL}: {headroom:.1f} seconds of it in one second of work" if enough else _BADLY
-        self._links.outbox.put(EngineState(self._soundscape.provider, enough, sentence))
+        self._links.outbox.put(MusicState(self._soundscape.provider, enough, sentence))
 
 
 class _Mail:

@@ -33,8 +33,8 @@ class Progress:
     Attributes:
         frames_captured: frames that the camera gave (written by the camera process).
         artworks_seen: artworks that were sent on (camera).
-        chunks_made: chunks of sound that were written into the ring (engine).
-        pictures_felt, comments_felt: pictures and comments that changed the feeling (engine).
+        chunks_made: chunks of sound that were written into the ring (music).
+        pictures_felt, comments_felt: pictures and comments that changed the feeling (music).
         samples_played: samples that were played, the bed's and silent ones too (speaker).
         bed_samples: those among them that were the bed's (speaker).
         underruns: how often live sound was late (speaker).

@@ -27,12 +27,12 @@ class CameraLinks:
 
 
 @dataclass(frozen=True)
-class EngineLinks:
-    """For ``run_engine``.
+class MusicLinks:
+    """For ``run_music``.
 
     Attributes:
-        inbox: gives See, Hear and Forget; once it is closed the supervisor is gone and the engine ends.
-        outbox: takes Felt and EngineState.
+        inbox: gives See, Hear and Forget; once it is closed the supervisor is gone and the process ends.
+        outbox: takes Felt and MusicState.
         ring: name of the ring in shared memory that it fills.
         progress: it adds to ``chunks_made``, ``pictures_felt`` and ``comments_felt``.
         controls: it ends when ``stopping`` is set.
@@ -51,19 +51,19 @@ class SpeakerLinks:
 
     Attributes:
         outbox: takes SpeakerState.
-        engine_ring: name of the ring that the engine fills.
+        music_ring: name of the ring that the music process fills.
         played_ring: name of the ring into which everything that is played goes as well.
         bed: WAV file of the verified bundle to play when live sound is late.
-        sample_rate: of both rings (Hz).
+        audio: the format of the sound in both rings.
         progress: it adds to ``samples_played``, ``bed_samples``, ``underruns`` and ``missing_samples``.
         controls: volume, muted and paused; it fades out and ends when ``stopping`` is set.
     """
 
     outbox: Sender
-    engine_ring: str
+    music_ring: str
     played_ring: str
     bed: Path
-    sample_rate: int
+    audio: AudioFormat
     progress: Progress
     controls: Controls
 
@@ -95,7 +95,7 @@ class WebLinks:
     controls: Controls
 
 
-Links = CameraLinks | EngineLinks | SpeakerLinks | WebLinks
+Links = CameraLinks | MusicLinks | SpeakerLinks | WebLinks
 
 
 def close_handed_over(links: Links) -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from a2m_edge.errors import printable
+
 BURST, PAUSE = 30, 10.0
 """Lines of one source and level that may follow each other at once; seconds in which another one is earned."""
 
@@ -67,7 +69,7 @@ class _Line(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        text = "".join(letter if letter.isprintable() else " " for letter in record.getMessage())[:1000]
+        text = printable(record.getMessage())[:1000]
         if record.exc_info and record.exc_info[1] is not None:
             text += f" ({where(record.exc_info[1])})"
         if kept_back := getattr(record, "kept_back", 0):

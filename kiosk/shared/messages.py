@@ -22,15 +22,16 @@ Cause = Literal["start", "picture", "comment"]
 """What a feeling came from."""
 
 Sounding = Literal["live", "bed", "silence"]
-"""What is played: the engine's live sound, the bundle's bed, or silence."""
+"""What is played: live sound, the bundle's bed, or silence."""
 
 PartName = Literal["camera", "engine", "speaker", "web"]
-"""The processes that the supervisor starts and watches."""
+"""The processes that the supervisor starts and watches, by the names that options, logs and metrics show: ``engine`` is
+the music process."""
 
 
 @dataclass(frozen=True, eq=False)
 class See:
-    """To the engine: look at this artwork.
+    """To the music process: look at this artwork.
 
     Attributes:
         picture: upright RGB, uint8 [H, W, 3].
@@ -41,7 +42,7 @@ class See:
 
 @dataclass(frozen=True)
 class Hear:
-    """To the engine: a visitor said this.
+    """To the music process: a visitor said this.
 
     Attributes:
         comment: cleaned text.
@@ -54,12 +55,12 @@ class Hear:
 
 @dataclass(frozen=True)
 class Forget:
-    """To the engine: the comment has had its time, let the artwork speak alone again."""
+    """To the music process: the comment has had its time, let the artwork speak alone again."""
 
 
 @dataclass(frozen=True)
 class Felt:
-    """From the engine: what is felt now, and from where on it is heard.
+    """From the music process: what is felt now, and from where on it is heard.
 
     Attributes:
         word: the likeliest emotion.
@@ -70,7 +71,7 @@ class Felt:
         tempo: beats a minute; None where the bundle plays no score.
         cause: what changed it.
         received: of the comment (see ``Hear``); None for another cause.
-        changed_sample: position in the engine's ring of the first sample that differs; None before it is written.
+        changed_sample: position in the ring of the music of the first sample that differs; None before it is written.
         timings: milliseconds by stage.
     """
 
@@ -152,8 +153,8 @@ class SpeakerState:
 
 
 @dataclass(frozen=True)
-class EngineState:
-    """From the engine, whenever it changes.
+class MusicState:
+    """From the music process, whenever it changes.
 
     Attributes:
         provider: where the graphs really run, for example ``"CPUExecutionProvider"``.

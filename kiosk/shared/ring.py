@@ -24,16 +24,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-_MAGIC = int.from_bytes(b"a2mring1", "little")
+_MAGIC = int.from_bytes(b"a2mring2", "little")
 
 # Words of the header; what the writer and what the reader changes lie on cache lines of their own (64 bytes).
-_KIND, _CAPACITY, _BROADCAST = 0, 1, 2
-_ANNOUNCED, _WRITTEN, _BEGAN, _STREAMS = 8, 9, 10, 11
+_KIND, _CAPACITY, _BROADCAST, _CHANNELS = 0, 1, 2, 3
+_ANNOUNCED, _WRITTEN, _BEGAN, _STREAMS, _BROKE = 8, 9, 10, 11, 12
 _TAKEN, _MISSING, _UNDERRUNS = 16, 17, 18
 _HEADER_BYTES = 3 * 64
 
 _FOLDER = Path("/dev/shm")  # noqa: S108  # where Linux shows shared memory
 _LARGEST = 1 << 28
+_MOST_CHANNELS = 64
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Heard:
     """What a listener got.
 
     Attributes:
-        samples: float32 [N], the samples before ``position``; none where nothing new was written.
+        samples: float32 [N, C], the samples before ``position``; none where nothing new was written.
         position: where to listen on.
         lost: samples that were overwritten before the listener came for them.
     """
@@ -52,7 +53,9 @@ class Heard:
 
 
 class AudioRing:
-    """Mono float32 samples on their way from one process to others.
+    """Float32 samples on their way from one process to others.
+
+    A sample here is one moment of all channels: a number for each of them.
 
     A queue keeps every sample until its one reader took it; what does not fit is not written. A broadcast never
     refuses a sample: any number of listeners come with a position of their own, and who is late has lost samples.
@@ -77,12 +80,15 @@ class AudioRing:
         self._words = np.frombuffer(self._memory, np.uint64, _HEADER_BYTES // 8)
         self.capacity = int(self._words[_CAPACITY])
         self.broadcast = bool(self._words[_BROADCAST])
-        if int(self._words[_KIND]) != _MAGIC or size < _HEADER_BYTES + self.capacity * 4:
+        self.channels = int(self._words[_CHANNELS])
+        values = self.capacity * self.channels
+        if int(self._words[_KIND]) != _MAGIC or size < _HEADER_BYTES + values * 4:
             raise ValueError(f"{name} is no ring of sound")
-        self._samples = np.frombuffer(self._memory, np.float32, self.capacity, offset=_HEADER_BYTES)
+        flat = np.frombuffer(self._memory, np.float32, values, offset=_HEADER_BYTES)
+        self._samples = flat.reshape(self.capacity, self.channels)
 
     @classmethod
-    def create(cls, capacity: int, *, broadcast: bool = False) -> Self:
+    def create(cls, capacity: int, channels: int, *, broadcast: bool = False) -> Self:
         """A new ring, empty.
 
         It vanishes with ``unlink``; if this process is killed, Python's resource tracker, a process of its own,
@@ -90,16 +96,19 @@ class AudioRing:
 
         Args:
             capacity: samples that it holds.
+            channels: numbers in a sample.
             broadcast: whether new samples overwrite the oldest ones.
 
         Raises:
-            ValueError: the capacity is below 1 or above 2^28.
+            ValueError: the capacity is below 1 or above 2^28, or the channels are below 1 or above 64.
         """
         if not 1 <= capacity <= _LARGEST:
             raise ValueError(f"the capacity of a ring must be from 1 to {_LARGEST} samples, not {capacity}")
-        memory = SharedMemory(create=True, size=_HEADER_BYTES + capacity * 4)
+        if not 1 <= channels <= _MOST_CHANNELS:
+            raise ValueError(f"the channels of a ring must be from 1 to {_MOST_CHANNELS}, not {channels}")
+        memory = SharedMemory(create=True, size=_HEADER_BYTES + capacity * channels * 4)
         header = np.zeros(_HEADER_BYTES // 8, np.uint64)
-        header[_KIND], header[_CAPACITY], header[_BROADCAST] = _MAGIC, capacity, broadcast
+        header[_KIND], header[_CAPACITY], header[_BROADCAST], header[_CHANNELS] = _MAGIC, capacity, broadcast, channels
         np.ndarray(header.shape, header.dtype, memory.buf)[:] = header
         memory.close()
         ring = cls(memory.name)
@@ -163,12 +172,13 @@ class AudioRing:
     def unbroken(self) -> int:
         """Samples that the reader can take before those of a writer that began anew follow on them.
 
-        Only the newest beginning is remembered.
+        Of several beginnings ahead of the reader the first and the newest are remembered: who reads up to the first
+        goes on at the newest.
         """
         taken, end = self.taken, self.written
         _fence()  # a stream that begins from now on begins at ``end`` or later
-        began = self.began
-        return (min(began, end) if taken < began else end) - taken
+        breaks = (int(self._words[_BROKE]), self.began)
+        return min([end, *(position for position in breaks if position > taken)]) - taken
 
     def begin(self) -> int:
         """The writer says that what it writes next does not follow on what was written before.
@@ -179,6 +189,8 @@ class AudioRing:
             the position where its stream begins.
         """
         began = self.written
+        if int(self._words[_BROKE]) <= self.taken:  # else the reader has an earlier break before it still
+            self._words[_BROKE] = began
         self._words[_BEGAN] = began
         self._words[_STREAMS] += np.uint64(1)
         return began
@@ -187,7 +199,7 @@ class AudioRing:
         """Writes as many of the samples as there is room for.
 
         Args:
-            samples: float32 [N].
+            samples: float32 [N, C].
 
         Returns:
             how many were written: N for a broadcast.
@@ -211,12 +223,12 @@ class AudioRing:
         """Takes the next samples out of a queue; what is not there yet is silence, and is counted.
 
         Returns:
-            float32 [count], the reader's own.
+            float32 [count, C], the reader's own.
         """
         taken = self.taken
         there = min(count, self.written - taken)
         _fence()
-        samples = np.zeros(count, np.float32)
+        samples = np.zeros((count, self.channels), np.float32)
         self._load(taken, samples[:there])
         if there < count:
             self._words[_MISSING] += np.uint64(count - there)
@@ -243,7 +255,7 @@ class AudioRing:
         _fence()
         begin = self._reachable(position, written)
         while True:
-            samples = np.empty(max(0, min(count, written - begin)), np.float32)
+            samples = np.empty((max(0, min(count, written - begin)), self.channels), np.float32)
             self._load(begin, samples)
             _fence()
             # What was announced while the samples were copied may have been mixed into them.

@@ -57,7 +57,7 @@ class CameraSettings:
 
 
 @dataclass(frozen=True)
-class EngineSettings:
+class MusicSettings:
     """The music.
 
     Attributes:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DeviceError, MissingExtraError
+from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.mel import downmix
 from a2m_edge.sound.resampling import Resampler
 
 DEFAULT = "default"
@@ -106,14 +108,14 @@ def find_device(wanted: str, devices: Sequence[Device], default: int | None) -> 
 class Output:
     """A sound device that plays.
 
-    Where the device does not take the sample rate, the sound is brought to one that it prefers; every channel of a
-    stereo device gets the same.
+    Where the device does not take the sample rate, the sound is brought to one that it prefers. Each channel of the
+    sound goes to one of the device's; mono goes to all of them, and a device of one channel gets the mean.
 
     Args:
         wanted: name, as in ``find_device``.
-        sample_rate: of the sound (Hz).
+        audio: the format of the sound.
         latency: seconds of sound that the sound system is asked to keep.
-        render: gives the next samples, float32 [count]; None while they go elsewhere, which is silence here. It is
+        render: gives the next samples, float32 [count, C]; None while they go elsewhere, which is silence here. It is
             called from a thread of PortAudio and must not wait.
 
     Attributes:
@@ -128,7 +130,7 @@ class Output:
     """
 
     def __init__(
-        self, wanted: str, sample_rate: int, latency: float, render: Callable[[int], NDArray[np.float32] | None]
+        self, wanted: str, audio: AudioFormat, latency: float, render: Callable[[int], NDArray[np.float32] | None]
     ) -> None:
         self.device = find_device(wanted, *list_devices())
         self.failure: Exception | None = None
@@ -136,8 +138,9 @@ class Output:
         self._render = render
         self._called_at: float | None = None
         self._ended = False
-        self._stream, self.device_rate = self._open(sample_rate, latency)
-        self._resampler = None if self.device_rate == sample_rate else Resampler(sample_rate, self.device_rate)
+        self._stream, self.device_rate = self._open(audio.sample_rate, latency)
+        if self.device_rate != audio.sample_rate:
+            self._render = Resampler(audio.sample_rate, self.device_rate, audio.channels, render).take
         self._rise = max(1, round(_RISE_SECONDS * self.device_rate))
         self._risen = 0
         self.latency = float(self._stream.latency)
@@ -199,21 +202,25 @@ class Output:
         except Exception as error:  # kept for who watches: a thread of PortAudio can only print it
             self.failure = error
             raise _sounddevice().CallbackAbort from error
-        out[:] = 0.0 if samples is None else samples[:, None]
+        out[:] = 0.0 if samples is None else for_device(samples, out.shape[1])
 
     def _next(self, count: int) -> NDArray[np.float32] | None:
-        needed = count if self._resampler is None else self._resampler.needed(count)
-        samples = self._render(needed)
+        samples = self._render(count)
         if samples is None:
             self._risen = 0
             return None
-        if self._resampler is not None:
-            samples = self._resampler.convert(samples, count)
         if self._risen < self._rise:
             steps = np.arange(self._risen + 1, self._risen + count + 1)
-            samples = samples * np.minimum(steps / self._rise, 1.0).astype(np.float32)
+            samples = samples * np.minimum(steps / self._rise, 1.0).astype(np.float32)[:, None]
             self._risen += count
         return samples
+
+
+def for_device(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """Samples [N, C] for a device of another number of channels: float32 [N, channels], or [N, 1] to be repeated."""
+    if channels >= samples.shape[1] > 1:
+        return np.pad(samples, ((0, 0), (0, channels - samples.shape[1])))
+    return downmix(samples)[:, None]
 
 
 def _sounddevice() -> Any:

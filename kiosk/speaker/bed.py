@@ -10,7 +10,7 @@ class Bed:
     """A loop without a seam that goes on where it stopped.
 
     Args:
-        samples: float32 [N], N > 0; its end runs on into its beginning.
+        samples: float32 [N, C], N > 0; its end runs on into its beginning.
     """
 
     def __init__(self, samples: NDArray[np.float32]) -> None:
@@ -18,7 +18,7 @@ class Bed:
         self._position = 0
 
     def play(self, count: int) -> NDArray[np.float32]:
-        """The next samples: float32 [count]."""
+        """The next samples: float32 [count, C]."""
         places = np.arange(self._position, self._position + count) % len(self._samples)
         self._position = (self._position + count) % len(self._samples)
         return self._samples[places]

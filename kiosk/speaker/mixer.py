@@ -24,16 +24,16 @@ _BLOCK_SECONDS = 0.01
 
 
 class Mixer:
-    """Makes the sound of the exhibit, as many samples as are wanted, whatever the engine does.
+    """Makes the sound of the exhibit, as many samples as are wanted, whatever the music process does.
 
     Live sound is given up while a whole crossfade of it is left: so it can always be faded out, and never stops
-    short. It comes back when ``priming`` of it is ready. A stream of a new engine is never joined to an old one: what
-    is left of the old one fades out, the bed plays, and the new one fades in.
+    short. It comes back when ``priming`` of it is ready. A stream of a new music process is never joined to that of an
+    old one: what is left of the old one fades out, the bed plays, and the new one fades in.
 
     Nothing here waits, and nothing is logged, since a sound card calls.
 
     Args:
-        live: the ring that the engine fills; this is its reader.
+        live: the ring that the music process fills; this is its reader.
         played: a broadcast into which everything goes that is played; this is its writer.
         bed: the bundle's loop.
         sample_rate: of all three (Hz).
@@ -82,8 +82,8 @@ class Mixer:
         self._ending = True
 
     def render(self, count: int) -> NDArray[np.float32]:
-        """The next samples, which are herewith played: float32 [count] in [-1, 1]."""
-        samples = np.empty(count, np.float32)
+        """The next samples: float32 [count, C] in [-1, 1]. To give them is to play them: they go to ``played`` too."""
+        samples = np.empty((count, self._live.channels), np.float32)
         for begin in range(0, count, self._block):
             end = min(begin + self._block, count)
             samples[begin:end] = self._next(end - begin)
@@ -97,17 +97,17 @@ class Mixer:
         waiting = self._waits(count)
         resting = self._ending or self._controls.paused or waiting
         if resting and self._presence.position == 0:
-            return np.zeros(count, np.float32)
+            return np.zeros((count, self._live.channels), np.float32)
         self._choose(count)
         presence = self._presence.go(not resting, count)
         samples = self._mix(count)
-        samples *= volume
+        samples *= volume[:, None]
         if presence.min() < 1.0:
-            samples *= np.square(np.sin(presence * np.float32(np.pi / 2)))
+            samples *= np.square(np.sin(presence * np.float32(np.pi / 2)))[:, None]
         return samples.clip(-1.0, 1.0)
 
     def _waits(self, count: int) -> bool:
-        """Whether the very first sound should wait a little longer for the engine."""
+        """Whether the very first sound should wait a little longer for live sound."""
         if self._patience > 0:
             self._patience = 0 if self._is_primed() else max(0, self._patience - count)
         return self._patience > 0
@@ -120,7 +120,7 @@ class Mixer:
                 self._is_live = False
                 self._progress.underruns.add()
         else:
-            if self._share.position == 0:  # nothing of an engine that is gone is heard, so its rest is not missed
+            if self._share.position == 0:  # nothing of a music process that is gone is heard, so its rest is not missed
                 self._live.skip(self._live.began - self._live.taken)
             if self._is_primed():
                 self._is_live = self._was_live = True
@@ -142,8 +142,8 @@ class Mixer:
             self._progress.missing_samples.add(count - heard)
         # Equal power, since the two are different music; and no corner at either end of the fade.
         angle = np.square(np.sin(share * np.float32(np.pi / 2))) * np.float32(np.pi / 2)
-        samples = np.cos(angle) * self._bed.play(count)
-        samples[:heard] += np.sin(angle[:heard]) * live
+        samples = np.cos(angle)[:, None] * self._bed.play(count)
+        samples[:heard] += np.sin(angle[:heard])[:, None] * live
         return np.asarray(samples, np.float32)
 
     def _wanted_volume(self) -> float:

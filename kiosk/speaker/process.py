@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.errors import A2MError
 from a2m_edge.sound.bed import read_bed
+from a2m_edge.sound.format import AudioFormat
 from kiosk.shared.links import SpeakerLinks
 from kiosk.shared.messages import Sounding, SpeakerState
 from kiosk.shared.ring import AudioRing
@@ -58,15 +59,15 @@ class _Speaker:
     """Watches who plays: the sound device, or, while there is none, the clock."""
 
     def __init__(self, settings: SpeakerSettings, links: SpeakerLinks) -> None:
-        bed = Bed(read_bed(links.bed, links.sample_rate))
+        bed = Bed(read_bed(links.bed, links.audio))
         self._links = links
-        self._rings = AudioRing.attach(links.engine_ring), AudioRing.attach(links.played_ring)
+        self._rings = AudioRing.attach(links.music_ring), AudioRing.attach(links.played_ring)
         live, played = self._rings
         played.begin()
-        self._mixer = Mixer(live, played, bed, links.sample_rate, settings, links.progress, links.controls)
+        self._mixer = Mixer(live, played, bed, links.audio.sample_rate, settings, links.progress, links.controls)
         self._stage = _Stage(self._mixer)
-        self._clock = _Clock(links.sample_rate)
-        self._keeper = None if settings.device == NO_DEVICE else _Keeper(settings, links.sample_rate, self._stage)
+        self._clock = _Clock(links.audio.sample_rate)
+        self._keeper = None if settings.device == NO_DEVICE else _Keeper(settings, links.audio, self._stage)
         self._settings = settings
         self._terminated = False
         self._underflows = 0
@@ -250,14 +251,14 @@ class _Keeper(threading.Thread):
         failure: a mistake of this program, else None.
     """
 
-    def __init__(self, settings: SpeakerSettings, sample_rate: int, stage: _Stage) -> None:
+    def __init__(self, settings: SpeakerSettings, audio: AudioFormat, stage: _Stage) -> None:
         super().__init__(name="sound device", daemon=True)
         self.held: _Held | None = None
         self.fault = "the sound device is being opened"
         self.tried = threading.Event()
         self.failure: Exception | None = None
         self._settings = settings
-        self._sample_rate = sample_rate
+        self._audio = audio
         self._stage = stage
         self._wanted = threading.Event()  # that what is held is given up
         self._stopping = False
@@ -298,7 +299,7 @@ class _Keeper(threading.Thread):
             return self._stage.render(driver, count)
 
         try:
-            output = Output(self._settings.device, self._sample_rate, self._settings.latency, render)
+            output = Output(self._settings.device, self._audio, self._settings.latency, render)
         except A2MError as error:
             self.fault = str(error)
             self.tried.set()

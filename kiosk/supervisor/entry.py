@@ -21,8 +21,8 @@ _NICENESS = {"camera": 5, "web": 5}
 """Of the processes that sound does not wait for: whatever they do, it comes first."""
 
 _GIVING_BACK = ("camera", "web")
-"""Processes that handle a picture now and then. Not the engine, which takes and frees large blocks all the time: giving
-each of them back doubled its work (measured: 0.59 of a core instead of 0.33)."""
+"""Processes that handle a picture now and then. Not the music process, which takes and frees large blocks all the
+time: giving each of them back doubled its work (measured: 0.59 of a core instead of 0.33)."""
 
 _log = logging.getLogger(__name__)
 

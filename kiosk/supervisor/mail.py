@@ -16,12 +16,12 @@ from kiosk.shared.messages import (
     ArtworkSeen,
     Calibrated,
     CameraState,
-    EngineState,
     Felt,
     Forget,
     Health,
     Hear,
     LiveView,
+    MusicState,
     PartName,
     PartState,
     Restart,
@@ -35,7 +35,7 @@ from kiosk.shared.messages import (
 MESSAGES = 8
 """Messages of one kind that may wait in a channel: pictures are large, and old comments are stale."""
 
-State = CameraState | SpeakerState | EngineState
+State = CameraState | SpeakerState | MusicState
 
 
 class Routes:
@@ -127,7 +127,7 @@ class Routes:
                 self._tell("web", message)
             case CameraState():
                 self._states["camera"] = message
-            case EngineState():
+            case MusicState():
                 self._states["engine"] = message
             case SpeakerState():
                 self._states["speaker"] = message

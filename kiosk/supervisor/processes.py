@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProcessPlan:
     """What a process is for, and how one sees that it does it.
 
     Attributes:
@@ -55,7 +55,7 @@ class WatchedProcess:
         settings: how it is healed.
     """
 
-    def __init__(self, plan: Plan, settings: WatchSettings) -> None:
+    def __init__(self, plan: ProcessPlan, settings: WatchSettings) -> None:
         self.plan = plan
         self._settings = settings
         self._restarts = Restarts(settings.restarts, settings.window, settings.longest_pause)
@@ -140,7 +140,7 @@ class WatchedProcess:
     def _start(self, now: float) -> None:
         settings, links = self.plan.prepare()
         # Read when numpy is loaded, which is before anything of the process itself. Its matrix library keeps a second
-        # thread that turns idly for a while after each product: measured, 0.82 cores for the engine instead of 0.33.
+        # thread that turns idly for a while after each product: measured, 0.82 cores for the music instead of 0.33.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         context = multiprocessing.get_context("spawn")
         process = context.Process(

@@ -11,17 +11,18 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.bundle.manifest import BED
 from kiosk.config import Settings
 from kiosk.shared.calibration import read_region
 from kiosk.shared.counters import Controls, Progress
-from kiosk.shared.links import CameraLinks, EngineLinks, SpeakerLinks, WebLinks
+from kiosk.shared.links import CameraLinks, MusicLinks, SpeakerLinks, WebLinks
 from kiosk.shared.memory import give_back_freed_memory
-from kiosk.shared.messages import EngineState, Outline, PartName, PartState
+from kiosk.shared.messages import MusicState, Outline, PartName, PartState
 from kiosk.shared.ring import AudioRing
 from kiosk.supervisor.entry import MENDABLE
 from kiosk.supervisor.mail import Routes
 from kiosk.supervisor.notify import Notifier
-from kiosk.supervisor.processes import Plan, WatchedProcess
+from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 from kiosk.supervisor.signs import SignsOfLife
 
 PARTS: tuple[PartName, ...] = ("speaker", "engine", "camera", "web")
@@ -33,8 +34,8 @@ ENDING = 1.2
 PLAYED_SECONDS = 8.0
 """Seconds of played sound that listeners of the page may lag behind."""
 
-ENGINE_SLACK = 2.0
-"""Seconds of room in the engine's ring beyond what it is to make ahead."""
+MUSIC_SLACK = 2.0
+"""Seconds of room in the ring of the music beyond what it is to make ahead."""
 
 _STEP = 0.05
 
@@ -58,15 +59,17 @@ class Supervisor:
         self._settings = settings
         self._bundle = bundle
         self._region()  # a damaged calibration is refused here, and not by one process after the other
-        self._rate = bundle.manifest.audio.sample_rate
+        self._audio = bundle.manifest.audio
         self._progress = Progress()
         self._controls = Controls(settings.speaker.volume)
         self._routes = Routes(self._controls, settings.engine.comment_seconds, self._replace)
-        self._life = SignsOfLife(notifier, self._progress.samples_played, self._rate)
+        self._life = SignsOfLife(notifier, self._progress.samples_played, self._audio.sample_rate)
         self._signal: int | None = None
-        lead = settings.engine.lead + ENGINE_SLACK
-        self._engine_ring = AudioRing.create(round(lead * self._rate))
-        self._played_ring = AudioRing.create(round(PLAYED_SECONDS * self._rate), broadcast=True)
+        lead = settings.engine.lead + MUSIC_SLACK
+        self._music_ring = AudioRing.create(round(lead * self._audio.sample_rate), self._audio.channels)
+        self._played_ring = AudioRing.create(
+            round(PLAYED_SECONDS * self._audio.sample_rate), self._audio.channels, broadcast=True
+        )
         self._watched = {part: WatchedProcess(self._plan(part), settings.watch) for part in parts}
 
     def run(self) -> int:
@@ -111,7 +114,7 @@ class Supervisor:
             watched.kill()
         for watched in self._watched.values():
             watched.wait(0.1)
-        for ring in (self._engine_ring, self._played_ring):
+        for ring in (self._music_ring, self._played_ring):
             ring.close()
             ring.unlink()
 
@@ -119,11 +122,11 @@ class Supervisor:
         if part in self._watched:
             self._watched[part].replace(time.monotonic())
 
-    def _plan(self, part: PartName) -> Plan:
+    def _plan(self, part: PartName) -> ProcessPlan:
         watch, progress = self._settings.watch, self._progress
         match part:
             case "camera":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.camera.process:run_camera",
                     lambda: (dataclasses.replace(self._settings.camera, region=self._region()), self._camera_links()),
@@ -132,17 +135,17 @@ class Supervisor:
                     watch.camera_patience,
                 )
             case "engine":
-                return Plan(
+                return ProcessPlan(
                     part,
-                    "kiosk.music.process:run_engine",
-                    lambda: (self._settings.engine, self._engine_links()),
+                    "kiosk.music.process:run_music",
+                    lambda: (self._settings.engine, self._music_links()),
                     lambda: progress.chunks_made.value,
                     "sound",
                     watch.engine_patience,
-                    self._engine_may_rest,
+                    self._music_may_rest,
                 )
             case "speaker":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.speaker.process:run_speaker",
                     lambda: (self._settings.speaker, self._speaker_links()),
@@ -151,7 +154,7 @@ class Supervisor:
                     watch.speaker_patience,
                 )
             case "web":
-                return Plan(
+                return ProcessPlan(
                     part,
                     "kiosk.web.process:run_web",
                     lambda: (self._settings.web, self._web_links()),
@@ -160,19 +163,19 @@ class Supervisor:
                     watch.web_patience,
                 )
 
-    def _engine_may_rest(self) -> bool:
+    def _music_may_rest(self) -> bool:
         """It makes nothing while the exhibit rests, and while enough is made ahead."""
-        enough = self._settings.engine.lead / 2 * self._rate
-        return self._controls.paused or self._engine_ring.available >= enough
+        enough = self._settings.engine.lead / 2 * self._audio.sample_rate
+        return self._controls.paused or self._music_ring.available >= enough
 
     def _camera_links(self) -> CameraLinks:
         return CameraLinks(self._routes.connect_sender("camera"), self._progress, self._controls)
 
-    def _engine_links(self) -> EngineLinks:
-        return EngineLinks(
+    def _music_links(self) -> MusicLinks:
+        return MusicLinks(
             inbox=self._routes.connect_receiver("engine", time.monotonic()),
             outbox=self._routes.connect_sender("engine"),
-            ring=self._engine_ring.name,
+            ring=self._music_ring.name,
             progress=self._progress,
             controls=self._controls,
         )
@@ -180,10 +183,10 @@ class Supervisor:
     def _speaker_links(self) -> SpeakerLinks:
         return SpeakerLinks(
             outbox=self._routes.connect_sender("speaker"),
-            engine_ring=self._engine_ring.name,
+            music_ring=self._music_ring.name,
             played_ring=self._played_ring.name,
-            bed=self._bundle.file("bed.wav"),
-            sample_rate=self._rate,
+            bed=self._bundle.file(BED),
+            audio=self._audio,
             progress=self._progress,
             controls=self._controls,
         )
@@ -193,7 +196,7 @@ class Supervisor:
             inbox=self._routes.connect_receiver("web", time.monotonic()),
             outbox=self._routes.connect_sender("web"),
             played_ring=self._played_ring.name,
-            audio=self._bundle.manifest.audio,
+            audio=self._audio,
             comment_language=self._bundle.manifest.text.language,
             calibration=self._settings.camera.calibration,
             region=self._region(),
@@ -209,7 +212,7 @@ class Supervisor:
         match state:
             case None:
                 device = f"{self._settings.web.host}:{self._settings.web.port}" if part == "web" else ""
-            case EngineState(provider):
+            case MusicState(provider):
                 device = provider
             case _:
                 device = state.device

@@ -39,7 +39,7 @@ def create_app(exhibit: Exhibit, settings: WebSettings) -> FastAPI:
         settings: names, token, PIN and limits.
 
     Returns:
-        an application to be served with ``kiosk.web.server.serve``; ``state.hub`` is its ``Hub``.
+        an application to be served with ``kiosk.web.server.Server``; ``state.hub`` is its ``Hub``.
     """
     hub = Hub(exhibit, settings.listeners)
     pairing = Pairing(settings)

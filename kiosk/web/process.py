@@ -9,7 +9,7 @@ from kiosk.shared.links import WebLinks
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.exhibit.linked_exhibit import LinkedExhibit
-from kiosk.web.server import serve
+from kiosk.web.server import Server
 
 _LOOK = 0.1
 """Seconds between two looks at the server."""
@@ -25,7 +25,7 @@ def run_web(settings: WebSettings, links: WebLinks) -> None:
         OptionError, DeviceError: as ``kiosk.web.server.Server``; DeviceError also when the server ends by itself.
     """
     exhibit = LinkedExhibit(settings, links)
-    server = serve(create_app(exhibit, settings), settings)
+    server = Server(create_app(exhibit, settings), settings)
     beat = server.beat
     try:
         while not exhibit.ended:

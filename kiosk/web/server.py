@@ -1,4 +1,4 @@
-"""Serving the pages from a thread of the supervisor."""
+"""Serving the pages from a thread of the web process."""
 
 from __future__ import annotations
 
@@ -87,11 +87,6 @@ class Server:
         self._thread.join(seconds)
         for each in self._sockets:
             each.close()
-
-
-def serve(app: FastAPI, settings: WebSettings) -> Server:
-    """Begins to serve the pages; see ``Server``."""
-    return Server(app, settings)
 
 
 def open_sockets(settings: WebSettings) -> list[socket.socket]:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.realtime
 
 RATE = 22050
 GENEROUS = "[web]\ncomment_burst = 100000\nroom_burst = 100000\nroom_rate = 1000.0\n"
-"""Every comment reaches the engine; otherwise nearly all of a flood would be turned away at the door."""
+"""Every comment reaches the music process; otherwise nearly all of a flood would be turned away at the door."""
 
 
 @pytest.fixture

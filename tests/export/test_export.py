@@ -36,14 +36,14 @@ from export.models import Models, load_models
 from export.proof.parity import LIMITS, Check, check_graph, check_tokens, open_graph, require, summary
 from export.proof.utterances import difficult_texts, utterances
 from export.proof.validation import validate_graphs
-from tests.fixtures.places import ROOT
+from tests.fixtures.places import CHECKPOINTS, ROOT, TINY_BUNDLE
 from tests.fixtures.tiny_bundle.make import COMPOSER, LABEL, PRECISIONS, tiny_models, write_bed
 from training.models.cropped_generator import CroppedGenerator
 from training.models.fusion import Fusion, FusionConfig
-from training.models.hifigan import Generator
+from training.models.hifigan import CONFIGS, Generator
 from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
+from training.models.vocoders.architectures import ARCHITECTURES
 
-CHECKPOINTS = ROOT / "training" / "checkpoints"
 GRAPHS = ("image_encoder", "text_encoder", "fusion", "mel_decoder", "vocoder")
 
 
@@ -77,7 +77,7 @@ def test_a_graph_equals_its_model_at_five_shapes_that_were_not_traced(name: str,
 def test_a_vocoder_gives_exactly_a_hop_for_each_frame_within_its_context(
     batch: int, frames: int, tiny: Models, graphs: dict[str, GraphFile]
 ) -> None:
-    context = CroppedGenerator(tiny.vocoder).context
+    context = tiny.cropped_vocoder.context
     mel, source = graphs["vocoder"].plan.sample(batch, frames, np.random.default_rng(0))
     assert mel.shape == (batch, 80, context + frames + context)
     waveform = open_graph(graphs["vocoder"].full).run(None, {"mel": mel, "excitation": source})[0]
@@ -230,7 +230,7 @@ def test_every_opset_that_can_be_chosen(opset: int, tiny: Models, tmp_path: Path
 
 def test_the_published_decoder_exports_at_its_own_length(tiny: Models, tmp_path: Path) -> None:
     decoder = PaperDecoder(PaperDecoderConfig(fused_size=16, frames=862, hidden=8, layers=2)).eval()
-    vocoder = Generator(replace(tiny.vocoder.config, excitation=False)).eval()
+    vocoder = Generator(CONFIGS["v3"]).eval()
     plan = mel_decoder_plan(replace(tiny, decoder=decoder, vocoder=vocoder))
     model = export_graph(plan)
     assert [node.op_type for node in model.graph.node].count("LSTM") == 2
@@ -256,15 +256,16 @@ class Drifting(CroppedGenerator):
 def test_a_failed_export_leaves_the_bundle_that_was_there(
     tiny: Models, tmp_path: Path, bed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.graphs.plans.CroppedGenerator", Drifting)
+    drifting = replace(ARCHITECTURES["hifigan"], cropped=lambda generator, audio: Drifting(generator, audio.edge))
+    monkeypatch.setitem(ARCHITECTURES, "hifigan", drifting)
     out = tmp_path / "bundle"
-    shutil.copytree(ROOT / "tests" / "tiny_bundle" / "bundle", out)
+    shutil.copytree(TINY_BUNDLE, out)
     before = open_bundle(out).hash
     with pytest.raises(
         ExportError,
         match=r"difference of waveform at mel\[1, 80, 11\] excitation\[1, 1, 2816\] is 0\.25, the limit is 0\.0001",
     ):
-        export_bundle(tiny, out, LABEL, Companions(COMPOSER, bed))
+        export_bundle(replace(tiny), out, LABEL, Companions(COMPOSER, bed))
     assert open_bundle(out).hash == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-bed.wav", "bundle"]
 
@@ -273,7 +274,7 @@ def test_an_export_is_a_bundle_that_plays_and_replaces_the_old_one(
     tiny: Models, graphs: dict[str, GraphFile], tmp_path: Path
 ) -> None:
     out = tmp_path / "bundle"
-    shutil.copytree(ROOT / "tests" / "tiny_bundle" / "bundle", out)
+    shutil.copytree(TINY_BUNDLE, out)
     checks = validate_graphs(tiny, graphs)
     prepared: list[Bundle] = []
     bundle = write_bundle(
@@ -412,8 +413,13 @@ def test_missing_checkpoints_end_with_one_sentence(tmp_path: Path, capsys: pytes
 
 
 def test_models_that_do_not_fit_together_are_refused(tiny: Models) -> None:
-    with pytest.raises(ExportError, match="the audio format says 512"):
-        replace(tiny, audio=replace(tiny.audio, hop=512))
+    other = replace(tiny.audio, sample_rate=24000)
+    with pytest.raises(ExportError, match=r"the decoder was trained on 22050 Hz .*, the vocoder on 24000 Hz"):
+        replace(tiny, vocoder_format=other)
+    for change in ({"hop": 512}, {"channels": 2}, {"mel_bands": 128}):
+        wrong = replace(tiny.audio, **change)
+        with pytest.raises(ExportError, match="that is not the sound format they state"):
+            replace(tiny, decoder_format=wrong, vocoder_format=wrong)
     with pytest.raises(ExportError, match=r"embeddings of 16 values, the fusion takes 384"):
         replace(tiny, fusion=Fusion(FusionConfig(fused_size=16)))
     with pytest.raises(ExportError, match=r"the fusion gives 8 values, .* the decoder takes 16"):

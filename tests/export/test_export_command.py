@@ -13,6 +13,7 @@ import torch
 from a2m_edge.bundle import open_bundle
 from a2m_edge.cli import main
 from tests.fixtures.places import CHECKPOINTS
+from tests.fixtures.training.vocoder_tones import with_old_weight_norm
 from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import CONFIGS, Generator
 
@@ -97,14 +98,7 @@ def test_without_tensorrt_no_engine_is_promised(tmp_path: Path, capsys: pytest.C
 def test_a_public_vocoder_becomes_part_of_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     generator = Generator(CONFIGS["v2"])
-    generator.add_weight_norm()
-    state = {
-        name.replace("parametrizations.weight.original0", "weight_g").replace(
-            "parametrizations.weight.original1", "weight_v"
-        ): value
-        for name, value in generator.state_dict().items()
-    }
-    assert any(name.endswith("weight_g") for name in state)
+    state = with_old_weight_norm(generator)
     torch.save({"generator": state}, tmp_path / "g_02500000")
     bed = tmp_path / "bed.wav"
     shutil.copyfile(open_bundle().file("bed.wav"), bed)

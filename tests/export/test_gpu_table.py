@@ -7,7 +7,7 @@ import torch
 
 from a2m_edge.errors import DeviceError
 from a2m_edge.inference.devices import find_gpu
-from export.timing.gpu_table import Ceiling, Cost, Row, cost, line, main, random_vocoder
+from export.timing.gpu_table import Ceiling, Cost, VocoderTiming, cost, line, main, random_vocoder
 from training.models.cropped_generator import Convolution, CroppedGenerator, Upsampling
 from training.models.hifigan import CONFIGS, Generator
 
@@ -16,7 +16,7 @@ from training.models.hifigan import CONFIGS, Generator
 @pytest.mark.parametrize(("batch", "frames"), [(1, 5), (3, 8)])
 def test_the_cost_is_that_of_the_convolutions(name, batch, frames):
     with torch.device("meta"):  # shapes alone
-        vocoder = CroppedGenerator(Generator(CONFIGS[name]))
+        vocoder = CroppedGenerator(Generator(CONFIGS[name]), 4)
         mel = torch.zeros(batch, 80, 2 * vocoder.context + frames)
     lengths = {}
     for part in vocoder.modules():
@@ -46,7 +46,7 @@ def test_random_vocoders_are_neither_silent_nor_clipped():
 
 
 def test_a_line_says_how_much_faster_than_real_time():
-    row = Row("HiFi-GAN V1", 8, "TensorRT 11.4.0", "fp16", 0.002, 8 * 0.372, 0.001, 62.4)
+    row = VocoderTiming("HiFi-GAN V1", 8, "TensorRT 11.4.0", "fp16", 0.002, 8 * 0.372, 0.001, 62.4)
     assert line(row) == "| HiFi-GAN V1 | 8 | TensorRT 11.4.0 | fp16 | 2.00 | 1488 | 50 % | 62 dB |\n"
 
 

@@ -26,11 +26,11 @@ from export.graphs.export import write_graph
 from export.graphs.files import GraphFile, Precisions, export_graphs
 from export.graphs.precision import reduce
 from export.models import Models, load_models
-from export.proof.labelled import Felt, read_felt, read_pictures
+from export.proof.labelled import LabelledUtterance, read_labelled_utterances, read_pictures
 from export.proof.parity import Check, require
 from export.proof.pictures import pictures
 from export.proof.pieces import COMMENTS, FRAMES, pieces
-from export.proof.reduction import ACCURACY, check_losses
+from export.proof.reduction import ACCURACY, check_reductions
 from export.proof.utterances import labelled_utterances
 from tests.fixtures.places import CHECKPOINTS
 from tests.fixtures.tiny_bundle.make import tiny_models
@@ -85,7 +85,7 @@ def measured(checks: Sequence[Check]) -> dict[str, list[str]]:
 
 
 def test_every_graph_in_fp16_states_its_loss(tiny: Models, halves: dict[str, GraphFile]) -> None:
-    checks = check_losses(halves, tiny)
+    checks = check_reductions(halves, tiny)
     assert measured(checks) == {
         "image_encoder": [
             "cosine of fp16 to fp32, mean",
@@ -109,12 +109,12 @@ def test_every_graph_in_fp16_states_its_loss(tiny: Models, halves: dict[str, Gra
 def test_graphs_in_int8_state_theirs_and_graphs_in_fp32_have_none(
     tiny: Models, full: dict[str, GraphFile], small: dict[str, GraphFile]
 ) -> None:
-    checks = check_losses({**full, "text_encoder": small["text_encoder"]}, tiny)
+    checks = check_reductions({**full, "text_encoder": small["text_encoder"]}, tiny)
     assert {check.graph for check in checks} == {"text_encoder"}
     mean, least, accuracy = checks
     assert 0.998 < float(least.measured) < float(mean.measured) < 1
     assert 0 <= float(accuracy.measured) <= ACCURACY
-    decoder = check_losses({"mel_decoder": small["mel_decoder"]}, tiny)
+    decoder = check_reductions({"mel_decoder": small["mel_decoder"]}, tiny)
     require([*checks, *decoder])
     assert 0 < float(decoder[0].measured) < 0.05
 
@@ -138,7 +138,7 @@ def test_too_great_a_loss_is_refused_with_its_number(
     onnx.save(model, tmp_path / "coarse.onnx")
     coarse_graph = replace(small[name], shipped=tmp_path / "coarse.onnx")
     with pytest.raises(ExportError, match=f"{number}: choose --precision {name}=fp32"):
-        require(check_losses({name: coarse_graph}, tiny))
+        require(check_reductions({name: coarse_graph}, tiny))
 
 
 def test_the_accuracy_on_a_table_is_that_of_its_labels(
@@ -146,14 +146,14 @@ def test_the_accuracy_on_a_table_is_that_of_its_labels(
 ) -> None:
     sentences = [text for text, _ in labelled_utterances(40)]
     path = table(tmp_path / "felt.csv", [{"utterance": text, "emotion": "awe"} for text in sentences])
-    checks = check_losses({"text_encoder": small["text_encoder"]}, tiny, path)
+    checks = check_reductions({"text_encoder": small["text_encoder"]}, tiny, path)
     check = checks[-1]
     assert check.what == "change of accuracy by int8, utterances of felt.csv"
     assert check.case.startswith("40 rows (")
     shares = []
     for emotion in EMOTIONS:
         path = table(tmp_path / "felt.csv", [{"utterance": text, "emotion": emotion} for text in sentences])
-        case = check_losses({"text_encoder": small["text_encoder"]}, tiny, path)[-1].case
+        case = check_reductions({"text_encoder": small["text_encoder"]}, tiny, path)[-1].case
         shares.append(float(case.split("(")[1].split("%")[0]))
     assert sum(shares) == pytest.approx(100, abs=0.5)  # each sentence is told to be of one emotion
 
@@ -172,12 +172,12 @@ def test_pictures_beside_the_table_are_looked_at(tiny: Models, halves: dict[str,
     facts = {"artist": "", "title": "", "style": "", "crop": "0,0,200,100", "split": "test"}
     table(tmp_path / "paintings.csv", [{"file": f"{number}.png", **facts} for number in range(5)])
     path = table(tmp_path / "felt.csv", [*rows, {**rows[0], "image_file": "gone.png"}])
-    checks = check_losses({"image_encoder": halves["image_encoder"]}, tiny, path)
+    checks = check_reductions({"image_encoder": halves["image_encoder"]}, tiny, path)
     require(checks)
     assert checks[0].case == "5 pictures"
     assert checks[2].what == "change of accuracy by fp16, utterances of felt.csv, of 5 pictures"
     assert checks[2].case.startswith("10 rows (")
-    shown = read_pictures(path, read_felt(path, EMOTIONS))
+    shown = read_pictures(path, read_labelled_utterances(path, EMOTIONS))
     assert {picture.shape for picture in shown.values()} == {(100, 200, 3)}
 
 
@@ -187,9 +187,9 @@ def test_rows_of_the_test_split_in_an_order_that_stays(tmp_path: Path) -> None:
         for number in range(60)
     ]
     path = table(tmp_path / "felt.csv", rows)
-    felt = read_felt(path, EMOTIONS)
-    assert felt == read_felt(path, EMOTIONS)
-    wanted = [Felt(row["utterance"], row["emotion"], "") for row in rows if row["split"] == "test"]
+    felt = read_labelled_utterances(path, EMOTIONS)
+    assert felt == read_labelled_utterances(path, EMOTIONS)
+    wanted = [LabelledUtterance(row["utterance"], row["emotion"], "") for row in rows if row["split"] == "test"]
     assert felt != wanted
     assert sorted(felt, key=str) == sorted(wanted, key=str)
 
@@ -211,12 +211,12 @@ def test_a_table_that_cannot_be_used(content: bytes, message: str, tmp_path: Pat
     path = tmp_path / "felt.csv"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        read_felt(path, EMOTIONS)
+        read_labelled_utterances(path, EMOTIONS)
 
 
 def test_a_table_that_is_not_there(tiny: Models, small: dict[str, GraphFile], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"felt\.csv cannot be read"):
-        check_losses({"text_encoder": small["text_encoder"]}, tiny, tmp_path / "felt.csv")
+        check_reductions({"text_encoder": small["text_encoder"]}, tiny, tmp_path / "felt.csv")
 
 
 @given(st.floats(-60, 60), st.integers(0, 99))
@@ -279,6 +279,6 @@ def test_the_default_models_on_artemis(shared: Path, tmp_path: Path, precisions:
     models = load_models(*folders)
     (tmp_path / "full").mkdir()
     graphs = export_graphs(models, tmp_path, tmp_path / "full", Precisions(named=precisions), only=list(precisions))
-    checks = check_losses(graphs, models, shared / "data" / "artemis.csv")
+    checks = check_reductions(graphs, models, shared / "data" / "artemis.csv")
     require(checks)
     assert any("utterances of artemis.csv" in check.what and check.case.startswith("1000 rows") for check in checks)

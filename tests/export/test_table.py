@@ -12,7 +12,17 @@ from a2m_edge.errors import ExportError
 from export import models
 from export.proof.parity import Check, summary
 from export.timing import table
-from export.timing.table import BEGIN, END, Row, Subject, around_table, interleaved, markdown, measure, replace_table
+from export.timing.table import (
+    BEGIN,
+    END,
+    GraphMeasurement,
+    Subject,
+    around_table,
+    interleaved,
+    markdown,
+    measure,
+    replace_table,
+)
 from tests.fixtures.tiny_bundle.make import tiny_models
 
 
@@ -62,7 +72,7 @@ def test_a_row_for_each_precision_that_suits(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_line_of_the_table() -> None:
-    row = Row("a2m-s", "vocoder", "fp32", 6.04, "difference 3.58e-07", 0.05, 0.06, 0.4)
+    row = GraphMeasurement("a2m-s", "vocoder", "fp32", 6.04, "difference 3.58e-07", 0.05, 0.06, 0.4)
     text = markdown([row], 2)
     assert "2 threads" in text
     assert (

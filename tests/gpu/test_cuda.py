@@ -9,7 +9,7 @@ from a2m_edge.inference.sessions import open_session
 from a2m_edge.inference.shapes import engine_profiles, input_shapes, usual_sizes, vocoder_sizes
 from a2m_edge.inference.tensorrt.opening import ENGINE_GRAPHS
 from a2m_edge.inference.tensorrt.parity import measure_parity, parity_cases, require_parity
-from a2m_edge.sound.format import CHUNK_FRAMES
+from a2m_edge.sound.format import FORMATS
 from tests.fixtures.gpu_runs import Run
 
 pytestmark = pytest.mark.gpu
@@ -58,16 +58,16 @@ def test_chunks_of_the_vocoder_join_without_a_seam(default_bundle):
     manifest = default_bundle.manifest
     left, right, hop = manifest.vocoder.left, manifest.vocoder.right, manifest.audio.hop
     session = open_session(default_bundle, "vocoder", "cuda")
-    frames = 4 * CHUNK_FRAMES
+    frames = 4 * FORMATS["22k-mono"].chunk_frames
     generator = np.random.default_rng(0)
     shapes = input_shapes(manifest.graphs["vocoder"].inputs, vocoder_sizes(manifest, frames))
     whole = {name: generator.standard_normal(shape, np.float32) for name, shape in shapes.items()}
     expected = session.run(**whole)["waveform"][0, 0]
-    for begin in range(0, frames, CHUNK_FRAMES):  # in the frames that are heard
-        end = begin + left + CHUNK_FRAMES + right
+    for begin in range(0, frames, FORMATS["22k-mono"].chunk_frames):  # in the frames that are heard
+        end = begin + left + FORMATS["22k-mono"].chunk_frames + right
         part = {
             name: np.ascontiguousarray(array[..., begin:end] if name == "mel" else array[..., begin * hop : end * hop])
             for name, array in whole.items()
         }
         found = session.run(**part)["waveform"][0, 0]
-        assert np.abs(found - expected[begin * hop : (begin + CHUNK_FRAMES) * hop]).max() <= 1e-3
+        assert np.abs(found - expected[begin * hop : (begin + FORMATS["22k-mono"].chunk_frames) * hop]).max() <= 1e-3

@@ -16,7 +16,7 @@ from a2m_edge.inference.tensorrt.cache import EngineCache
 from a2m_edge.inference.tensorrt.opening import PLAN, find_tensorrt
 from a2m_edge.inference.tensorrt.parity import Parity, measure_parity, parity_cases, require_parity
 from a2m_edge.inference.tensorrt.provider import provider_offered
-from a2m_edge.sound.format import CHUNK_FRAMES
+from a2m_edge.sound.format import FORMATS
 from tests.fixtures.gpu_runs import Run
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
@@ -51,7 +51,7 @@ def test_an_engine_runs_every_shape_of_a_stream_and_of_a_render(default_bundle, 
     assert (engine.device, engine.provider) == ("tensorrt", ENGINE)
     generator = np.random.default_rng(0)
     results = []
-    for sizes in [vocoder_sizes(manifest, frames) for frames in (CHUNK_FRAMES, 1, 7, 300, 1)]:
+    for sizes in [vocoder_sizes(manifest, frames) for frames in (FORMATS["22k-mono"].chunk_frames, 1, 7, 300, 1)]:
         shapes = input_shapes(manifest.graphs["vocoder"].inputs, sizes)
         inputs = {name: generator.standard_normal(shape, np.float32) for name, shape in shapes.items()}
         results.append((engine.run(**inputs)["waveform"], reference.run(**inputs)["waveform"]))

@@ -9,8 +9,21 @@ import typer
 
 from training.commands.importing import import_data
 from training.commands.labels import label
-from training.commands.options import CHECKPOINTS, TABLES, Seed, Shared, Workers, job_runner, need_torch, shown_on_a_bar
+from training.commands.options import (
+    CHECKPOINTS,
+    TABLES,
+    EncoderCheckpoint,
+    Seed,
+    Shared,
+    Workers,
+    job_runner,
+    need_torch,
+    shown_on_a_bar,
+)
 
+Format = Annotated[
+    str, typer.Option("--format", help="Sound format: 22k-mono, 48k-stereo, or a JSON file with the fields of one.")
+]
 RayAddress = Annotated[
     str | None,
     typer.Option("--ray", metavar="ADDRESS", help="Do it on a Ray cluster: its address, or auto for the one here."),
@@ -49,6 +62,7 @@ def build(
     ] = None,
     musiccaps: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="MusicCaps; else --shared.")] = None,
     audio: Annotated[Path | None, typer.Option(help="Folder with <ytid>.wav: also keep MusicCaps' recordings.")] = None,
+    sound_format: Format = "22k-mono",
     workers: Workers = None,
     ray: RayAddress = None,
     seed: Seed = 0,
@@ -65,16 +79,17 @@ def build(
     import numpy as np
 
     from a2m_edge.output import held
-    from a2m_edge.sound.format import AudioFormat
     from training.data.embeddings.sentences import SentenceShards
     from training.data.embeddings.shards import EmbeddingShards
     from training.data.labels.music_labels import label_data
     from training.data.pairs.articaps import Options, Sources, build_articaps
     from training.data.pairs.data_card import music_facts, write_data_card
+    from training.data.recordings.formats import named_format
     from training.data.recordings.musiccaps import import_recordings
     from training.data.recordings.realisation import build_realisations
     from training.data.tables.captions import read_captions
 
+    recorded_format = named_format(sound_format)
     runner = job_runner(workers, ray)
     sources = Sources.of(shared / "data")
     sources = dataclasses.replace(
@@ -102,12 +117,19 @@ def build(
         )
         write_data_card(out)
         realisations = build_realisations(
-            chosen, out / "realisations", tables=TABLES, runner=runner, takes=takes, seconds=seconds, seed=seed
+            chosen,
+            out / "realisations",
+            audio=recorded_format,
+            tables=TABLES,
+            runner=runner,
+            takes=takes,
+            seconds=seconds,
+            seed=seed,
         )
         for _ in realisations:
             pass
         if audio is not None:
-            for _ in import_recordings(chosen, audio, out / "recordings", AudioFormat(), runner):
+            for _ in import_recordings(chosen, audio, out / "recordings", recorded_format, runner):
                 pass
         scores = shared / "data" / "scores"
         figures = None
@@ -122,8 +144,7 @@ def build(
 def embed(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     shared: Shared = Path("../shared"),
-    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
-    / "encoder",
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     workers: Workers = None,
     ray: RayAddress = None,
 ) -> None:
@@ -160,14 +181,21 @@ def orchestrate(
     shared: Shared = Path("../shared"),
     train_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to train on.")] = 110.0,
     held_out_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to measure on.")] = 6.0,
+    sound_format: Format = "22k-mono",
     seed: Seed = 0,
 ) -> None:
     """Render the CC0 scores, re-orchestrated over the palette: what the vocoder learns from."""
     need_torch()
+    from training.data.recordings.formats import named_format
     from training.data.recordings.orchestration import build_orchestrations
 
     build_orchestrations(
-        shared / "data" / "scores", out, train_minutes=train_minutes, held_out_minutes=held_out_minutes, seed=seed
+        shared / "data" / "scores",
+        out,
+        audio=named_format(sound_format),
+        train_minutes=train_minutes,
+        held_out_minutes=held_out_minutes,
+        seed=seed,
     )
     typer.echo(f"{out}: recordings in train/ and held_out/")
 
@@ -177,6 +205,7 @@ def arrange(
     shared: Shared = Path("../shared"),
     hours: Annotated[float, typer.Option(min=0.001, help="Hours of music.")] = 7.0,
     seconds: Annotated[float, typer.Option(min=2.0, help="Length of an excerpt.")] = 30.0,
+    sound_format: Format = "22k-mono",
     workers: Workers = None,
     seed: Seed = 0,
 ) -> None:
@@ -189,11 +218,19 @@ def arrange(
     from a2m_edge.output import held
     from training.data.recordings.arrangement import build_arrangements
     from training.data.recordings.arrangement_recipes import TABLE
+    from training.data.recordings.formats import named_format
 
+    recorded_format = named_format(sound_format)
     # The folder of  a2m-edge data build  is held whole, for it clears what another run is writing in it.
     with held(out.absolute().parent if (out.absolute().parent / "articaps.csv").exists() else out):
         made = build_arrangements(
-            shared / "data" / "scores", out, runner=job_runner(workers), hours=hours, seconds=seconds, seed=seed
+            shared / "data" / "scores",
+            out,
+            audio=recorded_format,
+            runner=job_runner(workers),
+            hours=hours,
+            seconds=seconds,
+            seed=seed,
         )
         count = sum(1 for _ in made)
     typer.echo(f"{out}: {count} arrangements made, their recipes in {TABLE}")
@@ -203,8 +240,7 @@ def condition(
     pairs: Annotated[Path, typer.Option(help="articaps.csv of a data folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.npz).")],
     shared: Shared = Path("../shared"),
-    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
-    / "encoder",
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     fusion_checkpoint: Annotated[Path, typer.Option("--fusion", help="Fusion checkpoint.")] = CHECKPOINTS / "fusion",
 ) -> None:
     """Compute the fused embeddings of all pairs, for training the decoder on them."""

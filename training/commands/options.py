@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from training.jobs import JobRunner
+    from training.trainer import RunOptions
 
 Item = TypeVar("Item")
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+"""The checkpoints behind the default bundle, committed beside the code."""
 TABLES = CHECKPOINTS / "composer.json"
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
@@ -35,11 +39,77 @@ Clip = Annotated[
     ),
 ]
 CheckpointMinutes = Annotated[float, typer.Option(min=0.1, help="Minutes between checkpoints.")]
+ValidateEvery = Annotated[int, typer.Option(min=1)]
 Start = Annotated[Path | None, typer.Option(help="Checkpoint or weights to begin with.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes, each on one core; as many as there are cores when left out.")
 ]
 Shared = Annotated[Path, typer.Option(envvar="A2M_SHARED", help="Folder with data/ and weights/.")]
+EncoderCheckpoint = Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The options that all trainers share, by the names that ``training.trainer.RunOptions`` gives them."""
+
+    out: Out
+    steps: Steps
+    minutes: Minutes = None
+    resume: Resume = False
+    seed: Seed = 0
+    device: Device = "auto"
+    checkpoint_minutes: CheckpointMinutes = 5.0
+    validate_every: ValidateEvery = 500
+    average: Average = 0.0
+    clip: Clip = None
+
+    def options(self) -> RunOptions:
+        """What a trainer is given.
+
+        Raises:
+            MissingExtraError: torch cannot be imported.
+            OptionError: a value is out of its range.
+        """
+        need_torch()
+        from training.trainer import RunOptions
+
+        return RunOptions(**vars(self))
+
+
+def trainer_command(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a command of a function of a ``Run`` and of the trainer's own options.
+
+    The command's help begins with what must be given, and ends with the options that all trainers share.
+
+    Args:
+        defaults: of the shared options, where the trainer has its own.
+    """
+    types = get_type_hints(Run, include_extras=True)
+    shared = []
+    for field in dataclasses.fields(Run):
+        default = defaults.get(field.name, field.default)
+        empty = inspect.Parameter.empty if default is dataclasses.MISSING else default
+        kind = inspect.Parameter.KEYWORD_ONLY
+        shared.append(inspect.Parameter(field.name, kind, default=empty, annotation=types[field.name]))
+
+    def decorate(train: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in inspect.signature(train, eval_str=True).parameters.items()
+            if name != "run"
+        ]
+        needed = [parameter for parameter in own if parameter.default is inspect.Parameter.empty]
+        others = [parameter for parameter in own if parameter not in needed]
+
+        def command(**values: Any) -> None:
+            run = Run(**{parameter.name: values.pop(parameter.name) for parameter in shared})
+            train(run, **values)
+
+        command.__doc__ = train.__doc__
+        setattr(command, "__signature__", inspect.Signature([*needed, *shared[:2], *others, *shared[2:]]))  # noqa: B010
+        return command
+
+    return decorate
 
 
 def need_torch() -> None:
@@ -56,10 +126,10 @@ def need_torch() -> None:
 
 def job_runner(workers: int | None, ray: str | None = None) -> JobRunner:
     """What does the jobs of a command, with a bar on standard error."""
-    from a2m_edge.jobs.runners import choose_engine
+    from a2m_edge.jobs.runners import choose_runner
     from training.jobs import JobRunner
 
-    return JobRunner(choose_engine(workers, ray), shown_on_a_bar, _console().print)
+    return JobRunner(choose_runner(workers, ray), shown_on_a_bar, _console().print)
 
 
 def shown_on_a_bar(items: Iterable[Item], title: str, total: int) -> Iterable[Item]:

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from a2m_edge.errors import OptionError
 from training.commands.data import register_data
 from training.commands.evaluation import register_evaluation
-from training.commands.options import (
-    CHECKPOINTS,
-    Average,
-    CheckpointMinutes,
-    Clip,
-    Device,
-    Minutes,
-    Out,
-    Resume,
-    Seed,
-    Shared,
-    Start,
-    Steps,
-    need_torch,
-)
-
-if TYPE_CHECKING:
-    from training.trainer import RunOptions
+from training.commands.options import CHECKPOINTS, EncoderCheckpoint, Run, Shared, Start, trainer_command
 
 
 def register(app: typer.Typer) -> None:
@@ -49,28 +32,9 @@ def register_trainers(app: typer.Typer) -> None:
     app.command("vocoder")(vocoder)
 
 
-def options(
-    out: Path,
-    steps: int,
-    minutes: float | None,
-    resume: bool,
-    seed: int,
-    device: str,
-    checkpoint_minutes: float,
-    validate_every: int,
-    average: float,
-    clip: float | None,
-) -> RunOptions:
-    """The options that all trainers share."""
-    need_torch()
-    from training.trainer import RunOptions
-
-    return RunOptions(out, steps, resume, seed, device, checkpoint_minutes, minutes, validate_every, average, clip)
-
-
+@trainer_command(steps=4000)
 def encoder(
-    out: Out,
-    steps: Steps = 4000,
+    run: Run,
     shared: Shared = Path("../shared"),
     start: Annotated[str, typer.Option(help="a2m-s, an OpenCLIP model[:tag], or a checkpoint folder.")] = "a2m-s",
     batch: Annotated[int, typer.Option(min=2, help="Texts in a step.")] = 64,
@@ -84,22 +48,14 @@ def encoder(
             show_default=False,
         ),
     ] = None,
-    minutes: Minutes = None,
-    resume: Resume = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    checkpoint_minutes: CheckpointMinutes = 5.0,
-    validate_every: Annotated[int, typer.Option(min=1)] = 500,
-    average: Average = 0.0,
-    clip: Clip = None,
 ) -> None:
     """Tune image and text encoder on what people feel before art."""
-    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    options = run.options()
     from training.trainers.encoder import train_encoder
 
     weights = shared / "weights" / "mobilenetv2_imagenet_timm.safetensors"
     train_encoder(
-        run,
+        options,
         data=shared / "data",
         start=start,
         image_weights=weights if start == "a2m-s" else None,
@@ -111,12 +67,11 @@ def encoder(
     )
 
 
+@trainer_command(steps=1000)
 def fusion(
-    out: Out,
-    steps: Steps = 1000,
+    run: Run,
     shared: Shared = Path("../shared"),
-    encoder_checkpoint: Annotated[Path, typer.Option("--encoder", help="Encoder checkpoint.")] = CHECKPOINTS
-    / "encoder",
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     palette_of: Annotated[
         Path | None, typer.Option(help="A finished fusion: train only who plays and in how large a room.")
     ] = None,
@@ -125,21 +80,13 @@ def fusion(
     most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
     batch: Annotated[int, typer.Option(min=2, help="Utterances in a step.")] = 512,
     dropout: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of inner values dropped.")] = 0.3,
-    minutes: Minutes = None,
-    resume: Resume = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    checkpoint_minutes: CheckpointMinutes = 5.0,
-    validate_every: Annotated[int, typer.Option(min=1)] = 500,
-    average: Average = 0.0,
-    clip: Clip = None,
 ) -> None:
     """Train fusion, feeling and palette on a finished encoder."""
-    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    options = run.options()
     from training.trainers.fusion import train_fusion
 
     train_fusion(
-        run,
+        options,
         data=shared / "data",
         encoder=encoder_checkpoint,
         palette_of=palette_of,
@@ -151,10 +98,10 @@ def fusion(
     )
 
 
+@trainer_command(steps=20_000)
 def decoder(
+    run: Run,
     data: Annotated[Path, typer.Option(help="Folder of realisations (or recordings, for the paper's).")],
-    out: Out,
-    steps: Steps = 20_000,
     architecture: Annotated[str, typer.Option(help="score, or paper: the published one.")] = "score",
     fused: Annotated[Path | None, typer.Option(help="Fused embeddings from  a2m-edge data condition.")] = None,
     start: Start = None,
@@ -177,17 +124,9 @@ def decoder(
     half_precision: Annotated[
         bool | None, typer.Option(help="bfloat16 autocast.", show_default="on a GPU alone")
     ] = None,
-    minutes: Minutes = None,
-    resume: Resume = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    checkpoint_minutes: CheckpointMinutes = 5.0,
-    validate_every: Annotated[int, typer.Option(min=1)] = 500,
-    average: Average = 0.0,
-    clip: Clip = None,
 ) -> None:
     """Train the mel decoder on realisations."""
-    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    options = run.options()
     if architecture not in ("score", "paper"):
         raise OptionError(f"there is no decoder architecture {architecture!r}: choose score or paper")
     recipe = _given(batch=batch, learning_rate=learning_rate)
@@ -200,7 +139,7 @@ def decoder(
         if start is not None:
             raise OptionError("the paper's decoder begins with random weights: leave --start out")
         sizes = PaperDecoderConfig(**_given(frames=frames, layers=layers, hidden=hidden))
-        train_paper_decoder(run, data=data, fused=fused, config=sizes, half=half_precision, **recipe)
+        train_paper_decoder(options, data=data, fused=fused, config=sizes, half=half_precision, **recipe)
         return
     if layers is not None or hidden is not None:
         raise OptionError(
@@ -208,7 +147,7 @@ def decoder(
         )
     from training.trainers.decoder import train_decoder
 
-    train_decoder(run, data=data, fused=fused, start=start, half=half_precision, **recipe, **_given(frames=frames))
+    train_decoder(options, data=data, fused=fused, start=start, half=half_precision, **recipe, **_given(frames=frames))
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -216,14 +155,18 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+@trainer_command(steps=20_000, average=0.998)
 def vocoder(
+    run: Run,
     data: Annotated[list[Path], typer.Option(help="Recordings to learn from; may be given several times.")],
     held_out: Annotated[list[Path], typer.Option(help="Recordings to measure on; may be given several times.")],
-    out: Out,
-    steps: Steps = 20_000,
     start: Start = None,
     config: Annotated[str, typer.Option(help="v1, v2 or v3, for a generator without --start.")] = "v3",
     stage: Annotated[str, typer.Option(help="reconstruction or adversarial.")] = "reconstruction",
+    sound_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Of recordings that state none: 22k-mono, 48k-stereo, or a JSON file of one."),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows in a step.")] = 8,
     frames: Annotated[int, typer.Option(min=8, help="Mel frames in a window.")] = 64,
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="At the start of the schedule.")] = 1e-4,
@@ -232,26 +175,20 @@ def vocoder(
     inverse_stft: Annotated[
         bool, typer.Option(help="Put an inverse Fourier transform in the place of the last stage: faster.")
     ] = False,
-    minutes: Minutes = None,
-    resume: Resume = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    checkpoint_minutes: CheckpointMinutes = 5.0,
-    validate_every: Annotated[int, typer.Option(min=1)] = 500,
-    average: Average = 0.998,
-    clip: Clip = None,
 ) -> None:
     """Train or fine-tune HiFi-GAN."""
-    run = options(out, steps, minutes, resume, seed, device, checkpoint_minutes, validate_every, average, clip)
+    options = run.options()
+    from training.data.recordings.formats import named_format
     from training.trainers.vocoder import train_vocoder
 
     result = train_vocoder(
-        run,
+        options,
         data=data,
         held_out=held_out,
         start=start,
         config=config,
         stage=stage,
+        audio=None if sound_format is None else named_format(sound_format),
         batch=batch,
         frames=frames,
         learning_rate=learning_rate,

@@ -43,7 +43,7 @@ from training.evaluation.report.model import Missing, Report, Table
 from training.evaluation.rows.materials import mean_mel, recorded
 from training.evaluation.rows.nearest import NearestTraining
 from training.evaluation.rows.perceiving import BundlePerception
-from training.evaluation.rows.rows import Row, Rows, Sounding, all_rows
+from training.evaluation.rows.rows import Rows, RowSource, Sounding, all_rows
 from training.evaluation.statistics.agreement import PERMUTATIONS
 from training.evaluation.statistics.diversity import Diversity, diversity
 
@@ -119,7 +119,7 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
         maker = ItemMaker(pairs, inputs.archive, audio, inputs.ears, inputs.tags)
     works = WorkVectors.of(min(MOST_WORKS, len(pairs)))
 
-    def also(row: Row, sounding: Sounding, even: Embedded) -> None:
+    def also(row: RowSource, sounding: Sounding, even: Embedded) -> None:
         if row.key == "ours":
             if sounding.pair < len(works.embeddings):
                 works.hear(sounding, inputs.ears, audio)

@@ -26,7 +26,7 @@ from training.evaluation.listening.sounds_measured import Ears, RowMeasures
 from training.evaluation.rating.items import RatingItem
 from training.evaluation.report.model import Example, Figure, Sound
 from training.evaluation.rows.materials import Pair
-from training.evaluation.rows.rows import Row, Sounding
+from training.evaluation.rows.rows import RowSource, Sounding
 
 HEARD_IN_EXAMPLES = ("real", "ours", "ours_shuffled", "paper")
 DRAWN = ("real", "ours", "reconstruction")
@@ -171,7 +171,7 @@ class ItemMaker:
     tags: Tags
     items: list[RatingItem] = field(default_factory=list)
 
-    def hear(self, row: Row, sounding: Sounding, even: NDArray[np.float32]) -> None:
+    def hear(self, row: RowSource, sounding: Sounding, even: NDArray[np.float32]) -> None:
         """Makes an item of a sounding, brought to equal loudness, if its row is rated."""
         if row.key not in RATED:
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import CheckpointError, DataError, OptionError, OutputError
+from a2m_edge.sound.format import AudioFormat
 from training.data.embeddings.feeling_set import PAINTINGS
 from training.data.tables.feelings import PictureArchive, read_paintings, read_utterances
 from training.evaluation.examples import Tags
@@ -154,17 +155,17 @@ def gather(bundle: Bundle, settings: Settings) -> Inputs:
             Transcriber(weights / "basic_pitch_nmp.onnx"),
         ),
         PlainVocoder(settings.plain_vocoder or weights / PLAIN_VOCODER, bundle.manifest.audio),
-        _paper(settings, tables),
+        _paper(settings, tables, bundle.manifest.audio),
         FluidSynthNotes.found(bundle.manifest.audio, Transcriber(weights / "basic_pitch_nmp.onnx")),
         Tags(weights) if settings.items else None,
     )
 
 
-def _paper(settings: Settings, tables: Path) -> PaperModel | None:
+def _paper(settings: Settings, tables: Path, audio: AudioFormat) -> PaperModel | None:
     if settings.paper is None:
         return None
     fuse = checkpoint_fuse(load_encoder(settings.encoder), load_fusion(settings.fusion), tables / PAINTINGS)
-    return PaperModel(settings.paper, fuse)
+    return PaperModel(settings.paper, fuse, audio)
 
 
 def check_fit(rows: Rows, inputs: Inputs, settings: Settings) -> None:

@@ -1,7 +1,7 @@
-"""The mel decoder as it is exported: it hears its context, and tells the frames between.
+"""The mel decoder as it is exported: frames with their context are the input, the frames between the output.
 
-The last layer of the LSTM is looked at in the window alone. What runs forward there need not hear what comes after the
-window, and what runs backward need not hear what was before it.
+The last layer of the LSTM is looked at in the window alone. What runs forward there needs no frame after the window,
+and what runs backward none before it.
 """
 
 from __future__ import annotations

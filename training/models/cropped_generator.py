@@ -1,4 +1,4 @@
-"""The generator as it is exported: it hears its whole context, and no layer computes more than is heard of it.
+"""The generator as it is exported: its input holds its whole context, and no layer computes what no output needs.
 
 The farther a layer is from the sound, the more columns it has to compute on either side: counted in frames, the first
 layers need most of the context and the last ones a fraction of a frame. So no layer is padded, and each gives just
@@ -16,24 +16,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2m_edge.synthesis.excitation import EDGE
 from training.models.hifigan import SLOPE, Generator, ResBlock1, ResBlock2, excite, spectrum_of
+from training.models.vocoders.interface import CroppedVocoder
 
 
-class CroppedGenerator(nn.Module):
-    """Log-mel (B, bands, context + T + context) to the waveform of the T frames in the middle, (B, 1, hop * T).
+class CroppedGenerator(CroppedVocoder):
+    """Log-mel (B, bands, context + T + context) to the waveform of the T frames in the middle, (B, C, hop * T).
 
     It shares a generator's weights, and gives what that gives there.
 
+    Args:
+        generator: whose weights it shares.
+        edge: frames at either end of a piece of excitation that are not yet whole (``AudioFormat.edge``).
+
     Attributes:
-        context: frames that it is given on either side, the fewest with which no padding of the generator is heard.
+        context: frames of input on either side, the fewest with which no padding of the generator changes the output.
         hop: samples for each frame.
     """
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, edge: int) -> None:
         super().__init__()
         config = generator.config
-        self.hop = config.hop
+        self.hop, self._channels = config.hop, config.channels
         margin = 0  # from the sound back to the mel
         self.direct = _Source(generator.direct[0], margin) if config.excitation else None
         self.waves = Upsampling.of_waves(generator.get_buffer("waves")) if config.inverse_stft else None
@@ -56,11 +60,11 @@ class CroppedGenerator(nn.Module):
         margin += self.pre.reach
         heard = max((part.gets for part in self.modules() if isinstance(part, _Source)), default=0)
         # The excitation of a piece is not yet whole at its edges.
-        self.context = max(margin, -(-heard // self.hop) + (EDGE if heard else 0))
+        self.context = max(margin, -(-heard // self.hop) + (edge if heard else 0))
         self._unheard = self.context - margin
 
     def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:
-        """(B, bands, N) and, where the config says so, the excitation (B, 1, hop * N), to (B, 1, hop * T).
+        """(B, bands, N) and, where the config says so, the excitation (B, 1, hop * N), to (B, C, hop * T).
 
         N is T and the context on either side, T at least 1.
         """
@@ -76,11 +80,19 @@ class CroppedGenerator(nn.Module):
         # The slope before the last convolution is torch's default, as in the generator.
         x = self.post(functional.leaky_relu(x))
         if self.waves is not None:
-            x = self.waves(spectrum_of(x), 0)
+            x = self._sounded(self.waves, x)
         if self.direct is not None and excitation is not None:
             x = x + self.direct(excitation, given)
         waveform: Tensor = x.squeeze(2).tanh()
         return waveform
+
+    def _sounded(self, waves: Upsampling, columns: Tensor) -> Tensor:
+        """Spectra (B, C * (size + 2), 1, N) to sound (B, C, 1, M), each channel by itself."""
+        if self._channels == 1:
+            return waves(spectrum_of(columns), 0)  # type: ignore[no-any-return]
+        apart = columns.unflatten(1, (self._channels, -1)).flatten(0, 1)
+        sound = waves(spectrum_of(apart), 0).squeeze(1)
+        return sound.unflatten(0, (-1, self._channels))  # type: ignore[no-any-return]
 
 
 class Convolution(nn.Module):
@@ -91,7 +103,7 @@ class Convolution(nn.Module):
         layer = cast("nn.Conv1d", layer)
         self.weight, self.bias = nn.Parameter(layer.weight.detach().unsqueeze(2)), layer.bias
         self.stride, self.dilation = layer.stride[0], layer.dilation[0]
-        self.reach = int(layer.padding[0])  # the generator pads by just what it hears
+        self.reach = int(layer.padding[0])  # the generator pads by just the reach of a kernel
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.conv2d(x, self.weight, self.bias, (1, self.stride), dilation=(1, self.dilation))

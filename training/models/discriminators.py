@@ -18,6 +18,17 @@ Verdict = tuple[list[Tensor], list[list[Tensor]]]
 """Scores and features of each part of a discriminator."""
 
 
+def _judged(x: Tensor, convolutions: nn.ModuleList, last: nn.Module) -> tuple[Tensor, list[Tensor]]:
+    """The scores (B, M), and what each convolution makes of the input."""
+    features: list[Tensor] = []
+    for convolution in convolutions:
+        x = functional.leaky_relu(convolution(x), SLOPE)
+        features.append(x)
+    x = last(x)
+    features.append(x)
+    return x.flatten(1), features
+
+
 class PeriodDiscriminator(nn.Module):
     """Sees a waveform folded into rows of ``period`` samples."""
 
@@ -36,13 +47,7 @@ class PeriodDiscriminator(nn.Module):
         if rest := x.shape[-1] % self.period:
             x = functional.pad(x, (0, self.period - rest), mode="reflect")
         x = x.unflatten(-1, (-1, self.period))
-        features: list[Tensor] = []
-        for convolution in self.convs:
-            x = functional.leaky_relu(convolution(x), SLOPE)
-            features.append(x)
-        x = self.conv_post(x)
-        features.append(x)
-        return x.flatten(1), features
+        return _judged(x, self.convs, self.conv_post)
 
 
 class ScaleDiscriminator(nn.Module):
@@ -68,13 +73,7 @@ class ScaleDiscriminator(nn.Module):
         self.conv_post = norm(nn.Conv1d(8 * wide, 1, 3, padding=1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        features: list[Tensor] = []
-        for convolution in self.convs:
-            x = functional.leaky_relu(convolution(x), SLOPE)
-            features.append(x)
-        x = self.conv_post(x)
-        features.append(x)
-        return x.flatten(1), features
+        return _judged(x, self.convs, self.conv_post)
 
 
 class MultiPeriodDiscriminator(nn.Module):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from a2m_edge.bundle.manifest import ImagePreprocessing, TextPreprocessing
+from a2m_edge.output import make_folder, written_aside
 from training.checkpoint import save_checkpoint
 from training.models.openclip import hears_padding, image_preprocessing, open_clip_module
 
@@ -34,8 +32,8 @@ class ImageTower(nn.Module):
 class TextTower(nn.Module):
     """Tokens to embeddings: int64 [batch, length], padded with the pad id -> float32 [batch, D], L2 norm 1.
 
-    A tower that hears its padding (``EncoderModel.padded``) wants the length of its context; any other gives a text
-    the same embedding at every length that holds it.
+    A tower whose output depends on padding (``EncoderModel.padded``) takes the length of its context; any other gives a
+    text the same embedding at every length that holds it.
     """
 
     def __init__(self, tower: nn.Module) -> None:
@@ -62,7 +60,6 @@ class EncoderModel:
     tokenizer: Tokenizer
     config: dict[str, Any]
     original: Callable[[Sequence[str]], Tensor] | None = field(default=None, repr=False)
-    _tokenizer_file: Path | None = field(default=None, repr=False)
 
     @property
     def image(self) -> ImageTower:
@@ -91,7 +88,7 @@ class EncoderModel:
 
     @property
     def padded(self) -> bool:
-        """Whether the text tower hears padding, so that every text must be filled up to the context length."""
+        """Whether padding changes an embedding, so that every text must be filled up to the context length."""
         return hears_padding(self.config["architecture"], self.config.get("text_transformer"))
 
     @property
@@ -126,23 +123,13 @@ class EncoderModel:
         )
         return transform
 
-    @property
-    def tokenizer_file(self) -> Path:
-        """The tokenizer as a file of the ``tokenizers`` library; it lives as long as this object."""
-        if self._tokenizer_file is None:
-            aside = tempfile.mkdtemp(prefix="a2m-tokenizer-")
-            weakref.finalize(self, shutil.rmtree, aside, ignore_errors=True)
-            self._tokenizer_file = Path(aside) / "tokenizer.json"
-            self.tokenizer.save(str(self._tokenizer_file))
-        return self._tokenizer_file
-
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """int64 [len(texts), longest or context length], filled up with the pad id."""
         rows = [torch.tensor(encoding.ids) for encoding in self.tokenizer.encode_batch(list(texts))]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_id)
 
     def reference_tokens(self, text: str) -> list[int]:
-        """What the tokenizer is measured against: the tokens of open_clip's own, without padding unless it is heard.
+        """What the tokenizer is measured against: the tokens of open_clip's own, without padding unless it counts.
 
         For an encoder from a checkpoint these are the tokens of ``tokenizer``: there is no other.
         """
@@ -155,8 +142,7 @@ class EncoderModel:
 
     def save(self, folder: Path, half: bool = False) -> None:
         """Writes a checkpoint that needs nothing else to be rebuilt; ``half`` stores float16 weights."""
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / "tokenizer.json.part"
-        self.tokenizer.save(str(aside))
-        aside.replace(folder / "tokenizer.json")
+        make_folder(folder)
+        with written_aside(folder / "tokenizer.json") as stream:
+            stream.write(self.tokenizer.to_str(pretty=True).encode())
         save_checkpoint(folder, self.clip, self.config, half=half)

@@ -2,16 +2,16 @@
 
 A generator always holds plain weights. Checkpoints may hold weight norm in either of torch's spellings
 (``weight_g`` and ``weight_v``, or ``parametrizations.weight.original0`` and ``original1``): it is folded on loading.
-``add_weight_norm`` puts it on for a training that wants it.
 
 The last stage may be an inverse short-time Fourier transform (Kaneko et al. 2022, iSTFTNet, arXiv 2203.02395): the
-layers before it then say the spectrum of a few samples at once, and none runs at the full rate.
+layers before it then give the spectrum of a few samples at once, and none runs at the full rate.
 """
 
 from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,14 +19,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrizations, parametrize
 
-from a2m_edge.errors import CheckpointError
+from a2m_edge.errors import CheckpointError, OptionError
+from a2m_edge.sound.format import AudioFormat
 from training.checkpoint import load_checkpoint, load_weights, read_safetensors
+from training.models.vocoders.interface import Vocoder
 
 SLOPE = 0.1
 QUIET = -5.0
-"""Natural logarithm of the magnitudes that an untrained inverse transform says."""
+"""Natural logarithm of the magnitudes that an untrained generator gives to its inverse transform."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class GeneratorConfig:
         upsample_kernel_sizes, upsample_initial_channel: channels halve at each upsampling.
         resblock_kernel_sizes, resblock_dilation_sizes: one parallel block for each kernel size.
         mel_bands: channels of the input.
-        excitation: whether the generator also hears the notes' partials (see ``a2m_edge.synthesis.excitation``). The
-            public models do not; their weights load into one that does, which then begins as their sum with the
+        channels: channels of the sound.
+        excitation: whether the notes' partials are an input too (see ``a2m_edge.synthesis.excitation``). The
+            public models have none; their weights load into one that has it, which then begins as their sum with the
             partials.
         inverse_stft: size of the inverse transform that makes the samples, a multiple of 8, a quarter of it from one
             spectrum to the next; 0: the last convolution makes them, as in the public models.
@@ -55,6 +57,7 @@ class GeneratorConfig:
     mel_bands: int = 80
     excitation: bool = False
     inverse_stft: int = 0
+    channels: int = 1
 
     @property
     def hop(self) -> int:
@@ -65,6 +68,32 @@ class GeneratorConfig:
     def last_rate(self) -> int:
         """Samples for each column of the last convolution."""
         return self.inverse_stft // 4 if self.inverse_stft else 1
+
+    def for_format(self, audio: AudioFormat) -> GeneratorConfig:
+        """These sizes for another sound: as many samples for a frame, bands and channels as the format has.
+
+        Where a frame has more samples, the second upsampling makes them.
+
+        Raises:
+            OptionError: the hop is no multiple of this one's.
+        """
+        factor, rest = divmod(audio.hop, self.hop)
+        if rest or factor < 1:
+            raise OptionError(
+                f"a vocoder of this size makes {self.hop} samples from a frame, or a multiple of that, but not the "
+                f"{audio.hop} of the sound format: choose a format with another hop"
+            )
+        rates, kernels = list(self.upsample_rates), list(self.upsample_kernel_sizes)
+        if factor > 1:
+            rates[1] *= factor
+            kernels[1] *= factor
+        return replace(
+            self,
+            upsample_rates=tuple(rates),
+            upsample_kernel_sizes=tuple(kernels),
+            mel_bands=audio.mel_bands,
+            channels=audio.channels,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for ``config.json``."""
@@ -117,7 +146,7 @@ def _direct() -> nn.Conv1d:
 
 
 def excite(x: Tensor, source: Tensor) -> Tensor:
-    """Adds the filtered excitation, each channel of it also scaled by what the mel says: a filter that moves."""
+    """Adds the filtered excitation, each channel of it also scaled by what was made of the mel: a filter that moves."""
     return x + source + x * source
 
 
@@ -140,9 +169,12 @@ def spectrum_of(columns: Tensor) -> Tensor:
 
 
 def _inverse_stft(columns: Tensor, waves: Tensor) -> Tensor:
-    """Log-magnitudes and phases (B, size + 2, N) to samples (B, 1, N * size / 4)."""
+    """Log-magnitudes and phases (B, C * (size + 2), N) to samples (B, C, N * size / 4)."""
     size = waves.shape[-1]
-    return functional.conv_transpose1d(spectrum_of(columns), waves, stride=size // 4, padding=3 * size // 8)
+    apart = columns.unflatten(1, (-1, size + 2)).flatten(0, 1)  # (B * C, size + 2, N)
+    sound = functional.conv_transpose1d(spectrum_of(apart), waves, stride=size // 4, padding=3 * size // 8)
+    waveform: Tensor = sound.unflatten(0, (len(columns), -1)).squeeze(2)
+    return waveform
 
 
 def _convolution(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
@@ -201,8 +233,10 @@ class ResBlock2(nn.Module):
         return x
 
 
-class Generator(nn.Module):
-    """Log-mel (B, bands, T) to waveform (B, 1, hop * T) in [-1, 1]."""
+class Generator(Vocoder):
+    """Log-mel (B, bands, T) to waveform (B, C, hop * T) in [-1, 1]."""
+
+    architecture = "hifigan"
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -218,7 +252,8 @@ class Generator(nn.Module):
             channels //= 2
             for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
                 self.resblocks.append(block(channels, size, dilations))
-        self.conv_post = nn.Conv1d(channels, config.inverse_stft + 2 if config.inverse_stft else 1, 7, padding=3)
+        columns = config.inverse_stft + 2 if config.inverse_stft else 1
+        self.conv_post = nn.Conv1d(channels, config.channels * columns, 7, padding=3)
         if config.inverse_stft:
             self.register_buffer("waves", _waves(config.inverse_stft), persistent=False)
         self.sources = nn.ModuleList(_sources(config) if config.excitation else [])
@@ -227,10 +262,30 @@ class Generator(nn.Module):
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(module.weight, 0.0, 0.01)
         if config.inverse_stft:
-            nn.init.constant_(self.conv_post.bias[: config.inverse_stft // 2 + 1], QUIET)  # type: ignore[index]
+            by_channel = self.conv_post.bias.view(config.channels, columns)  # type: ignore[union-attr]
+            nn.init.constant_(by_channel[:, : config.inverse_stft // 2 + 1], QUIET)
+
+    @property
+    def hop(self) -> int:
+        return self.config.hop
+
+    @property
+    def channels(self) -> int:
+        return self.config.channels
+
+    @property
+    def mel_bands(self) -> int:
+        return self.config.mel_bands
+
+    @property
+    def excitation(self) -> bool:
+        return self.config.excitation
+
+    def document(self) -> dict[str, Any]:
+        return {"architecture": self.architecture, "generator": self.config.to_json()}
 
     def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:
-        """(B, bands, T) and, where the config says so, the excitation (B, 1, hop * T), to (B, 1, hop * T)."""
+        """(B, bands, T) and, where the config says so, the excitation (B, 1, hop * T), to (B, C, hop * T)."""
         x = self.conv_pre(mel)
         blocks = len(self.config.resblock_kernel_sizes)
         for stage, upsample in enumerate(self.ups):
@@ -244,7 +299,7 @@ class Generator(nn.Module):
         return self._finish(x, excitation)
 
     def _finish(self, x: Tensor, excitation: Tensor | None) -> Tensor:
-        """The last layer: (B, C, N) to (B, 1, N); the excitation is also heard as it is."""
+        """The last layer: (B, D, N) to (B, C, N * last rate); the excitation is added to every channel as it is."""
         # The public checkpoints were trained with torch's default slope (0.01) before the last convolution.
         waveform: Tensor = self.conv_post(functional.leaky_relu(x))
         if self.config.inverse_stft:
@@ -263,11 +318,11 @@ class Generator(nn.Module):
         Args:
             mel, excitation: as in ``forward``.
             dtype: of the convolutions inside; the residual sums, the first and the last layer stay float32.
-            last_dtype: of the last upsampling and its blocks, whose rounding is heard most: in bfloat16 it moves
+            last_dtype: of the last upsampling and its blocks, whose rounding is most audible: in bfloat16 it moves
                 the log-mel of quiet music by 0.04 on average, in float32 (the rest in bfloat16) by 0.02.
 
         Returns:
-            (B, 1, hop * T) float32.
+            (B, C, hop * T) float32.
         """
         x = self.conv_pre(mel).unsqueeze(2).contiguous(memory_format=torch.channels_last)
         blocks = len(self.config.resblock_kernel_sizes)
@@ -282,19 +337,46 @@ class Generator(nn.Module):
             x = outputs / blocks
         return self._finish(x.squeeze(2).contiguous(), excitation)
 
-    def add_weight_norm(self) -> None:
-        """Re-parametrises every convolution as direction and length; what it computes stays the same."""
-        for module in self._convolutions():
-            parametrizations.weight_norm(module)
+    def new_parameters(self) -> Iterable[nn.Parameter]:
+        """The filters of the excitation."""
+        return self.sources.parameters()
 
-    def remove_weight_norm(self) -> None:
-        """Folds what ``add_weight_norm`` put on; what it computes stays the same."""
-        for module in self._convolutions():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight")
+    def with_excitation(self) -> Generator:
+        """A generator of the same weights that also takes an excitation, and at first only adds it to its own sound."""
+        if self.excitation:
+            return self
+        excited = Generator(replace(self.config, excitation=True))
+        excited.load_state_dict(excited.state_dict() | self.state_dict())
+        return excited.eval()
 
-    def _convolutions(self) -> list[nn.Module]:
-        return [module for module in self.modules() if isinstance(module, nn.Conv1d | nn.ConvTranspose1d)]
+    def with_inverse_stft(self, size: int = 16) -> Generator:
+        """A generator whose last stage, of rate ``size`` / 4, gave way to an inverse transform, which has to learn.
+
+        A generator that has an inverse transform is given back as it is.
+
+        Raises:
+            CheckpointError: the last stage has another rate, or ``size`` is no multiple of 8.
+        """
+        config = self.config
+        if config.inverse_stft:
+            return self
+        if size % 8 or config.upsample_rates[-1] != size // 4:
+            raise CheckpointError(
+                f"a generator with the upsampling rates {config.upsample_rates} has no last stage of {size // 4} that "
+                "an inverse transform could take the place of: begin with another, v3 for example"
+            )
+        shorter = Generator(
+            replace(
+                config,
+                upsample_rates=config.upsample_rates[:-1],
+                upsample_kernel_sizes=config.upsample_kernel_sizes[:-1],
+                inverse_stft=size,
+            )
+        )
+        own = shorter.state_dict()
+        known = {name: value for name, value in self.state_dict().items() if not name.startswith("conv_post")}
+        shorter.load_state_dict(own | {name: value for name, value in known.items() if name in own})
+        return shorter.eval()
 
 
 def fold_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -339,39 +421,6 @@ def load_generator(path: Path) -> Generator:
             generator.load_state_dict(state)
             return generator.eval()
     raise CheckpointError(f"{path} holds no HiFi-GAN generator of size {', '.join(CONFIGS)}")
-
-
-def with_excitation(generator: Generator) -> Generator:
-    """A generator of the same weights that also hears an excitation, and at first only adds it to its own sound."""
-    excited = Generator(replace(generator.config, excitation=True))
-    excited.load_state_dict(excited.state_dict() | generator.state_dict())
-    return excited.eval()
-
-
-def with_inverse_stft(generator: Generator, size: int = 16) -> Generator:
-    """A generator whose last stage, of rate ``size`` / 4, gave way to an inverse transform, which has to learn.
-
-    Raises:
-        CheckpointError: the last stage has another rate, or ``size`` is no multiple of 8.
-    """
-    config = generator.config
-    if config.inverse_stft or size % 8 or config.upsample_rates[-1] != size // 4:
-        raise CheckpointError(
-            f"a generator with the upsampling rates {config.upsample_rates} has no last stage of {size // 4} that an "
-            "inverse transform could take the place of: begin with another, v3 for example"
-        )
-    shorter = Generator(
-        replace(
-            config,
-            upsample_rates=config.upsample_rates[:-1],
-            upsample_kernel_sizes=config.upsample_kernel_sizes[:-1],
-            inverse_stft=size,
-        )
-    )
-    own = shorter.state_dict()
-    known = {name: value for name, value in generator.state_dict().items() if not name.startswith("conv_post")}
-    shorter.load_state_dict(own | {name: value for name, value in known.items() if name in own})
-    return shorter.eval()
 
 
 def _read_public(path: Path) -> dict[str, Tensor]:

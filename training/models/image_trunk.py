@@ -1,4 +1,4 @@
-"""The image trunk of ``a2m-s``: MobileNetV2 that also tells what its lower layers see."""
+"""The image trunk of ``a2m-s``: MobileNetV2 that also gives statistics of its lower layers."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from training.models.mel_sketch import MelSketch
 SHIMMER = (-5.0, 0.5)
 """Natural logarithm of the least and the largest shimmer in nat."""
 UNTOLD_SHIMMER = -1.2
-"""The same of a decoder that has not learned it."""
+"""Natural logarithm of the shimmer in nat that an untrained decoder gives."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class MelDecoder(nn.Module):
     roles, like the air in a room, is one sound. The fused embedding enters beside it and begins at zero weight.
 
     No score says how tones beat, breathe and rustle from one frame to the next, so that a mel of least error is smooth
-    where a recording is alive. Beside the mel the decoder therefore tells how far the real one moves about it (see
+    where a recording is alive. Beside the mel the decoder therefore gives how far the real one moves about it (see
     ``a2m_edge.synthesis.shimmer``).
 
     ``mel_mean`` and ``mel_scale`` [bands] are the training set's mean and standard deviation per band.
@@ -157,7 +157,7 @@ class MelDecoder(nn.Module):
         return self.tell(remembered, heard, sketch)
 
     def listen(self, fused: Tensor, palette: Tensor, score: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What the LSTM hears of T frames, (B, T, channels), and the sketch that it corrects, (B, T, bands), if any."""
+        """Input of the LSTM for T frames, (B, T, channels), and the sketch that it corrects, (B, T, bands), if any."""
         config = self.config
         batch, frames, _ = score.shape
         by_role = score.reshape(batch, frames, config.roles, 2 * config.keys)
@@ -174,7 +174,7 @@ class MelDecoder(nn.Module):
         return heard + torch.relu(self.attack(heard.transpose(1, 2))).transpose(1, 2), sketch
 
     def tell(self, remembered: Tensor, heard: Tensor, sketch: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mel and shimmer, as ``describe`` gives them, of what the LSTM made (B, T, 2 * hidden) of what it heard."""
+        """Mel and shimmer, (B, bands, T) each, from the output of the LSTM (B, T, 2 * hidden) and its input."""
         described = torch.cat([remembered, heard, *([] if sketch is None else [sketch])], 2)
         mel: Tensor = self.out(described) * self.mel_scale + self.mel_mean  # (B, T, bands)
         shimmer = self.shimmer(described.detach()).clamp(*SHIMMER).exp()  # (B, T, bands)
@@ -243,7 +243,7 @@ def load_mel_decoder(folder: Path) -> MelDecoder | PaperDecoder:
         CheckpointError: the folder holds no decoder of a known architecture, or its weights do not fit.
     """
     state, document = load_checkpoint(folder, "decoder")
-    notes = ("kind", "architecture", "measured_contexts")
+    notes = ("kind", "architecture", "audio", "measured_contexts")
     sizes = {name: value for name, value in document.items() if name not in notes}
     model: MelDecoder | PaperDecoder
     try:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 QUICKNESS = 5.0
-"""A learned nat moves by as much more than one of other weights, which are smaller numbers."""
+"""Factor on the learned log-amplitudes. They are larger numbers than other weights and have to move farther."""
 
 LOUDNESS = 4.0
 """The power of a note follows its velocity to this exponent: 40 dB for each factor of ten, as in FluidSynth."""

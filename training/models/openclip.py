@@ -77,10 +77,10 @@ def for_embeddings(clip: nn.Module) -> nn.Module:
 def hears_padding(architecture: Mapping[str, Any], text_transformer: Mapping[str, Any] | None) -> bool:
     """Whether an embedding depends on the padding of its text.
 
-    Hugging Face towers mask the padding. In open_clip's own towers no token hears what follows it, and the embedding
-    is read at the token that ends the text, so padding behind it changes nothing, unless the causal mask is left out
-    (SigLIP, CLIPA, MobileCLIP-S), or the embedding is read at the last place (SigLIP, CLIPA) or at a class token
-    behind the padding (CoCa), whose position depends on the length.
+    Hugging Face towers mask the padding. In open_clip's own towers no token attends to what follows it, and the
+    embedding is read at the token that ends the text, so padding behind it changes nothing, unless the causal mask is
+    left out (SigLIP, CLIPA, MobileCLIP-S), or the embedding is read at the last place (SigLIP, CLIPA) or at a class
+    token behind the padding (CoCa), whose position depends on the length.
     """
     text = architecture["text_cfg"]
     if text_transformer is not None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from a2m_edge.errors import DataError
-from a2m_edge.sound.format import AudioFormat
 from training import parallel
-from training.checkpoint import save_checkpoint
+from training.checkpoint import checkpoint_format, save_checkpoint
+from training.data.recordings.formats import read_format
 from training.data.recordings.realised import Realisations
 from training.losses import frequency_weighted_l1, shimmer_loss, spectral_convergence
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, load_mel_decoder
@@ -23,7 +23,7 @@ from training.trainers.decoder_error import choose_context, relative_error
 LEARNING_RATE = 2e-3
 LARGEST_GRADIENT = 1.0
 EDGE, EDGE_WEIGHT = 16, 0.25
-"""Frames at either end of a window that hear too little around them and are not played, and what they count."""
+"""Frames at either end of a window that have too little context and are not played, and what they count."""
 CONVERGENCE_WEIGHT = 0.5
 """Of the spectral convergence, which cares for what is loud, against the L1, which cares for every band alike. It is
 one number for a batch, to which the edges of windows belong."""
@@ -59,27 +59,30 @@ def train_decoder(
         data: folder of realisations.
         fused: fused embeddings of the clips' pairs; see ``Realisations``.
         start: a decoder checkpoint to begin with; its config is taken too.
-        config: sizes of a new decoder.
+        config: sizes of a new decoder; the bands are those of the data.
         batch, frames: windows in a batch and frames in a window.
         half: compute in bfloat16; None: on a GPU alone.
         validation_clips: how many clips of the split ``val`` are decoded at each validation.
 
     Raises:
-        DataError: there are no realisations.
+        DataError: there are no realisations, nothing states their format, or ``start`` was trained on another one.
         CheckpointError: ``start`` is no decoder.
         OptionError: the batch is smaller than the number of processes.
     """
     parallel.need_rows(batch)
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
-    audio = AudioFormat()
+    audio = read_format(data)
     if start is not None:
         model = load_mel_decoder(start)
         if not isinstance(model, MelDecoder):
             raise DataError(f"The decoder in {start} takes no score: train it with  --architecture paper")
         config = model.config
+        trained = checkpoint_format(start, "decoder")
+        if trained != audio:
+            raise DataError(f"the decoder in {start} was trained on {trained}, {data} holds {audio}: leave --start out")
     else:
-        config = config or MelDecoderConfig()
+        config = replace(config or MelDecoderConfig(), mel_bands=audio.mel_bands)
         model = MelDecoder(config)
     layout = config.layout
     train = Realisations(data, "train", fused, config.fused_size)
@@ -108,7 +111,8 @@ def train_decoder(
         return {"loss": loss.item(), "convergence": convergence.item(), "shimmer": unforeseen.item()}
 
     def save(folder: Path, table: list[dict[str, float]]) -> None:
-        save_checkpoint(folder, model, model.config.document() | {"measured_contexts": table})
+        facts = {"audio": asdict(audio), "measured_contexts": table}
+        save_checkpoint(folder, model, model.config.document() | facts)
 
     run_training(
         options,

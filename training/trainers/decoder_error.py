@@ -41,7 +41,7 @@ def choose_context(
     """The shortest context whose error on ``clips`` is within ``TOLERANCE`` of the least, and all that was measured.
 
     It is as long on both sides first, and then as short on the right as the tolerance leaves it: what is to come says
-    less of a sound than what was. A longer context is not always better: a decoder hears best what is about as long as
+    less of a sound than what was. A longer context is not always better: a decoder is best at inputs about as long as
     the windows it learned on.
     """
 

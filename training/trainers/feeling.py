@@ -1,20 +1,16 @@
-"""How well an encoder and a fusion tell what people felt, on paintings that neither has seen."""
+"""How well an encoder and a fusion predict what people felt, on paintings that neither has seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
-from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
-from training.models.encoder_model import EncoderModel
+from training.data.embeddings.feeling_set import FeelingSet
 from training.models.fusion import Fusion
 
 _POSITIVE = [EMOTIONS.index(word) for word in POSITIVE_EMOTIONS]
@@ -22,11 +18,9 @@ _NEGATIVE = [EMOTIONS.index(word) for word in NEGATIVE_EMOTIONS]
 
 
 MANY_UTTERANCES = 30
-"""Utterances from which on a painting's mean valence says little about who happened to be asked."""
+"""Utterances from which on a painting's mean valence depends little on who happened to be asked."""
 
 CALIBRATION_BINS = 15
-
-_COLUMNS = ("accuracy", "macro_f1", "calibration_error", "sign_accuracy")
 
 Predict = Callable[
     [NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -88,7 +82,7 @@ def score_feelings(fusion: Fusion, feelings: FeelingSet) -> dict[str, float]:
 
 
 def measure_feelings(predict: Predict, feelings: FeelingSet) -> FeelingMeasures:
-    """What ``score_feelings`` tells, for any feeling head, with the tables behind it."""
+    """What ``score_feelings`` measures, for any feeling head, with the tables behind it."""
     shown = feelings.picture >= 0
     images = np.zeros_like(feelings.text)
     images[shown] = feelings.image[feelings.picture[shown]]
@@ -173,41 +167,6 @@ def reliability(truth: NDArray[np.int64], chances: NDArray[np.float32], bins: in
         np.array([hits[part].mean() for part in parts]),
         np.array([len(part) for part in parts]),
     )
-
-
-def evaluate_feeling(
-    encoder: EncoderModel, fusion: Fusion, data: Path, split: str = "test", cache: Path | None = None
-) -> dict[str, float]:
-    """Scores a pair on a split of ArtEmis and prints a table; see ``score_feelings``.
-
-    ``cache`` is a folder that keeps the embeddings of this encoder for the next call.
-
-    Raises:
-        DataError: a table or an archive is missing or damaged.
-    """
-    scores = score_feelings(fusion, embed_feelings(encoder, data, [split], cache=cache)[split])
-    table = Table(title=f"What people felt, {split} split (disjoint by painting)")
-    for heading in ("given", "utterances", "nine emotions", "macro F1", "calibration error", "positive or negative"):
-        table.add_column(heading, justify="left" if heading == "given" else "right")
-    for which, words in (
-        ("both", "painting and comment"),
-        ("comment", "comment alone"),
-        ("picture", "painting alone"),
-        ("all", "comment, and painting where there is one"),
-    ):
-        numbers = [f"{scores[f'{which}_n']:.0f}"]
-        numbers += [f"{scores.get(f'{which}_{score}', np.nan):.3f}" for score in _COLUMNS]
-        table.add_row(words, *numbers)
-    table.add_row("nothing (always the commonest)", "", f"{scores['commonest_accuracy']:.3f}", "", "", "")
-    console = Console()
-    console.print(table)
-    for ending, which in (("", "paintings"), (f"_{MANY_UTTERANCES}", f"with {MANY_UTTERANCES} or more utterances")):
-        correlation = scores.get(f"painting_valence_r{ending}", np.nan)
-        number = scores[f"painting_n{ending}"]
-        console.print(
-            f"painting alone, valence against the annotators' mean: r = {correlation:.3f} over {number:.0f} {which}"
-        )
-    return scores
 
 
 def _picture_valence(predict: Predict, images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -102,7 +102,7 @@ class FusionTraining:
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""
-        # Heads that are trained alone learn from what the finished fusion tells, nothing dropped.
+        # Heads that are trained alone learn from the outputs of the finished fusion, nothing dropped.
         self._fusion.train(not self._palette_only)
         random = np.random.default_rng((self._seed, number))
         losses = self._losses(random)
@@ -154,7 +154,7 @@ class FusionTraining:
         return {"photograph": 0.25 * F.mse_loss(feeling, self._moved(data.norms[rows]))}
 
     def _told(self, *given: NDArray[np.float32]) -> tuple[Tensor, ...]:
-        """What the fusion tells of a batch, each process having computed its share."""
+        """The outputs of the fusion for a batch, each process having computed its share."""
         rows = len(given[0])
         own = parallel.share(rows)
         with half_precision(self._device):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from a2m_edge.errors import DataError
 from a2m_edge.sound.mel import SILENCE
 from training import parallel
 from training.checkpoint import save_checkpoint
+from training.data.recordings.formats import read_format
 from training.data.recordings.realised import Realisations
 from training.losses import frequency_weighted_l1
 from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
@@ -36,13 +37,13 @@ def train_paper_decoder(
         options: see ``RunOptions``.
         data: folder of realisations or of imported recordings.
         fused: fused embeddings of the clips' pairs (see ``training.data.embeddings.conditions``).
-        config: sizes; ``fused_size`` is taken from ``fused``.
+        config: sizes; ``fused_size`` is taken from ``fused``, the bands from the data.
         batch: pairs in a step.
         learning_rate: of Adam.
         half: compute in bfloat16; None: on a GPU alone.
 
     Raises:
-        DataError: there are no clips, or no pair names one of them.
+        DataError: there are no clips, nothing states their format, or no pair names one of them.
         OptionError: the batch is smaller than the number of processes.
     """
     parallel.need_rows(batch)
@@ -50,7 +51,8 @@ def train_paper_decoder(
     device = choose_device(options.device)
     with np.load(fused) as stored:
         size = int(stored["fused"].shape[1])
-    config = replace(config or PaperDecoderConfig(), fused_size=size)
+    audio = read_format(data)
+    config = replace(config or PaperDecoderConfig(), fused_size=size, mel_bands=audio.mel_bands)
     splits = {split: Realisations(data, split, fused, size, lent=False) for split in ("train", "val")}
     for split, clips in splits.items():
         paired = [number for number, pairs in enumerate(clips.pairs) if len(pairs)]
@@ -95,5 +97,5 @@ def train_paper_decoder(
         schedule=None,
         step=step,
         validate=validate,
-        save=lambda folder: save_checkpoint(folder, model, config.document()),
+        save=lambda folder: save_checkpoint(folder, model, config.document() | {"audio": asdict(audio)}),
     )

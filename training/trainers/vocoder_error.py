@@ -8,17 +8,17 @@ import torch
 
 from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.clips import Clip
-from training.losses import LogMel
-from training.models.hifigan import Generator
+from training.losses import LogMelSpectrogram
+from training.models.vocoders.interface import Vocoder
 
 
 @torch.no_grad()
-def copy_synthesis(generator: Generator, clips: Iterable[Clip], audio: AudioFormat) -> dict[str, float]:
+def copy_synthesis(vocoder: Vocoder, clips: Iterable[Clip], audio: AudioFormat) -> dict[str, float]:
     """Sounds the mels of recordings again and compares the mels of both.
 
     Args:
-        generator: on any device.
-        clips: what the generator hears, and the audio it should give.
+        vocoder: on any device.
+        clips: its inputs, and the audio it should give.
         audio: format of the clips.
 
     Returns:
@@ -28,16 +28,16 @@ def copy_synthesis(generator: Generator, clips: Iterable[Clip], audio: AudioForm
     Raises:
         ValueError: there are no clips.
     """
-    device = next(generator.parameters()).device
-    log_mel = LogMel(audio).to(device)
+    device = next(vocoder.parameters()).device
+    log_mel = LogMelSpectrogram(audio).to(device)
     error, frames, levels = 0.0, 0, []
     for mel, source, real in clips:
-        heard = [mel.to(device)[None]]
-        if generator.config.excitation:
-            heard.append(source.to(device)[None, None])
-        generated = generator(*heard)[0]
-        truth = real.to(device)[None]
-        difference = (log_mel(generated) - log_mel(truth)).abs().mean().item()
+        inputs = [mel.to(device)[None]]
+        if vocoder.excitation:
+            inputs.append(source.to(device)[None, None])
+        generated = vocoder(*inputs)[0]  # (C, hop * T)
+        truth = real.to(device)
+        difference = (log_mel(generated) - log_mel(truth)).abs().mean().item()  # every channel by itself
         error += difference * mel.shape[-1]
         frames += mel.shape[-1]
         levels.append(20 * (generated.square().mean() / truth.square().mean().clamp(min=1e-12)).sqrt().log10().item())

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuiltEngine:
     """What a build gives.
 
     Attributes:
@@ -89,7 +89,7 @@ class Phases:
 
 def build_plan(
     tensorrt: Any, model: Path, profiles: tuple[Profile, ...], timings: bytes, graph: str, progress: Progress | None
-) -> Plan:
+) -> BuiltEngine:
     """Builds a plan for the GPU of this machine.
 
     Args:
@@ -136,7 +136,7 @@ def build_plan(
         raise DeviceError(_failed(f"TensorRT {tensorrt.__version__} can build no engine of {graph}", logger))
     if progress is not None:
         progress(graph, 1.0)
-    return Plan(bytes(plan), bytes(cache.serialize()), time.monotonic() - started)
+    return BuiltEngine(bytes(plan), bytes(cache.serialize()), time.monotonic() - started)
 
 
 def _failed(what: str, logger: Any) -> str:

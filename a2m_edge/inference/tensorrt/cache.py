@@ -1,4 +1,4 @@
-"""The folder of engines built on this machine: what was not built here is not even read to its end.
+"""The folder of engines built on this machine: what was not built here is never loaded.
 
 A plan of TensorRT is a program: whoever writes one into the cache runs code in the process that loads it. So every
 engine has a record with the SHA-256 of each of its files, and the record carries an HMAC-SHA256 under a random

@@ -1,4 +1,4 @@
-"""What visitors write, on its way from the pages to the engine: cleaned, short, and not too often.
+"""What visitors write, on its way from the pages to the music process: cleaned, short, and not too often.
 
 Nothing of it is kept, and no error holds a word of it.
 """
@@ -40,7 +40,7 @@ class CommentDesk:
             visitor: tells visitors apart.
 
         Returns:
-            what the engine may hear: see ``a2m_edge.perception.comments.clean_comment``.
+            what the music process may be given: see ``a2m_edge.perception.comments.clean_comment``.
 
         Raises:
             CommentError: there is nothing to see in it, or it is too long; it was not counted.

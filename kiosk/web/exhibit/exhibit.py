@@ -33,7 +33,7 @@ class ExhibitState:
 
     Attributes:
         healthy: whether every part does its work.
-        sounding: what is played now: the engine's live sound, the bundle's bed, or silence.
+        sounding: what is played now: live sound, the bundle's bed, or silence.
         felt: what is felt now, None before the first feeling.
         artwork: number of the artwork that was seen last, one more with each; 0 before the first.
         parts: the processes, in a steady order.
@@ -55,7 +55,7 @@ class ExhibitState:
 
 
 class Exhibit(Protocol):
-    """What the supervisor offers to the pages.
+    """What the pages are given of the rest of the exhibit.
 
     Every member is called from the web server's event loop: it answers at once and never waits for a process.
     """
@@ -82,7 +82,7 @@ class Exhibit(Protocol):
         """What the camera sees, for the staff alone."""
 
     def hear(self, text: str, visitor: str) -> float:
-        """Takes what a visitor wrote, as it came, cleans it and gives it to the engine.
+        """Takes what a visitor wrote, as it came, cleans it and gives it to the music process.
 
         Args:
             text: of any length and content.
@@ -94,7 +94,7 @@ class Exhibit(Protocol):
         Raises:
             CommentError: there is nothing to see in it, or it is too long.
             TooOftenError: this visitor, or the whole room, must wait a little.
-            DeviceError: nobody listens now: the exhibit rests, or its engine is being replaced.
+            DeviceError: nobody listens now: the exhibit rests, or its music process is being replaced.
         """
 
     def control(

@@ -24,8 +24,8 @@ class Piece:
     """What was played since the last piece.
 
     Attributes:
-        sound: position of the first sample in the ring (float64), then 16-bit samples; little-endian. Empty where
-            nothing new was played.
+        sound: position of the first sample in the ring (float64), then 16-bit samples, the channels by turns;
+            little-endian. Empty where nothing new was played.
         columns: number of the first mel frame (float64, little-endian; frame n begins at sample n x hop), then a byte
             for each band of each frame, lowest first (see ``MEL_FLOOR``). Empty while no frame is complete.
     """
@@ -104,26 +104,25 @@ class MelColumns:
         self._audio = audio
         # ``log_mel`` mirrors the sound at its edges: that many frames there are not those of the stream.
         self._edge = -(-(audio.window - audio.hop) // (2 * audio.hop))
-        self._begin = 0
-        self._waiting = np.zeros(0, np.float32)
+        self.jump(0)
 
     def jump(self, position: int) -> None:
         """What comes next begins at this position of the stream and follows on nothing."""
         self._begin = position
-        self._waiting = np.zeros(0, np.float32)
+        self._waiting = np.zeros((0, self._audio.channels), np.float32)
 
     def add(self, samples: NDArray[np.float32]) -> tuple[int, NDArray[np.uint8]]:
         """Takes the next samples.
 
         Args:
-            samples: float32 [N].
+            samples: float32 [N, C].
 
         Returns:
             the number of the first frame that they complete (frame n begins at sample n x hop), and those frames:
             uint8 [T, mel_bands], T may be 0.
         """
         hop = self._audio.hop
-        self._waiting = np.append(self._waiting, samples)
+        self._waiting = np.concatenate([self._waiting, samples])
         misaligned = min(-self._begin % hop, len(self._waiting))
         self._waiting, self._begin = self._waiting[misaligned:], self._begin + misaligned
         first = self._begin // hop + self._edge

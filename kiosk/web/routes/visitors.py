@@ -49,6 +49,7 @@ class Visit(BaseModel):
         own_screen: whether this is the exhibit's own screen, and no phone.
         joinable: whether there is a code for phones.
         sample_rate: of the sound (Hz).
+        channels: of the sound.
         hop: samples from one mel column to the next.
         bands: mel bands of a column.
     """
@@ -58,6 +59,7 @@ class Visit(BaseModel):
     own_screen: bool
     joinable: bool
     sample_rate: int
+    channels: int
     hop: int
     bands: int
 
@@ -75,6 +77,7 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
             own_screen=_address(request).own_screen,
             joinable=_join_address(request) is not None,
             sample_rate=exhibit.audio.sample_rate,
+            channels=exhibit.audio.channels,
             hop=exhibit.audio.hop,
             bands=exhibit.audio.mel_bands,
         )

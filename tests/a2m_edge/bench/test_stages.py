@@ -12,7 +12,6 @@ import pytest
 from a2m_edge.bench.stages import COMMENT, picture, stage_inputs
 from a2m_edge.bundle import open_bundle
 from a2m_edge.inference.sessions import open_session
-from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.soundscape import Soundscape
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("threads", [1, 2])]
@@ -30,4 +29,4 @@ def test_stream(benchmark, threads: int) -> None:
     soundscape = Soundscape(open_bundle(None), device="cpu", threads=threads, score_seconds=30.0)
     soundscape.see(picture())
     soundscape.hear(COMMENT)
-    assert benchmark(partial(next, soundscape.chunks(None))).frames == CHUNK_FRAMES
+    assert benchmark(partial(next, soundscape.chunks(None))).frames == open_bundle(None).manifest.audio.chunk_frames

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from a2m_edge.collection.sources import Defaults, open_source
+from a2m_edge.collection.sources import Defaults, open_collection
 from a2m_edge.errors import CollectionError, MissingExtraError
 
 DEFAULTS = Defaults(12.0, 3)
@@ -21,7 +21,7 @@ DEFAULTS = Defaults(12.0, 3)
 def table(tmp_path, text, name="works.csv"):
     path = tmp_path / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return open_source(str(path), DEFAULTS).items
+    return open_collection(str(path), DEFAULTS).items
 
 
 def paint(path):
@@ -36,7 +36,7 @@ def test_a_folder_gives_its_pictures_in_the_order_of_their_names(tmp_path):
         paint(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "old.heic").write_bytes(b"cannot be read")
-    source = open_source(str(tmp_path), DEFAULTS, tmp_path / "out")
+    source = open_collection(str(tmp_path), DEFAULTS, tmp_path / "out")
     assert [os.path.relpath(item.image, tmp_path) for item in source.items if item.image] == [
         "Sea.tif",
         "a.png",
@@ -57,7 +57,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "works" / "deep" / "back").symlink_to(tmp_path / "works")
     (tmp_path / "works" / "other").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "works" / "loop.jpg").symlink_to("loop.jpg")
-    items = open_source(str(tmp_path / "works"), DEFAULTS).items
+    items = open_collection(str(tmp_path / "works"), DEFAULTS).items
     assert sorted(item.id for item in items) == ["back", "field", "loop", "sea"]
     (bad,) = (item for item in items if item.problem)
     assert "leads back to" in (bad.problem or "")
@@ -121,19 +121,19 @@ def test_parquet(tmp_path):
 
     columns = {"image": ["a.png", None, None], "comment": [None, "calm", None], "seconds": [4.5, None, 1.0]}
     parquet.write_table(pyarrow.table({**columns, "year": [1840, 1841, 1842]}), tmp_path / "works.parquet")
-    items = open_source(str(tmp_path / "works.parquet"), DEFAULTS).items
+    items = open_collection(str(tmp_path / "works.parquet"), DEFAULTS).items
     assert [(item.seconds, item.carried["year"]) for item in items] == [(4.5, "1840"), (12.0, "1841"), (1.0, "1842")]
     assert "neither" in (items[2].problem or "")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(CollectionError, match=r"bad\.parquet"):
-        open_source(str(tmp_path / "bad.parquet"), DEFAULTS)
+        open_collection(str(tmp_path / "bad.parquet"), DEFAULTS)
 
 
 def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "works.parquet").write_bytes(b"PAR1")
     with pytest.raises(MissingExtraError, match=r"a2m-edge\[parquet\]"):
-        open_source(str(tmp_path / "works.parquet"), DEFAULTS)
+        open_collection(str(tmp_path / "works.parquet"), DEFAULTS)
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ def test_what_is_no_collection_is_refused(tmp_path, name, content, words):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CollectionError, match=words):
-        open_source(str(tmp_path / name), DEFAULTS)
+        open_collection(str(tmp_path / name), DEFAULTS)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(CollectionError, match="holds no works"):
-        open_source(str(tmp_path), DEFAULTS)
+        open_collection(str(tmp_path), DEFAULTS)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -168,7 +168,7 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_any_bytes_are_works_or_an_error_of_one_sentence(tmp_path, content, name):
     (tmp_path / name).write_bytes(b"image,seconds\n" + content if name == "w.csv" else content)
     try:
-        items = open_source(str(tmp_path / name), DEFAULTS).items
+        items = open_collection(str(tmp_path / name), DEFAULTS).items
     except CollectionError as error:
         assert "\n" not in str(error)
     else:

@@ -47,7 +47,7 @@ def command(tmp_path: Path):
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: rooms\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(
-        "[a2m_edge.commands.register]\nworks = room:register\ngone = no_such_room.commands:register\n"
+        "[a2m_edge.commands]\nworks = room:register\ngone = no_such_room.commands:register\n"
         "broken = broken_room:register\n"
     )
     (tmp_path / "room.py").write_text(ROOM)

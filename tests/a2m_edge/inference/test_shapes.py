@@ -14,14 +14,13 @@ from a2m_edge.errors import BundleError
 from a2m_edge.inference.sessions import Session
 from a2m_edge.inference.shapes import (
     LARGEST_BATCH,
-    LARGEST_CHUNK,
+    LARGEST_CHUNK_SECONDS,
     engine_profiles,
     input_shapes,
     usual_sizes,
     vocoder_sizes,
 )
 from a2m_edge.inference.tensorrt.executor import fitting_profile
-from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.soundscape import Soundscape
 from tests.fixtures.places import TINY_BUNDLE
 
@@ -42,7 +41,7 @@ def heard_by(monkeypatch, bundle, graph):
     soundscape = Soundscape(bundle, device="cpu")
     soundscape.see(np.full((64, 64, 3), 128, np.uint8))
     soundscape.hear("hello")
-    for _ in soundscape.chunks(8 * CHUNK_FRAMES):
+    for _ in soundscape.chunks(8 * bundle.manifest.audio.chunk_frames):
         pass
     return seen
 
@@ -74,7 +73,7 @@ def test_the_decoder_is_asked_for_every_number_of_windows_that_is_announced(wind
     announced = {each["batch"] for each in usual_sizes(manifest, "mel_decoder")}
     decoded, asked = 0, set()
     for chunk in range(1, 500):
-        windows = max(0, -(-(chunk * CHUNK_FRAMES + right - decoded) // window))
+        windows = max(0, -(-(chunk * MANIFEST.audio.chunk_frames + right - decoded) // window))
         decoded += windows * window
         asked |= {windows} - {0}
     assert announced == asked
@@ -97,7 +96,7 @@ def test_profiles_are_ranges_that_hold_whatever_is_run(left, right, context, pad
                 assert all(low == high == size for low, high, size in ends if isinstance(size, int))
         for sizes in usual_sizes(manifest, graph):
             assert fitting_profile(profiles, input_shapes(manifest.graphs[graph].inputs, sizes)) is not None
-    chunk = input_shapes(manifest.graphs["vocoder"].inputs, vocoder_sizes(manifest, CHUNK_FRAMES))
+    chunk = input_shapes(manifest.graphs["vocoder"].inputs, vocoder_sizes(manifest, manifest.audio.chunk_frames))
     assert fitting_profile(engine_profiles(manifest, "vocoder"), chunk) == 0
 
 
@@ -106,7 +105,9 @@ def test_profiles_are_ranges_that_hold_whatever_is_run(left, right, context, pad
 def test_the_vocoder_takes_any_length_up_to_a_limit_and_one_stream(frames, batch):
     profiles = engine_profiles(MANIFEST, "vocoder")
     shapes = input_shapes(MANIFEST.graphs["vocoder"].inputs, vocoder_sizes(MANIFEST, frames, batch))
-    assert (fitting_profile(profiles, shapes) is not None) == (batch == 1 and 1 <= frames <= LARGEST_CHUNK)
+    assert (fitting_profile(profiles, shapes) is not None) == (
+        batch == 1 and 1 <= frames <= MANIFEST.audio.frames(LARGEST_CHUNK_SECONDS)
+    )
 
 
 @given(batch=st.integers(0, 20), length=st.integers(0, 100))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from a2m_edge.errors import OutputError
-from a2m_edge.jobs.cluster import RayEngine
-from a2m_edge.jobs.processes import ProcessEngine
+from a2m_edge.jobs.cluster import RayRunner
+from a2m_edge.jobs.processes import ProcessRunner
 from a2m_edge.jobs.work import Work
 from tests.a2m_edge.collection.test_collection import started
 from tests.fixtures.collection.ray_cluster import RayCluster
@@ -133,16 +133,16 @@ class Squaring(Work[int, str]):
 
 
 @pytest.fixture(params=["processes", pytest.param("cluster", marks=pytest.mark.slow)])
-def engine(request):
-    """Each engine with two processes."""
+def runner(request):
+    """Each runner with two processes."""
     if request.param == "processes":
-        return ProcessEngine(2)
-    return RayEngine(request.getfixturevalue("cluster").address, 2)
+        return ProcessRunner(2)
+    return RayRunner(request.getfixturevalue("cluster").address, 2)
 
 
-def test_a_deadly_job_is_tried_again_and_then_answered_for(engine, tmp_path):
+def test_a_deadly_job_is_tried_again_and_then_answered_for(runner, tmp_path):
     log = tmp_path / "log"
-    answers = list(engine.run(range(20), Squaring(deadly=frozenset({7}), log=log)))
+    answers = list(runner.run(range(20), Squaring(deadly=frozenset({7}), log=log)))
     lost = [answer for answer in answers if answer.startswith("7:")]
     assert len(lost) == 1
     assert sorted(answers) == sorted(
@@ -151,26 +151,26 @@ def test_a_deadly_job_is_tried_again_and_then_answered_for(engine, tmp_path):
     assert 2 <= log.read_text().split().count("7") <= 3
 
 
-def test_an_error_that_concerns_all_jobs_ends_the_run_after_what_is_in_hand(engine):
+def test_an_error_that_concerns_all_jobs_ends_the_run_after_what_is_in_hand(runner):
     answers = []
     with pytest.raises(OutputError, match="the disk is full; make room"):
-        for answer in engine.run(range(500), Squaring(refused=frozenset({3}))):
+        for answer in runner.run(range(500), Squaring(refused=frozenset({3}))):
             answers.append(answer)  # noqa: PERF402 - what came before the error counts
     assert 2 <= len(answers) < 499
     assert all(" squared is " in answer for answer in answers)
 
 
-def test_nothing_new_is_begun_once_it_is_to_stop(engine):
+def test_nothing_new_is_begun_once_it_is_to_stop(runner):
     answers: list[str] = []
 
     def stopping():
         return len(answers) >= 3
 
-    for answer in engine.run(range(2000), Squaring(), stopping):
+    for answer in runner.run(range(2000), Squaring(), stopping):
         answers.append(answer)
         time.sleep(0.1)
     assert 3 <= len(answers) < 1000
 
 
-def test_no_jobs_give_no_answers(engine):
-    assert list(engine.run([], Squaring())) == []
+def test_no_jobs_give_no_answers(runner):
+    assert list(runner.run([], Squaring())) == []

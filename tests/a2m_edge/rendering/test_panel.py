@@ -11,7 +11,7 @@ from a2m_edge.rendering.canvas import Canvas
 from a2m_edge.rendering.lettering import drawable, in_visual_order
 from a2m_edge.rendering.panel import HEIGHT, WIDTH, Panel, draw_panel
 from a2m_edge.score import Beat, Note
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 
 
 def beats(count, seconds=0.5):
@@ -23,7 +23,7 @@ def beats(count, seconds=0.5):
 
 
 def panel(**changes):
-    audio = AudioFormat()
+    audio = FORMATS["22k-mono"]
     content: dict[str, Any] = {
         "title": "Calm sea",
         "painting": np.full((300, 400, 3), (20, 200, 120), np.uint8),
@@ -31,7 +31,7 @@ def panel(**changes):
         "feeling": Feeling.of(-0.5, -0.4, "sadness"),
         "instruments": ("acoustic bass", "electric piano", "vibraphone", "clarinet"),
         "beats": list(beats(20)),
-        "mel": np.random.default_rng(0).uniform(-11, 1, (80, audio.frames(10))).astype(np.float32),
+        "mels": np.random.default_rng(0).uniform(-11, 1, (1, 80, audio.frames(10))).astype(np.float32),
         "audio": audio,
         "seconds": 10.0,
         "facts": ("A aeolian", "seed 0"),
@@ -64,12 +64,14 @@ def test_it_shows_the_painting_and_repeats_exactly(plain):
         {"title": "a title without end " * 50, "comment": "word " * 500},
         {"feeling": Feeling.of(1, 1, "excitement")},
         {"feeling": Feeling.of(-1, -1, "something else")},
-        {"beats": [], "mel": np.zeros((80, 0), np.float32), "seconds": 0.1},
+        {"beats": [], "mels": np.zeros((1, 80, 0), np.float32), "seconds": 0.1},
         {"seconds": 0.1, "beats": list(beats(1))},
         {"seconds": 600.0, "beats": list(beats(1200))},
-        {"mel": np.full((80, 800), math.log(1e-5), np.float32)},
+        {"mels": np.full((1, 80, 800), math.log(1e-5), np.float32)},
+        {"mels": np.full((2, 128, 900), -3.0, np.float32), "audio": FORMATS["48k-stereo"]},
+        {"mels": np.zeros((2, 128, 0), np.float32), "audio": FORMATS["48k-stereo"], "beats": None, "instruments": ()},
         {"beats": None, "instruments": ()},
-        {"beats": None, "instruments": (), "mel": np.zeros((80, 0), np.float32), "seconds": 0.1},
+        {"beats": None, "instruments": (), "mels": np.zeros((1, 80, 0), np.float32), "seconds": 0.1},
         {"beats": None, "instruments": (), "seconds": 600.0, "painting": None},
     ],
 )
@@ -93,11 +95,23 @@ def test_every_part_of_the_content_is_seen(plain):
 
 
 def test_without_a_score_the_spectrogram_takes_its_place(plain):
-    loud = np.zeros((80, 861), np.float32)  # all of it in the brightest colour
-    alone, beside = (draw_panel(panel(mel=loud, **changes)) for changes in ({"beats": None, "instruments": ()}, {}))
+    loud = np.zeros((1, 80, 861), np.float32)  # all of it in the brightest colour
+    alone, beside = (draw_panel(panel(mels=loud, **changes)) for changes in ({"beats": None, "instruments": ()}, {}))
     bright = [(drawn == drawn[1100, 960]).all(axis=2).sum() for drawn in (alone, beside)]
     assert bright[0] > 2.5 * bright[1]
     assert np.array_equal(alone[:700], beside[:700]), "painting and feeling stay where they are"
+
+
+def test_each_channel_has_a_spectrogram_of_its_own():
+    audio = FORMATS["48k-stereo"]
+    mels = np.full((2, 128, audio.frames(10)), -11.5, np.float32)
+    mels[:, :64] = 0.0  # the lower half of the bands sounds
+    both = draw_panel(panel(mels=mels, audio=audio))
+    mels[1] = -11.5
+    left = draw_panel(panel(mels=mels, audio=audio))
+    changed = np.flatnonzero((both != left).any(axis=(1, 2)))
+    assert changed.min() > 1114 and changed.max() < 1199, "the right channel is the lower one"
+    assert len(changed) == pytest.approx(41, abs=3), "half of its strip"
 
 
 def test_words_break_into_lines_that_fit():

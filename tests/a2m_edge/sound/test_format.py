@@ -23,18 +23,18 @@ from transformers.audio_utils import mel_filter_bank
 
 from a2m_edge.errors import OutputError
 from a2m_edge.output import written_aside
-from a2m_edge.sound.format import AudioChunk, AudioFormat
+from a2m_edge.sound.format import FORMATS, AudioChunk, AudioFormat
 from a2m_edge.sound.loudness import integrated_loudness, normalise_loudness, true_peak
 from a2m_edge.sound.mel import log_mel, mel_filterbank
 from a2m_edge.sound.wav import write_wav
 
-FORMAT = AudioFormat()
+FORMAT = FORMATS["22k-mono"]
 RATE = FORMAT.sample_rate
-OTHER = AudioFormat(sample_rate=48000, hop=480, window=2048, mel_bands=100, mel_low=20.0, mel_high=20000.0)
+OTHER = AudioFormat(sample_rate=48000, channels=2, hop=480, window=2048, mel_bands=100, mel_low=20.0, mel_high=20000.0)
 
 
-def noise(length: int, seed: int = 0, level: float = 0.1) -> np.ndarray:
-    return (level * np.random.default_rng(seed).standard_normal(length)).astype(np.float32)
+def noise(length: int, seed: int = 0, level: float = 0.1, channels: int = 1) -> np.ndarray:
+    return (level * np.random.default_rng(seed).standard_normal((length, channels))).astype(np.float32)
 
 
 def signals(rate: int) -> dict[str, np.ndarray]:
@@ -48,7 +48,7 @@ def signals(rate: int) -> dict[str, np.ndarray]:
         "bursts": np.where(time % 4 < 1, 0.4, 0.001) * np.sin(2 * np.pi * 440 * time),
         "plucked": np.exp(-8 * (time % 0.5)) * np.sin(2 * np.pi * 220 * time) * 0.9,
     }
-    return {name: shape.astype(np.float32) for name, shape in shapes.items()}
+    return {name: shape.astype(np.float32)[:, None] for name, shape in shapes.items()}
 
 
 class TestFormat:
@@ -59,6 +59,22 @@ class TestFormat:
 
     def test_a_chunk_knows_how_long_it_lasts(self):
         assert AudioChunk(noise(RATE // 2), RATE, 0, 43).seconds == pytest.approx(0.5)
+
+    @pytest.mark.parametrize("name", FORMATS)
+    def test_the_named_formats_make_sense_and_say_what_they_are(self, name):
+        assert FORMATS[name].faults() == []
+        assert str(FORMATS[name].sample_rate) in str(FORMATS[name])
+        assert name.split("-")[1] in str(FORMATS[name])
+
+    def test_what_makes_no_sense_is_said(self):
+        bad = AudioFormat(sample_rate=1000, channels=3, hop=0, window=7, mel_bands=0, mel_low=5.0, mel_high=4.0)
+        assert len(bad.faults()) == 6
+
+    def test_chunks_last_as_long_in_every_format(self):
+        # 32 frames of 256 samples, as streams of the format 22k-mono have always had
+        assert FORMAT.chunk_frames == 32
+        for audio in (*FORMATS.values(), OTHER):
+            assert audio.seconds(audio.chunk_frames) == pytest.approx(0.37, abs=0.5 / audio.frame_rate)
 
 
 class TestMel:
@@ -79,7 +95,7 @@ class TestMel:
     def test_equals_a_direct_computation_in_torch(self, audio):
         samples = signals(audio.sample_rate)["plucked"] + noise(int(audio.sample_rate * 9.3), level=1e-3)
         side = (audio.window - audio.hop) // 2
-        padded = torch.nn.functional.pad(torch.from_numpy(samples)[None], (side, side), mode="reflect")[0]
+        padded = torch.nn.functional.pad(torch.from_numpy(samples.T), (side, side), mode="reflect")[0]
         spectrum = torch.stft(
             padded,
             audio.window,
@@ -109,7 +125,11 @@ class TestMel:
 
     def test_silence_is_the_floor(self):
         # sqrt(1e-9) through filters of unit area stays above the floor only where a filter is wide
-        assert log_mel(np.zeros(2560, np.float32), FORMAT).max() < -7
+        assert log_mel(np.zeros((2560, 1), np.float32), FORMAT).max() < -7
+
+    def test_is_that_of_the_mean_of_the_channels(self):
+        stereo = noise(48000, channels=2)
+        np.testing.assert_array_equal(log_mel(stereo, OTHER), log_mel(stereo.mean(1, keepdims=True), OTHER))
 
 
 class TestLoudness:
@@ -124,24 +144,34 @@ class TestLoudness:
         assert loudness == pytest.approx(usual, abs=0.1)  # measured: 0.094 at 22,050 Hz
 
     def test_a_full_scale_sine_of_997_hz_has_the_loudness_of_the_standard(self):
-        sine = np.sin(2 * np.pi * 997 * np.arange(48000 * 5) / 48000).astype(np.float32)
+        sine = np.sin(2 * np.pi * 997 * np.arange(48000 * 5) / 48000).astype(np.float32)[:, None]
         assert integrated_loudness(sine, 48000) == pytest.approx(-3.01, abs=0.02)
+        # ITU-R BS.2217: the same tone on both sides is 3 dB louder, on one side as loud as alone.
+        assert integrated_loudness(np.repeat(sine, 2, 1), 48000) == pytest.approx(0.0, abs=0.02)
+        assert integrated_loudness(np.pad(sine, ((0, 0), (0, 1))), 48000) == pytest.approx(-3.01, abs=0.02)
+
+    @pytest.mark.parametrize("rate", [22050, 48000])
+    def test_stereo_equals_pyloudnorm(self, rate):
+        sides = np.concatenate([signals(rate)["bursts"], signals(rate)["plucked"]], 1)
+        exact = pyloudnorm.Meter(rate, "DeMan").integrated_loudness(sides.astype(np.float64))
+        assert integrated_loudness(sides, rate) == pytest.approx(exact, abs=0.01)
+        assert true_peak(sides, rate) == max(true_peak(side[:, None], rate) for side in sides.T)
 
     def test_long_sound_is_measured_in_pieces_without_a_seam(self):
         second = signals(RATE)["plucked"][:RATE]
-        assert integrated_loudness(np.tile(second, 30), RATE) == pytest.approx(
-            pyloudnorm.Meter(RATE, "DeMan").integrated_loudness(np.tile(second, 30).astype(np.float64)), abs=0.01
+        assert integrated_loudness(np.tile(second, (30, 1)), RATE) == pytest.approx(
+            pyloudnorm.Meter(RATE, "DeMan").integrated_loudness(np.tile(second, (30, 1)).astype(np.float64)), abs=0.01
         )
 
     @pytest.mark.parametrize("length", [0, 1, 1000, 50000])
     def test_silence_has_none(self, length):
-        silence = np.zeros(length, np.float32)
+        silence = np.zeros((length, 2), np.float32)
         assert integrated_loudness(silence, RATE) == -math.inf
         assert true_peak(silence, RATE) == -math.inf
         np.testing.assert_array_equal(normalise_loudness(silence, RATE), silence)
 
     def test_a_sound_shorter_than_a_block_is_measured_as_a_whole(self):
-        sine = np.sin(2 * np.pi * 997 * np.arange(RATE) / RATE).astype(np.float32)
+        sine = np.sin(2 * np.pi * 997 * np.arange(RATE) / RATE).astype(np.float32)[:, None]
         assert integrated_loudness(sine[: RATE // 4], RATE) == pytest.approx(integrated_loudness(sine, RATE), abs=0.3)
 
 
@@ -150,7 +180,7 @@ class TestTruePeak:
         # a quarter of the rate, 45 degrees off: the samples reach 0.707 of the wave
         sine = np.sin(2 * np.pi * 0.25 * np.arange(4000) + np.pi / 4).astype(np.float32) * 0.5
         fade = np.minimum(1, np.minimum(np.arange(4000), np.arange(4000)[::-1]) / 500).astype(np.float32)
-        assert true_peak(sine * fade, RATE) == pytest.approx(20 * math.log10(0.5), abs=0.05)
+        assert true_peak((sine * fade)[:, None], RATE) == pytest.approx(20 * math.log10(0.5), abs=0.05)
 
     @given(st.integers(0, 1000))
     @settings(max_examples=20, deadline=None)
@@ -165,11 +195,11 @@ class TestNormalising:
         result = normalise_loudness(signals(RATE)[name], RATE)
         meter = pyloudnorm.Meter(RATE)
         assert meter.integrated_loudness(result.astype(np.float64)) == pytest.approx(-23, abs=0.15)  # 0.09
-        assert 20 * math.log10(np.abs(resample_poly(result.astype(np.float64), 16, 1)).max()) <= -1
+        assert 20 * math.log10(np.abs(resample_poly(result[:, 0].astype(np.float64), 16, 1)).max()) <= -1
 
     def test_a_peaky_sound_is_limited_and_still_as_loud(self):
         time = np.arange(RATE * 10) / RATE
-        samples = (0.05 * np.sin(2 * np.pi * 330 * time)).astype(np.float32)
+        samples = (0.05 * np.sin(2 * np.pi * 330 * time)).astype(np.float32)[:, None]
         samples[:: RATE // 2] += 0.9
         result = normalise_loudness(samples, RATE, target=-18)
         assert integrated_loudness(result, RATE) == pytest.approx(-18, abs=0.1)
@@ -177,56 +207,66 @@ class TestNormalising:
         assert np.abs(samples * 10 ** ((-18 - integrated_loudness(samples, RATE)) / 20)).max() > 1
 
     def test_the_peak_holds_where_both_cannot(self):
-        click = np.zeros(RATE * 3, np.float32)
+        click = np.zeros((RATE * 3, 1), np.float32)
         click[RATE] = 1
         assert true_peak(normalise_loudness(click, RATE, target=-10), RATE) <= -1
 
     def test_a_sound_without_high_peaks_only_changes_its_gain(self):
         samples = signals(RATE)["middle"]
         ratio = normalise_loudness(samples, RATE)[1:100] / samples[1:100]
-        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
+        np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-5)
 
-    @given(st.integers(1, 3000), st.floats(1e-4, 1.0), st.integers(0, 100))
+    def test_all_channels_are_turned_down_alike(self):
+        sides = np.repeat(noise(RATE * 3, level=0.05), 2, 1) * np.array([1.0, 0.5], np.float32)
+        sides[RATE] = (1.0, 0.01)
+        result = normalise_loudness(sides, RATE, target=-14)
+        np.testing.assert_allclose(result[:, 0] * sides[:, 1], result[:, 1] * sides[:, 0], atol=1e-6)
+        assert true_peak(result, RATE) <= -1
+
+    @given(st.integers(1, 3000), st.floats(1e-4, 1.0), st.integers(0, 100), st.sampled_from([1, 2]))
     @settings(max_examples=30, deadline=None)
-    def test_keeps_length_and_peak_for_any_sound(self, length, level, seed):
-        result = normalise_loudness(noise(length, seed, level), RATE, target=-6)
-        assert result.shape == (length,)
+    def test_keeps_length_and_peak_for_any_sound(self, length, level, seed, channels):
+        result = normalise_loudness(noise(length, seed, level, channels), RATE, target=-6)
+        assert result.shape == (length, channels)
         assert result.dtype == np.float32
         assert true_peak(result, RATE) <= -1
 
 
 class TestWav:
-    @given(st.lists(st.floats(-1, 1, width=32), max_size=300))
+    @given(st.lists(st.floats(-1, 1, width=32), max_size=300), st.sampled_from([1, 2]))
     @settings(max_examples=30, deadline=None)
-    def test_a_file_holds_the_samples_within_rounding_dither_and_scale(self, values):
-        samples = np.array(values, np.float32)
+    def test_a_file_holds_the_samples_within_rounding_dither_and_scale(self, values, channels):
+        samples = np.array(values[: len(values) // channels * channels], np.float32).reshape(-1, channels)
         stream = io.BytesIO()
         write_wav(stream, samples, RATE)
         stream.seek(0)
-        back, rate = soundfile.read(stream, dtype="float32")
+        back, rate = soundfile.read(stream, dtype="float32", always_2d=True)
         assert rate == RATE
-        assert len(back) == len(samples)
+        assert back.shape == samples.shape
         # Half a step, one, and one again where +1 is 32767.
         np.testing.assert_allclose(back, samples, atol=2.51 / 32768)
 
-    def test_is_16_bit_mono_and_the_same_every_time(self, tmp_path):
+    def test_has_16_bits_and_the_channels_and_is_the_same_every_time(self, tmp_path):
         samples = noise(100_000)
         write_wav(tmp_path / "a.wav", samples, RATE)
         write_wav(tmp_path / "b.wav", samples, RATE)
         assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
         with wave.open(str(tmp_path / "a.wav")) as reader:
             assert reader.getparams()[:4] == (1, 2, RATE, 100_000)
+        write_wav(tmp_path / "c.wav", noise(1000, channels=2), 48000)
+        with wave.open(str(tmp_path / "c.wav")) as reader:
+            assert reader.getparams()[:4] == (2, 2, 48000, 1000)
 
     def test_dither_keeps_the_mean_of_what_is_below_a_step(self):
         stream = io.BytesIO()
-        write_wav(stream, np.full(200_000, 0.3 / 32767, np.float32), RATE)
+        write_wav(stream, np.full((200_000, 1), 0.3 / 32767, np.float32), RATE)
         pcm = np.frombuffer(stream.getvalue()[44:], "<i2")
         assert pcm.mean() == pytest.approx(0.3, abs=0.01)
         assert set(np.unique(pcm)) <= {-1, 0, 1}
 
     def test_beyond_full_scale_is_clipped_and_never_wraps(self):
         stream = io.BytesIO()
-        write_wav(stream, np.array([1.5, -1.5, 1.0, -1.0] * 100, np.float32), RATE)
+        write_wav(stream, np.array([1.5, -1.5, 1.0, -1.0] * 100, np.float32)[:, None], RATE)
         pcm = np.frombuffer(stream.getvalue()[44:], "<i2").reshape(-1, 4)
         assert pcm[:, [0, 2]].min() > 32760
         assert pcm[:, [1, 3]].max() < -32760
@@ -234,13 +274,13 @@ class TestWav:
     @pytest.mark.parametrize("value", [math.nan, math.inf])
     def test_what_is_not_finite_is_refused(self, value, tmp_path):
         with pytest.raises(ValueError, match="finite"):
-            write_wav(tmp_path / "x.wav", np.array([0, value], np.float32), RATE)
+            write_wav(tmp_path / "x.wav", np.array([[0], [value]], np.float32), RATE)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_pipe_needs_no_seek(self):
         code = (
-            "import sys, numpy\nfrom a2m_edge.sound.format import write_wav\n"
-            "write_wav(sys.stdout.buffer, numpy.zeros(100000, numpy.float32), 22050)"
+            "import sys, numpy\nfrom a2m_edge.sound.wav import write_wav\n"
+            "write_wav(sys.stdout.buffer, numpy.zeros((100000, 1), numpy.float32), 22050)"
         )
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
         samples, rate = soundfile.read(io.BytesIO(done.stdout))

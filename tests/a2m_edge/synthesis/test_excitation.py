@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2m_edge.score import Note
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS, AudioFormat
 from a2m_edge.sound.mel import log_mel, mel_filterbank, mel_magnitudes
-from a2m_edge.synthesis.excitation import EDGE, TAIL, excitation, hearing_bands, partials, shaped
+from a2m_edge.synthesis.excitation import TAIL, excitation, hearing_bands, partials, shaped
 
 RATE = 22_050
 notes_strategy = st.lists(
@@ -59,7 +61,13 @@ def test_a_note_rises_fades_and_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "audio", [AudioFormat(), AudioFormat(mel_bands=1), AudioFormat(mel_bands=200), AudioFormat(window=512)]
+    "audio",
+    [
+        *FORMATS.values(),
+        replace(FORMATS["22k-mono"], mel_bands=1),
+        replace(FORMATS["22k-mono"], mel_bands=200),
+        replace(FORMATS["22k-mono"], window=512),
+    ],
 )
 def test_the_filters_without_their_zeros_are_the_filters(audio: AudioFormat) -> None:
     filters = mel_filterbank(audio)
@@ -69,8 +77,8 @@ def test_the_filters_without_their_zeros_are_the_filters(audio: AudioFormat) -> 
     dense = np.zeros_like(filters)
     np.add.at(dense, (bands, np.arange(filters.shape[1])), parts)
     np.testing.assert_allclose(dense, filters / np.maximum(filters.sum(0), 1e-9), atol=1e-7)
-    sound = shaped(np.ones(5 * 256, np.float32), np.zeros((audio.mel_bands, 5), np.float32), audio)
-    assert sound.shape == (5 * 256,) and np.isfinite(sound).all()
+    sound = shaped(np.ones(5 * audio.hop, np.float32), np.zeros((audio.mel_bands, 5), np.float32), audio)
+    assert sound.shape == (5 * audio.hop,) and np.isfinite(sound).all()
 
 
 def test_silence_has_no_excitation() -> None:
@@ -79,16 +87,16 @@ def test_silence_has_no_excitation() -> None:
 
 
 def test_the_excitation_has_the_wanted_mel_and_its_pieces_agree() -> None:
-    audio = AudioFormat()
+    audio = FORMATS["22k-mono"]
     notes = [Note(0.2 * n, 0.9, 48 + 5 * n, 0.7, n % 4) for n in range(8)]
     other = [Note(note.start, note.seconds, note.pitch, 1.0 - 0.1 * n, 0) for n, note in enumerate(notes)]
     frames = audio.frames(2.0)
-    wanted = log_mel(0.1 * partials(other, 0, frames * audio.hop, RATE), audio)
+    wanted = log_mel(0.1 * partials(other, 0, frames * audio.hop, RATE)[:, None], audio)
     whole = excitation(notes, wanted, 0, audio)
     assert len(whole) == frames * audio.hop
     heard = wanted > -6
-    assert np.abs(log_mel(whole, audio) - wanted)[heard].mean() < 0.3
+    assert np.abs(log_mel(whole[:, None], audio) - wanted)[heard].mean() < 0.3
     piece = excitation(notes, wanted[:, 40:90], 40, audio)
-    inside = slice(EDGE * audio.hop, -EDGE * audio.hop)
+    inside = slice(audio.edge * audio.hop, -audio.edge * audio.hop)
     np.testing.assert_allclose(piece[inside], whole[40 * audio.hop : 90 * audio.hop][inside], atol=1e-4)
     assert excitation(notes, wanted[:, :0], 0, audio).shape == (0,)

@@ -157,7 +157,7 @@ def test_a_nudged_camera_sees_the_same_work(examples):
         shifted = dataclasses.replace(view, frame_outline=np.add(view.frame_outline, (-14, 9)))
         assert is_right(shifted, sight.outline)
     assert settled >= 11
-    assert unchanged >= 11  # the engine, which knows works by their embedding, leaves the rest out
+    assert unchanged >= 11  # the music process, which knows works by their embedding, leaves the rest out
 
 
 def test_the_staff_can_hold_the_last_work(examples):

@@ -1,4 +1,4 @@
-"""The engine process: what a visitor says is in the next sound that it makes, and nothing that is sent can stop it."""
+"""The music process: what a visitor says is in the next sound that it makes, and nothing that is sent can stop it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pytest
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer.plan import plan
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.soundscape import Soundscape
-from kiosk.music.process import NEWS_FRAMES, OPENING, STEADY_FRAMES
+from kiosk.music.process import NEWS_SECONDS, OPENING, STEADY_SECONDS
 from kiosk.shared.messages import Forget, Hear, See
-from kiosk.shared.settings import EngineSettings
-from tests.fixtures.exhibit.music_room import EngineRoom
+from kiosk.shared.settings import MusicSettings
+from tests.fixtures.exhibit.music_room import MusicRoom
 
 pytestmark = pytest.mark.realtime
 
@@ -26,14 +27,14 @@ COMMENT, OTHER = "The waves make me feel at peace", "Terror! The storm will drow
 
 
 @pytest.fixture
-def room(tiny_bundle: Bundle) -> Iterator[EngineRoom]:
-    settings = EngineSettings(bundle=tiny_bundle.path, device="cpu", threads=1, lead=LEAD)
-    with EngineRoom(settings, tiny_bundle.manifest.audio.sample_rate) as room:
+def room(tiny_bundle: Bundle) -> Iterator[MusicRoom]:
+    settings = MusicSettings(bundle=tiny_bundle.path, device="cpu", threads=1, lead=LEAD)
+    with MusicRoom(settings, tiny_bundle.manifest.audio) as room:
         yield room
 
 
 def twin(bundle: Bundle, seed: int = 0) -> Soundscape:
-    """What the engine plays if nobody shows or says anything."""
+    """What it plays if nobody shows or says anything."""
     soundscape = Soundscape(bundle, seed=seed, device="cpu", threads=1)
     soundscape.hear(OPENING)
     return soundscape
@@ -62,7 +63,7 @@ def test_before_anything_was_seen_or_said_it_plays_something_calm(room, tiny_bun
 
 def test_it_makes_as_much_ahead_as_it_was_told_and_then_rests(room, tiny_bundle):
     audio = tiny_bundle.manifest.audio
-    lead, chunk = round(LEAD * audio.sample_rate), STEADY_FRAMES * audio.hop
+    lead, chunk = round(LEAD * audio.sample_rate), audio.frames(STEADY_SECONDS) * audio.hop
     for _ in range(3):
         room.until(lambda: room.ring.available > lead)
         time.sleep(0.3)
@@ -81,7 +82,7 @@ def test_a_comment_is_heard_from_the_very_sample_on_that_is_told(room, tiny_bund
     changed = felt.changed_sample
     assert 30_000 <= changed < len(played) - 10_000
     np.testing.assert_allclose(played[:changed], straight[:changed], atol=SAME)
-    chunk = NEWS_FRAMES * tiny_bundle.manifest.audio.hop
+    chunk = tiny_bundle.manifest.audio.frames(NEWS_SECONDS) * tiny_bundle.manifest.audio.hop
     assert np.abs(played[changed:][:chunk] - straight[changed:][:chunk]).max() > 1e-3
     # What is told is what the same soundscape feels.
     same = twin(tiny_bundle)
@@ -150,7 +151,7 @@ def test_the_newest_of_many_wins_and_the_sound_goes_on(room):
 def test_a_flood_of_comments_does_not_make_the_answer_come_late(room, tiny_bundle):
     """What is made ahead is what stands between a comment and the ear."""
     audio = tiny_bundle.manifest.audio
-    most = LEAD * audio.sample_rate + (STEADY_FRAMES + max(NEWS_FRAMES, STEADY_FRAMES)) * audio.hop
+    most = LEAD * audio.sample_rate + 2 * audio.frames(STEADY_SECONDS) * audio.hop
     room.play(5000)
     for number in range(80):
         room.inbox.put(say(f"{COMMENT} {number}"))
@@ -202,7 +203,7 @@ def test_while_the_exhibit_rests_nothing_is_made_but_all_is_understood(room):
     room.play(5000)
 
 
-def test_a_killed_engine_leaves_a_ring_in_which_the_next_one_begins_another_piece(room, tiny_bundle):
+def test_a_killed_music_process_leaves_a_ring_in_which_the_next_one_begins_another_piece(room, tiny_bundle):
     before = room.play(10_000)
     for turn in (2, 3):
         room.kill()
@@ -237,8 +238,8 @@ def test_it_tells_where_it_runs_and_how_much_time_it_has_left(room):
 
 
 def test_a_bundle_of_clips_plays_and_follows_too(clip_bundle):
-    settings = EngineSettings(bundle=clip_bundle.path, device="cpu", threads=1, lead=LEAD)
-    with EngineRoom(settings, clip_bundle.manifest.audio.sample_rate) as room:
+    settings = MusicSettings(bundle=clip_bundle.path, device="cpu", threads=1, lead=LEAD)
+    with MusicRoom(settings, clip_bundle.manifest.audio) as room:
         calm = Soundscape(clip_bundle, device="cpu", threads=1)
         calm.hear(OPENING)
         played = room.play(40_000)
@@ -250,7 +251,7 @@ def test_a_bundle_of_clips_plays_and_follows_too(clip_bundle):
 
 
 def test_a_bundle_that_is_none_ends_it_with_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    with EngineRoom(EngineSettings(bundle=tmp_path), 22050) as room:
+    with MusicRoom(MusicSettings(bundle=tmp_path), FORMATS["22k-mono"]) as room:
         room.process.join()
         assert room.process.exitcode == 2
     said = capfd.readouterr().err

@@ -24,7 +24,9 @@ NUMBERS = 1 << 22
 
 
 def numbers(begin: int, count: int) -> np.ndarray:
-    return (np.arange(begin, begin + count) % NUMBERS).astype(np.float32)
+    """Samples of two channels; the second one holds the same numbers below zero."""
+    left = (np.arange(begin, begin + count) % NUMBERS).astype(np.float32)
+    return np.stack([left, -left], 1)
 
 
 def python(code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -45,7 +47,7 @@ def finished(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture
 def queue() -> Iterator[AudioRing]:
-    with AudioRing.create(1000) as ring:
+    with AudioRing.create(1000, 2) as ring:
         yield ring
 
 
@@ -56,9 +58,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize(capacity=st.integers(1, 9))
     def create(self, capacity: int) -> None:
-        self.ring = AudioRing.create(capacity)
+        self.ring = AudioRing.create(capacity, 2)
         self.writer, self.reader = AudioRing.attach(self.ring.name), AudioRing.attach(self.ring.name)
-        self.written = self.taken = self.missing = self.underruns = self.began = self.streams = 0
+        self.written = self.taken = self.missing = self.underruns = self.streams = 0
+        self.first_break = self.newest_break = 0
 
     @rule(count=st.integers(0, 20))
     def write(self, count: int) -> None:
@@ -70,7 +73,7 @@ class QueueMachine(RuleBasedStateMachine):
     def read(self, count: int) -> None:
         there = min(count, self.written - self.taken)
         samples = self.reader.read(count)
-        assert samples.dtype == np.float32 and len(samples) == count
+        assert samples.dtype == np.float32 and samples.shape == (count, 2)
         np.testing.assert_array_equal(samples[:there], numbers(self.taken, there))
         np.testing.assert_array_equal(samples[there:], 0)
         self.taken += there
@@ -87,7 +90,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.writer.close()
         self.writer = AudioRing.attach(self.ring.name)
         assert self.writer.begin() == self.written
-        self.began = self.written
+        if self.first_break <= self.taken:
+            self.first_break = self.written
+        self.newest_break = self.written
         self.streams += 1
 
     @rule()
@@ -104,9 +109,9 @@ class QueueMachine(RuleBasedStateMachine):
             assert ring.available == self.written - self.taken
             assert ring.space == ring.capacity - ring.available
             assert (ring.missing, ring.underruns, ring.streams) == (self.missing, self.underruns, self.streams)
-            assert ring.began == self.began
-            boundary = self.began if self.taken < self.began else self.written
-            assert ring.unbroken == boundary - self.taken
+            assert ring.began == self.newest_break
+            ahead = [each for each in (self.first_break, self.newest_break) if each > self.taken]
+            assert ring.unbroken == min([self.written, *ahead]) - self.taken
 
     def teardown(self) -> None:
         if hasattr(self, "ring"):
@@ -125,7 +130,7 @@ TestQueue.settings = settings(deadline=None, max_examples=60)
     steps=st.lists(st.tuples(st.sampled_from(["write", "listen"]), st.integers(0, 40)), max_size=30),
 )
 def test_a_listener_gets_what_was_written_or_is_told_how_much_it_lost(capacity, steps):
-    with AudioRing.create(capacity, broadcast=True) as ring:
+    with AudioRing.create(capacity, 2, broadcast=True) as ring:
         written = position = 0
         for kind, count in steps:
             if kind == "write":
@@ -157,7 +162,24 @@ def test_listening_takes_nothing_from_the_reader(queue):
 @pytest.mark.parametrize("capacity", [0, -1, (1 << 28) + 1])
 def test_impossible_capacities_are_refused(capacity):
     with pytest.raises(ValueError, match="capacity"):
-        AudioRing.create(capacity)
+        AudioRing.create(capacity, 1)
+
+
+@pytest.mark.parametrize("channels", [0, -1, 65])
+def test_impossible_channels_are_refused(channels):
+    with pytest.raises(ValueError, match="channels"):
+        AudioRing.create(10, channels)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_a_ring_says_how_many_channels_it_has(channels):
+    with AudioRing.create(10, channels) as ring:
+        other = AudioRing.attach(ring.name)
+        assert other.channels == channels
+        sound = np.arange(7 * channels, dtype=np.float32).reshape(7, channels)
+        assert ring.write(sound) == 7
+        np.testing.assert_array_equal(other.read(7), sound)
+        other.close()
 
 
 def test_what_is_no_ring_is_refused(queue):
@@ -181,8 +203,8 @@ ring = AudioRing.attach(sys.argv[1])
 total, generator, position = int(sys.argv[2]), np.random.default_rng(1), 0
 while position < total:
     count = int(generator.integers(1, 400))
-    samples = (np.arange(position, min(total, position + count)) % (1 << 22)).astype(np.float32)
-    position += ring.write(samples)
+    left = (np.arange(position, min(total, position + count)) % (1 << 22)).astype(np.float32)
+    position += ring.write(np.stack([left, -left], 1))
 ring.close()
 """
 
@@ -218,7 +240,7 @@ def test_what_was_missing_in_a_race_is_counted_to_the_sample(queue):
 
 def test_listeners_never_hear_a_torn_passage_however_fast_the_writer_laps_them():
     total = 5 * NUMBERS // 4
-    with AudioRing.create(4096, broadcast=True) as ring:
+    with AudioRing.create(4096, 2, broadcast=True) as ring:
         writer = python(COPIER, ring.name, str(total))
         position = lost = heard_all = 0
         while writer.poll() is None or position < ring.written:
@@ -256,7 +278,8 @@ def test_a_writer_that_is_killed_leaves_a_ring_that_goes_on(queue):
         "import sys\nimport numpy as np\nfrom kiosk.shared.ring import AudioRing\n"
         "ring = AudioRing.attach(sys.argv[1])\nposition = ring.begin()\n"
         "while True:\n"
-        "    position += ring.write((np.arange(position, position + 37) % (1 << 22)).astype(np.float32))\n"
+        "    left = (np.arange(position, position + 37) % (1 << 22)).astype(np.float32)\n"
+        "    position += ring.write(np.stack([left, -left], 1))\n"
     )
     position = 0
     for turn in range(1, 5):
@@ -284,7 +307,7 @@ def test_a_ring_outlives_the_processes_that_attach_to_it(queue):
 
 def test_nothing_is_left_behind_when_the_maker_of_a_ring_is_killed():
     code = (
-        "import time; from kiosk.shared.ring import AudioRing; print(AudioRing.create(9).name, flush=True); "
+        "import time; from kiosk.shared.ring import AudioRing; print(AudioRing.create(9, 2).name, flush=True); "
         "time.sleep(60)"
     )
     maker = python(code)
@@ -300,7 +323,7 @@ def test_nothing_is_left_behind_when_the_maker_of_a_ring_is_killed():
 
 
 def test_an_orderly_end_is_quiet_and_leaves_nothing():
-    code = "from kiosk.shared.ring import AudioRing\nwith AudioRing.create(9) as ring: print(ring.name)"
+    code = "from kiosk.shared.ring import AudioRing\nwith AudioRing.create(9, 2) as ring: print(ring.name)"
     assert not (Path("/dev/shm") / finished(python(code)).strip()).exists()
 
 
@@ -317,7 +340,7 @@ def test_a_thread_can_watch_the_counters_that_another_one_changes(queue):
     watcher = threading.Thread(target=watch)
     watcher.start()
     for _ in range(3000):
-        queue.write(np.ones(700, np.float32))
+        queue.write(np.ones((700, 2), np.float32))
         queue.read(500)
     end.set()
     watcher.join()

@@ -23,7 +23,7 @@ def server() -> Iterator[SoundServer]:
 
 def test_a_sound_server_that_goes_is_searched_until_it_comes_back(server, tmp_path):
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_engine()
+        room.start_music()
         room.until_state(lambda state: state.ok and state.source == "live")
         room.wait(0.5)
         server.stop()
@@ -45,7 +45,7 @@ def test_a_sound_server_that_goes_is_searched_until_it_comes_back(server, tmp_pa
 
 def test_a_sound_server_that_does_not_answer_does_not_stop_the_page(server, tmp_path):
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_engine()
+        room.start_music()
         room.until_state(lambda state: state.ok and state.source == "live")
         server.send(signal.SIGSTOP)
         room.until_state(lambda state: not state.ok)
@@ -77,7 +77,7 @@ def test_a_device_that_is_not_there_is_named_and_the_page_hears_on(server, tmp_p
 
 def test_a_speaker_that_is_killed_leaves_nothing_locked(tmp_path):
     with SpeakerRoom(tmp_path, CLOCK) as room:
-        room.start_engine()
+        room.start_music()
         for _ in range(3):
             room.until_state(lambda state: state.source == "live")
             room.wait(0.3)

@@ -41,7 +41,7 @@ from kiosk.shared.settings import WatchSettings
 from kiosk.supervisor.entry import MENDABLE
 from kiosk.supervisor.mail import MESSAGES, Routes
 from kiosk.supervisor.notify import Notifier
-from kiosk.supervisor.processes import Plan, WatchedProcess
+from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 from kiosk.supervisor.restarts import Restarts
 from kiosk.supervisor.signs import SignsOfLife
 from tests.fixtures.places import ROOT
@@ -61,7 +61,7 @@ class Nursery:
         self.controls = Controls()
         self.progress = Progress()
         self.routes = Routes(self.controls, 60.0, lambda part: self.watched.replace(time.monotonic()))
-        plan = Plan(
+        plan = ProcessPlan(
             "camera",
             f"tests.fixtures.exhibit.parts:{target}",
             lambda: (None, CameraLinks(self.routes.connect_sender("camera"), self.progress, self.controls)),
@@ -253,9 +253,9 @@ class Company:
         self.routes = Routes(self.controls, comment_seconds, self.replaced.append)
         self.camera = self.routes.connect_sender("camera")
         self.speaker = self.routes.connect_sender("speaker")
-        self.engine_says = self.routes.connect_sender("engine")
+        self.music_says = self.routes.connect_sender("engine")
         self.web_says = self.routes.connect_sender("web")
-        self.engine = self.routes.connect_receiver("engine", 0.0)
+        self.music = self.routes.connect_receiver("engine", 0.0)
         self.web = self.routes.connect_receiver("web", 0.0)
 
     def say(self, sender, message: object, now: float = 0.0) -> None:
@@ -277,7 +277,7 @@ def told(receiver: Receiver) -> object:
 
 
 def shown(receiver: Receiver) -> int:
-    """The brightness of the even picture that the engine is to see."""
+    """The brightness of the even picture that the music process is to see."""
     message = told(receiver)
     assert isinstance(message, See) and np.ptp(message.picture) == 0
     return int(message.picture[0, 0, 0])
@@ -291,10 +291,10 @@ def artwork(grey: int) -> ArtworkSeen:
     return ArtworkSeen(np.full((4, 6, 3), grey, np.uint8), None, 0.9)
 
 
-def test_an_artwork_reaches_the_engine_and_the_pages():
+def test_an_artwork_reaches_the_music_and_the_pages():
     company = Company()
     company.say(company.camera, artwork(7))
-    seen, shown = told(company.engine), told(company.web)
+    seen, shown = told(company.music), told(company.web)
     assert isinstance(seen, See) and isinstance(shown, Shown)
     assert seen.picture.shape == (4, 6, 3) and (seen.picture == 7).all()
     assert shown.number == 1 and (shown.picture == 7).all()
@@ -306,17 +306,17 @@ def test_an_artwork_reaches_the_engine_and_the_pages():
 def test_a_held_artwork_stays_and_the_newest_follows_when_it_is_let_go():
     company = Company()
     company.say(company.camera, artwork(1))
-    assert isinstance(told(company.engine), See)
+    assert isinstance(told(company.music), See)
     company.say(company.web_says, Steer(held=True))
     company.say(company.camera, artwork(2))
     company.say(company.camera, artwork(3))
-    assert nothing_told(company.engine)
+    assert nothing_told(company.music)
     company.say(company.web_says, Steer(held=False))
-    assert shown(company.engine) == 3
-    assert nothing_told(company.engine)
+    assert shown(company.music) == 3
+    assert nothing_told(company.music)
 
 
-def test_an_engine_that_was_replaced_sees_the_artwork_and_hears_the_comment_again_until_its_time_is_over():
+def test_a_music_process_that_was_replaced_sees_the_artwork_and_hears_the_comment_again_until_its_time_is_over():
     company = Company(comment_seconds=100.0)
     company.say(company.camera, artwork(5))
     company.say(company.web_says, Hear("how still", 10.0), now=10.0)
@@ -335,7 +335,7 @@ def test_an_engine_that_was_replaced_sees_the_artwork_and_hears_the_comment_agai
 def test_a_web_server_that_was_replaced_is_told_what_is_so():
     company = Company()
     company.say(company.camera, artwork(5))
-    company.say(company.engine_says, FELT)
+    company.say(company.music_says, FELT)
     company.say(company.speaker, SpeakerState("none", True, "it plays", "live"))
     parts = (PartState("camera", "0", True, "it works"),)
     company.routes.publish(parts)
@@ -371,7 +371,7 @@ def test_a_flood_from_the_camera_leaves_the_newest_and_pushes_out_nothing_of_ano
     assert views[-1] == "last"
     assert len(views) <= MESSAGES
     assert sum(isinstance(each, Shown) for each in news) == 1
-    assert told(company.engine) == Hear("first words", 0.0)
+    assert told(company.music) == Hear("first words", 0.0)
 
 
 def test_no_message_shows_words_or_pictures_in_a_log_line():

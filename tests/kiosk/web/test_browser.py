@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.routes.languages import LANGUAGES
-from kiosk.web.server import serve
+from kiosk.web.server import Server
 from tests.fixtures.exhibit.browser import Visitor, chromium, pitch, visiting
 from tests.fixtures.exhibit.pages import ABROAD, NAME, TOKEN, Pages, served
 from tests.fixtures.exhibit.small_exhibit import CALM, LIVELY, felt, picture
@@ -144,7 +144,7 @@ def test_the_server_is_lost_and_found(browser):
         assert visitor.page.input_value("#words") == "I want to dance"  # nothing is lost
 
         again = WebSettings(port=pages.server.port)
-        pages.server = serve(create_app(pages.exhibit, again), again)
+        pages.server = Server(create_app(pages.exhibit, again), again)
         visitor.has("#connection", "Connected again.")
         visitor.has("#listening", "You hear what the room hears.")
         samples, rate = visitor.played(0.3)

@@ -19,9 +19,10 @@ pytestmark = pytest.mark.realtime
 TRIAL = """
 async ({ rate, outputRate, hertz, seconds, seed, loss, stall, burst }) => {
   const { Fifo } = await import("/static/js/fifo.js");
-  const queue = new Fifo(rate, outputRate);
+  const queue = new Fifo(rate, outputRate, 2);
   const size = Math.round(0.05 * rate);
   const output = new Float32Array(128 * Math.ceil((seconds * outputRate) / 128));
+  const right = new Float32Array(output.length);
   let written = 0;
   let state = seed;
   const chance = () => (state = (state * 16807) % 2147483647) / 2147483647;
@@ -32,11 +33,12 @@ async ({ rate, outputRate, hertz, seconds, seed, loss, stall, burst }) => {
   for (; written < output.length; written += 128) {
     const now = written / outputRate;
     while (due <= now) {
-      const piece = new ArrayBuffer(8 + 2 * size);
+      const piece = new ArrayBuffer(8 + 4 * size);
       new DataView(piece).setFloat64(0, position, true);
       const values = new Int16Array(piece, 8);
       for (let index = 0; index < size; index += 1) {
-        values[index] = Math.round(16384 * Math.sin((2 * Math.PI * hertz * (position + index)) / rate));
+        values[2 * index] = 2 * Math.round(8192 * Math.sin((2 * Math.PI * hertz * (position + index)) / rate));
+        values[2 * index + 1] = -values[2 * index] / 2;
       }
       position += size;
       if (chance() >= loss) queue.push(piece);
@@ -46,8 +48,11 @@ async ({ rate, outputRate, hertz, seconds, seed, loss, stall, burst }) => {
       due += held;
       held = 0;
     }
-    queue.pull(output.subarray(written, written + 128));
+    queue.pull([output, right].map((samples) => samples.subarray(written, written + 128)));
     if (written % 12800 === 0) statuses.push(queue.status);
+  }
+  for (let index = 0; index < right.length; index += 1) {
+    if (Math.abs(right[index] + output[index] / 2) > 1e-6) throw new Error(`the right side differs at ${index}`);
   }
   const bytes = new Blob([output]);
   const reader = new FileReader();
@@ -60,7 +65,10 @@ SMOOTH = {"seed": 1, "loss": 0.0, "stall": 0.0, "burst": 0.0}
 
 
 def attempt(page: Page, **options: float) -> dict[str, Any]:
-    """Lets the queue play a sine under these conditions; what came out is float32 [seconds · outputRate]."""
+    """Lets the queue play a sine under these conditions, on the right half as loud and turned over.
+
+    What came out on the left is float32 [seconds · outputRate].
+    """
     trial: dict[str, Any] = page.evaluate(
         TRIAL, {"rate": 22050, "outputRate": 48000, "hertz": 300.0} | SMOOTH | options
     )

@@ -15,7 +15,7 @@ from a2m_edge.errors import DeviceError
 from kiosk.shared.messages import PartState
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
-from kiosk.web.server import serve
+from kiosk.web.server import Server
 from tests.fixtures.exhibit.pages import PIN, PIN_HASH, TOKEN, Pages, served
 
 
@@ -234,7 +234,7 @@ def test_health_says_when_something_needs_care(pages):
 def test_a_port_that_is_taken_is_named(pages):
     settings = WebSettings(port=pages.server.port)
     with pytest.raises(DeviceError, match=f"port {pages.server.port}"):
-        serve(create_app(pages.exhibit, settings), settings)
+        Server(create_app(pages.exhibit, settings), settings)
 
 
 def test_a_host_in_the_network_leaves_the_own_screen_its_address():

@@ -18,7 +18,7 @@ from a2m_edge.feeling import INSTRUMENTS
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.routes.languages import LANGUAGES, preferred_language
-from kiosk.web.server import serve
+from kiosk.web.server import Server
 from tests.fixtures.exhibit.pages import ABROAD, NAME, TOKEN, Pages, served
 from tests.fixtures.exhibit.small_exhibit import SmallExhibit
 
@@ -172,7 +172,7 @@ def test_the_network_needs_a_token():
     exhibit = SmallExhibit(settings)
     try:
         with pytest.raises(OptionError, match="pairing token"):
-            serve(create_app(exhibit, settings), settings)
+            Server(create_app(exhibit, settings), settings)
     finally:
         exhibit.close()
 

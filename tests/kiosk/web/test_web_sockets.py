@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel
 from kiosk.shared.ring import AudioRing
 from kiosk.shared.settings import WebSettings
@@ -28,7 +29,7 @@ from kiosk.web.access.hosts import visitors_host
 from kiosk.web.exhibit.listening import MEL_CEILING, MEL_FLOOR, Listening, MelColumns
 from tests.fixtures.exhibit.pages import ABROAD, Pages, served
 
-AUDIO = AudioFormat()
+AUDIO = FORMATS["22k-mono"]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_the_sound_is_that_of_the_ring_without_a_gap(pages):
     begin, received = pieces[0][0], np.concatenate([samples for _, samples in pieces])
     heard = pages.exhibit.ring.latest(begin, len(received))
     assert heard.lost == 0
-    assert np.array_equal(received, np.rint(heard.samples * 32767))
+    assert np.array_equal(received, np.rint(heard.samples[:, 0] * 32767))
 
 
 def test_the_columns_are_those_of_the_sound_that_was_played(pages):
@@ -119,7 +120,7 @@ def test_the_columns_are_those_of_the_sound_that_was_played(pages):
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=12), st.integers(0, 10_000), st.integers(0, 2**32 - 1))
 def test_columns_of_a_stream_do_not_depend_on_its_pieces(sizes, begin, seed):
-    stream = np.random.default_rng(seed).standard_normal(sum(sizes)).astype(np.float32) * 0.2
+    stream = np.random.default_rng(seed).standard_normal((sum(sizes), 1)).astype(np.float32) * 0.2
     columns = MelColumns(AUDIO)
     columns.jump(begin)
     made = [columns.add(piece) for piece in np.split(stream, np.cumsum(sizes)[:-1])]
@@ -133,12 +134,12 @@ def test_columns_of_a_stream_do_not_depend_on_its_pieces(sizes, begin, seed):
 
 
 def test_a_listener_that_was_held_up_goes_on_from_what_is_there():
-    with AudioRing.create(4096, broadcast=True) as ring:
+    with AudioRing.create(4096, 1, broadcast=True) as ring:
         listening = Listening(AUDIO)
         listening.follow(ring.name)
-        ring.write(np.zeros(1000, np.float32))
+        ring.write(np.zeros((1000, 1), np.float32))
         assert sound_of(listening.next_piece().sound)[0] == 0
-        ring.write(np.full(20_000, 0.5, np.float32))
+        ring.write(np.full((20_000, 1), 0.5, np.float32))
         begin, samples = sound_of(listening.next_piece().sound)
         assert begin > 1000 + 20_000 - 4096 - 1
         assert set(samples.tolist()) == {round(0.5 * 32767)}
@@ -146,10 +147,10 @@ def test_a_listener_that_was_held_up_goes_on_from_what_is_there():
 
 
 def test_sound_beyond_full_scale_and_no_numbers_harm_nobody():
-    with AudioRing.create(8192, broadcast=True) as ring:
-        listening = Listening(AUDIO)
+    with AudioRing.create(8192, 2, broadcast=True) as ring:
+        listening = Listening(replace(AUDIO, channels=2))
         listening.follow(ring.name)
-        ring.write(np.array([2.0, -3.0, np.nan, np.inf, -np.inf, 0.5] * 500, np.float32))
+        ring.write(np.array([2.0, -3.0, np.nan, np.inf, -np.inf, 0.5] * 1000, np.float32).reshape(-1, 2))
         piece = listening.next_piece()
         assert sound_of(piece.sound)[1][:3].tolist() == [32767, -32767, 0]
         assert len(columns_of(piece.columns)[1]) == 7

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting
 from a2m_edge.score import Note, ScoreLayout
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from tests.fixtures.training.data_runs import HERE, needs_fluidsynth
 from training.commands.data import register_data
 from training.data.labels.music_labels import realisation_files
@@ -31,7 +31,7 @@ from training.data.recordings.realised import Realisations, read_realisation
 from training.data.scores.midi import MidiPart, MidiScore, read_midi
 
 BASS, HARMONY, FIGURE, MELODY = range(4)
-AUDIO = AudioFormat()
+AUDIO = FORMATS["22k-mono"]
 ROWS = {
     corpus: [ScoreRow(corpus, f"{corpus}{number}", f"{corpus}/{corpus}{number}.mid", 60.0, 120.0, 0.2)]
     for number, corpus in enumerate(("lieder", "quartets"))
@@ -246,6 +246,7 @@ def test_the_table_keeps_the_recipes_of_other_seeds(tmp_path: Path) -> None:
                 build_arrangements(
                     tmp_path / "scores",
                     tmp_path,
+                    audio=AUDIO,
                     runner=HERE,
                     hours=0.0045,
                     seconds=8.0,
@@ -265,7 +266,7 @@ def test_a_corpus_that_is_missing_or_damaged_is_refused(tmp_path: Path) -> None:
     write_scores(tmp_path / "scores")
     (tmp_path / "scores" / "lieder.zip").write_bytes(b"no archive")
     with pytest.raises(DataError, match=r"lieder0\.mid in .* cannot be read"):
-        list(build_arrangements(tmp_path / "scores", tmp_path, runner=HERE, hours=0.001, seconds=8.0))
+        list(build_arrangements(tmp_path / "scores", tmp_path, audio=AUDIO, runner=HERE, hours=0.001, seconds=8.0))
 
 
 def test_a_recipe_tells_its_source_in_its_name() -> None:

@@ -14,7 +14,7 @@ from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS, Casting
 from a2m_edge.score import Note
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel
 from tests.fixtures.places import TABLES
 from tests.fixtures.training.data_runs import HERE, needs_fluidsynth
@@ -27,7 +27,7 @@ from training.data.scores.score_tables import TableCounts
 from training.data.tables.captions import Caption, read_captions, split_of
 from training.evaluation.listening.transcription import Transcriber, note_f1
 
-AUDIO = AudioFormat()
+AUDIO = FORMATS["22k-mono"]
 CAPTION = Caption("abc", ("slow tempo", "piano", "sad", "reverberant"), "A sad piano plays slowly.", "train")
 
 
@@ -46,7 +46,7 @@ def test_a_realisation_holds_the_sound_of_its_score(tmp_path: Path) -> None:
     recipe = recipe_for(CAPTION, 0, 6.0, 0)
     place = realise(recipe, tmp_path, ComposerTables.read(TABLES), AUDIO, SOUNDFONT)
     stored = read_realisation(place)
-    sound, rate = soundfile.read(place.with_suffix(".flac"), dtype="float32")
+    sound, rate = soundfile.read(place.with_suffix(".flac"), dtype="float32", always_2d=True)
     frames = AUDIO.frames(6.0)
     assert rate == AUDIO.sample_rate and len(sound) == frames * AUDIO.hop and stored.mel.shape == (80, frames)
     assert stored.clip == "abc" and stored.notes and 0.02 < np.abs(sound).max() <= 1.0
@@ -60,7 +60,7 @@ def test_a_realisation_holds_the_sound_of_its_score(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arousal", [-1.0, 1.0])
 def test_the_end_of_a_recording_is_not_heard_in_its_beginning(arousal: float) -> None:
     """Its music is cut off where it is loud."""
-    sound = np.zeros(22050, np.float32)
+    sound = np.zeros((22050, 2), np.float32)
     sound[11025:] = 0.5
     tilted = brightness(sound, 22050, arousal)
     assert len(tilted) == len(sound)
@@ -73,7 +73,7 @@ def test_played_notes_begin_where_the_score_says(shared: Path) -> None:
     transcriber = Transcriber(shared / "weights" / "basic_pitch_nmp.onnx")
     notes = [Note(0.5 * number + 0.5, 0.4, 60 + 2 * number, 0.8, 3) for number in range(10)]
     piano = list(INSTRUMENTS).index("piano")
-    sound = perform(notes, Casting((piano,) * 4, 0.1), 6.0, AUDIO.sample_rate, SOUNDFONT)
+    sound = perform(notes, Casting((piano,) * 4, 0.1), 6.0, AUDIO, SOUNDFONT)
     wanted = [(note.start, note.pitch) for note in notes]
     assert note_f1(wanted, transcriber.onsets(sound)) > 0.9
     assert note_f1(wanted, transcriber.onsets(np.zeros_like(sound))) == 0.0

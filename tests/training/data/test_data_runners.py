@@ -1,4 +1,4 @@
-"""``a2m-edge data build`` and ``data embed`` as a user meets them: on any engine, killed, gone on with, damaged."""
+"""``a2m-edge data build`` and ``data embed`` as a user meets them: on any runner, killed, gone on with, damaged."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import CheckpointError, DataError, OutputError
-from a2m_edge.jobs.processes import ProcessEngine
+from a2m_edge.jobs.processes import ProcessRunner
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import held
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from tests.fixtures.collection.ray_cluster import RayCluster
 from tests.fixtures.places import TABLES
 from tests.fixtures.programs import finished, running
@@ -114,7 +114,7 @@ def shards(folder: Path) -> dict[Path, int]:
 
 
 def test_two_processes_give_the_very_files_of_one(embedding: Embedding, tmp_path: Path) -> None:
-    embedding.run(tmp_path, JobRunner(ProcessEngine(2)))
+    embedding.run(tmp_path, JobRunner(ProcessRunner(2)))
     assert files(tmp_path) == files(embedding.out)
     assert len(shards(tmp_path)) == 7  # texts and paintings of three splits, and the photographs
     assert {f"feelings-{split}.npz" for split in SPLITS} < set(files(tmp_path))
@@ -207,9 +207,9 @@ def test_ctrl_c_finishes_what_is_in_hand_and_the_next_run_goes_on(embedding: Emb
 def test_a_cluster_gives_the_very_files_of_one_machine(
     embedding: Embedding, cluster: RayCluster, tmp_path: Path
 ) -> None:
-    from a2m_edge.jobs.cluster import RayEngine
+    from a2m_edge.jobs.cluster import RayRunner
 
-    embedding.run(tmp_path, JobRunner(RayEngine(cluster.address)))
+    embedding.run(tmp_path, JobRunner(RayRunner(cluster.address)))
     assert files(tmp_path) == files(embedding.out)
 
 
@@ -255,7 +255,9 @@ CAPTIONS = [
 
 
 def realised(out: Path, runner: JobRunner, captions: list[Caption] = CAPTIONS) -> int:
-    return len(list(build_realisations(captions, out, tables=TABLES, runner=runner, seconds=2.0)))
+    return len(
+        list(build_realisations(captions, out, audio=FORMATS["22k-mono"], tables=TABLES, runner=runner, seconds=2.0))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +270,7 @@ def realisations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @needs_fluidsynth
 def test_realisations_are_the_same_from_two_processes_and_made_once(realisations: Path, tmp_path: Path) -> None:
-    assert realised(tmp_path, JobRunner(ProcessEngine(2))) == 5
+    assert realised(tmp_path, JobRunner(ProcessRunner(2))) == 5
     assert files(tmp_path) == files(realisations)
     assert len(files(tmp_path)) == 11  # a score and a sound for each, and the facts
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*") if path.suffix in (".npz", ".flac")}
@@ -285,9 +287,9 @@ def test_realisations_are_the_same_from_two_processes_and_made_once(realisations
 @pytest.mark.slow
 @needs_fluidsynth
 def test_a_cluster_makes_the_same_realisations(realisations: Path, cluster: RayCluster, tmp_path: Path) -> None:
-    from a2m_edge.jobs.cluster import RayEngine
+    from a2m_edge.jobs.cluster import RayRunner
 
-    assert realised(tmp_path, JobRunner(RayEngine(cluster.address))) == 5
+    assert realised(tmp_path, JobRunner(RayRunner(cluster.address))) == 5
     assert files(tmp_path) == files(realisations)
 
 
@@ -306,9 +308,9 @@ class DeadlyWork(RealisationWork):
 @pytest.mark.slow
 def test_a_clip_that_ends_its_process_is_named_when_all_others_are_done(tmp_path: Path) -> None:
     recipes = [recipe_for(caption, 0, 2.0, 0) for caption in CAPTIONS]
-    work = DeadlyWork(tmp_path, ComposerTables.read(TABLES), AudioFormat(), SOUNDFONT)
+    work = DeadlyWork(tmp_path, ComposerTables.read(TABLES), FORMATS["22k-mono"], SOUNDFONT)
     with pytest.raises(DataError, match=r"1 of 5 realisations .* \(clip b: SIGKILL.* fewer --workers"):
-        list(JobRunner(ProcessEngine(1)).run(recipes, work, "realisations"))
+        list(JobRunner(ProcessRunner(1)).run(recipes, work, "realisations"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c", "d", "e"]
 
 

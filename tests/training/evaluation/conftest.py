@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,14 @@ import torch
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import ComposerTables
 from a2m_edge.feeling import INSTRUMENTS
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.synthesis.excitation import partials
 from tests.fixtures.places import TABLES
 from tests.fixtures.training.encoders import write_data
 from training.checkpoint import save_checkpoint
 from training.data.embeddings.feeling_set import PAINTINGS
+from training.data.recordings.formats import state_format
 from training.data.recordings.realisation import compose, recipe_for
 from training.data.recordings.realised import write_realisation
 from training.data.tables.captions import Caption
@@ -33,7 +35,7 @@ from training.evaluation.rows.rows import Rows
 from training.models.hifigan import Generator, GeneratorConfig
 from training.models.mel_decoder import PaperDecoder, PaperDecoderConfig
 
-AUDIO = AudioFormat()
+AUDIO = FORMATS["22k-mono"]
 SECONDS = 1.0
 
 
@@ -71,7 +73,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             writer.writerow([painting, picture, row["emotion"], row["utterance"], clip, row["split"]])
             recipe = recipe_for(Caption(clip, ("piano",), "A piano.", row["split"]), 0, 2.0, 0)
             notes = compose(recipe, tables).notes
-            samples = 0.1 * partials(notes, 0, AUDIO.frames(2.0) * AUDIO.hop, AUDIO.sample_rate)
+            samples = 0.1 * partials(notes, 0, AUDIO.frames(2.0) * AUDIO.hop, AUDIO.sample_rate)[:, None]
             place = data / "realisations" / row["split"] / f"{clip}_{recipe.seed}.npz"
             place.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(place.with_suffix(".flac"), samples, AUDIO.sample_rate, subtype="PCM_16")
@@ -79,6 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             write_realisation(place, mel=log_mel(samples, AUDIO), notes=notes, casting=casting, feeling=(0.0, 0.0))
         writer.writerow(["x", "", "awe", "without a picture", "clip_1", "train"])
         writer.writerow(["x", "1.png", "awe", "without a clip", "elsewhere", "train"])
+    state_format(data / "realisations", AUDIO)
     archive = PictureArchive(shared / PAINTINGS, 1)
     return World(
         shared, data, held_out_pairs(read_pairs(data, shared, "test"), 6), read_pairs(data, shared, "train"), archive
@@ -107,5 +110,5 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = PaperDecoderConfig(fused_size=6, frames=40, hidden=8, layers=1)
     folder = tmp_path_factory.mktemp("paper")
-    save_checkpoint(folder, PaperDecoder(config), config.document())
+    save_checkpoint(folder, PaperDecoder(config), config.document() | {"audio": dataclasses.asdict(AUDIO)})
     return folder

@@ -19,7 +19,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from a2m_edge.errors import DataError
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import SILENCE, log_mel
 from training.data.recordings.fluidsynth import SOUNDFONT, as_midi_file, render
 from training.evaluation.listening.heard_feeling import (
@@ -398,7 +398,7 @@ def test_loud_fast_music_is_heard_as_more_excited_than_soft_slow_music(shared: P
             for pitch in chords[place % len(chords)]:
                 timed.append((time, mido.Message("note_on", note=pitch, velocity=velocity)))
                 timed.append((time + 0.9 * beat, mido.Message("note_off", note=pitch)))
-        samples = render(as_midi_file(timed), SOUNDFONT, 22_050, 0.3)[: 8 * 22_050]
+        samples = render(as_midi_file(timed), SOUNDFONT, 22_050, 1, 0.3)[: 8 * 22_050]
         return np.asarray(samples * (0.5 / np.abs(samples).max()), np.float32)
 
     minor, major = [[45, 57, 60, 64], [41, 53, 57, 60]], [[60, 64, 67, 72], [65, 69, 72, 77]]
@@ -432,7 +432,7 @@ def test_a_folder_without_the_listeners_networks_is_refused(shared: Path, tmp_pa
 
 
 def test_measures_take_what_log_mel_makes() -> None:
-    audio = AudioFormat()
+    audio = FORMATS["22k-mono"]
     time = np.arange(audio.sample_rate) / audio.sample_rate
     low, high = ((0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32) for hertz in (220, 1760))
     one, other = log_mel(low, audio), log_mel(high, audio)

@@ -57,7 +57,7 @@ def picture(kind: str = ".jpg") -> bytes:
 def tone(pitch: float, seconds: float = 1.5) -> Sound:
     """A sine."""
     times = np.arange(round(22_050 * seconds)) / 22_050
-    return Sound(f"tone of {pitch:g} Hz", (0.2 * np.sin(2 * np.pi * pitch * times)).astype(np.float32), 22_050)
+    return Sound(f"tone of {pitch:g} Hz", (0.2 * np.sin(2 * np.pi * pitch * times)).astype(np.float32)[:, None], 22_050)
 
 
 def drawing() -> bytes:
@@ -159,8 +159,11 @@ def test_what_is_no_number_is_refused_and_nothing_is_written(tmp_path, number):
     [
         (Example("A", "", b"no picture", []), "the picture of A is broken"),
         (Example("A", "", picture(".bmp"), []), "the picture of A is BMP, not PNG or JPEG"),
-        (Example("A", "", None, [Sound("s", np.zeros(0, np.float32), 22_050)]), "the sound s of A is empty"),
-        (Example("A", "", None, [Sound("s", np.full(9, np.nan, np.float32), 22_050)]), "the sound s of A is broken"),
+        (Example("A", "", None, [Sound("s", np.zeros((0, 1), np.float32), 22_050)]), "the sound s of A is empty"),
+        (
+            Example("A", "", None, [Sound("s", np.full((9, 1), np.nan, np.float32), 22_050)]),
+            "the sound s of A is broken",
+        ),
     ],
 )
 def test_a_report_is_whole_or_stays_as_it_was(tmp_path, example, told):

@@ -19,7 +19,7 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.errors import A2MError, CheckpointError, DataError, OptionError
 from a2m_edge.feeling import EMOTIONS, INSTRUMENTS
 from a2m_edge.inference.sessions import open_session
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import SILENCE
 from a2m_edge.soundscape import Soundscape
 from a2m_edge.synthesis.excitation import excitation
@@ -47,7 +47,7 @@ from training.models.fusion import Fusion, FusionConfig
 from training.models.hifigan import Generator, GeneratorConfig
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig
 
-AUDIO = AudioFormat()
+AUDIO = FORMATS["22k-mono"]
 
 
 # --- the held-out set ------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_every_row_plays_every_pair_the_same_each_time(rows: Rows, world: World,
     mean = mean_mel([pair.realisation for pair in world.train], AUDIO, FRAMES)
     plain = PlainVocoder(vocoder, AUDIO)
     table = all_rows(
-        rows, training=world.train, nearest=nearest, mean=mean, vocoder=plain, paper=PaperModel(paper, fuse)
+        rows, training=world.train, nearest=nearest, mean=mean, vocoder=plain, paper=PaperModel(paper, fuse, AUDIO)
     )
     sounds: dict[str, list[Sounding]] = {}
     for row in table:
@@ -198,7 +198,7 @@ def test_every_row_plays_every_pair_the_same_each_time(rows: Rows, world: World,
         sounds[row.key], again = list(row.play()), list(row.play())
         assert [found.pair for found in sounds[row.key]] == [0, 1, 2]
         for found, other in zip(sounds[row.key], again, strict=True):
-            assert found.samples.shape == (FRAMES * AUDIO.hop,) and found.samples.dtype == np.float32
+            assert found.samples.shape == (FRAMES * AUDIO.hop, 1) and found.samples.dtype == np.float32
             assert np.isfinite(found.samples).all() and np.array_equal(found.samples, other.samples), row.key
             assert found.mel is None or (found.mel.shape[0] == 80 and found.mel.shape[1] in (FRAMES, 40))
     assert len(table) == len({row.key for row in table}) == len({row.title for row in table}) == 10
@@ -251,7 +251,7 @@ def test_the_plain_vocoder_sounds_pieces_as_the_whole(vocoder: Path) -> None:
     plain = PlainVocoder(vocoder, AUDIO)
     mel = np.random.default_rng(0).normal(-4, 1, (80, 1200)).astype(np.float32)
     with torch.inference_mode():
-        whole = plain._generator(torch.from_numpy(mel)[None])[0, 0].numpy()
+        whole = plain._vocoder(torch.from_numpy(mel)[None])[0, 0].numpy()
     np.testing.assert_allclose(plain(mel), whole, atol=1e-5)  # measured: 4e-9
     with pytest.raises(CheckpointError, match="bands"):
         PlainVocoder(vocoder, dataclasses.replace(AUDIO, hop=512))
@@ -265,9 +265,9 @@ def test_a_vocoder_of_notes_or_a_decoder_of_scores_is_refused(tmp_path: Path, pa
     small = MelDecoderConfig(fused_size=6, voice_channels=4, channels=4, hidden=4, layers=1)
     save_checkpoint(tmp_path / "d", MelDecoder(small), small.document())
     with pytest.raises(CheckpointError, match="architecture paper"):
-        PaperModel(tmp_path / "d", lambda pair: np.zeros(6, np.float32))
+        PaperModel(tmp_path / "d", lambda pair: np.zeros(6, np.float32), AUDIO)
     with pytest.raises(CheckpointError, match="of 6 values, not of 7"):
-        PaperModel(paper, lambda pair: np.zeros(7, np.float32))(world.test[0])
+        PaperModel(paper, lambda pair: np.zeros(7, np.float32), AUDIO)(world.test[0])
 
 
 def test_a_clip_is_repeated_without_a_gap() -> None:

@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from a2m_edge.errors import A2MError, DataError
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import mel_filterbank
 from training.evaluation.listening.sound_embedding import ClapEmbedding, load_sound_embedding
 from training.evaluation.listening.sound_entry import EFFICIENTAT, JAMENDO, Entry, Waveform, read_entry
@@ -79,14 +79,14 @@ def test_efficientat_hears_what_its_own_front_end_makes(shared: Path, seconds: f
 def test_jamendo_hears_what_its_own_front_end_makes(shared: Path) -> None:
     samples = noise(10, 12_000)
     theirs = front_end(shared / "weights", "jamendo_moodtheme_preprocess").batch(samples)
-    (window,) = windows(samples, 12_000, JAMENDO)
+    (window,) = windows(samples[:, None], 12_000, JAMENDO)
     ours = features(window, JAMENDO)
     assert ours.shape == theirs.shape == (1, 96, 1366)
     assert np.abs(ours - theirs).max() < 1e-3  # dB; measured 8e-6
 
 
 def test_the_slaney_filters_are_those_of_the_decoders_mels() -> None:
-    audio = AudioFormat()
+    audio = FORMATS["22k-mono"]
     assert not isinstance(JAMENDO.features, Waveform)
     kind = dataclasses.replace(JAMENDO.features, n_fft=1024, window=1024, bands=80, high=8000.0, logarithm="ln")
     samples = noise(0.5, audio.sample_rate)
@@ -118,23 +118,23 @@ def test_a_tone_is_loudest_in_the_band_that_its_scale_gives_it(scale: Any, hertz
 
 @pytest.mark.parametrize(("seconds", "lengths"), [(0.6, [0.6]), (10, [10]), (14, [10]), (16, [10, 6]), (31, [10] * 3)])
 def test_windows_keep_the_last_one_when_half_of_it_sounds(seconds: float, lengths: list[float]) -> None:
-    found = windows(noise(seconds, 32_000), 32_000, EFFICIENTAT)
+    found = windows(noise(seconds, 32_000)[:, None], 32_000, EFFICIENTAT)
     assert [len(window) / 32_000 for window in found] == lengths
 
 
 def test_short_sounds_are_repeated_or_followed_by_silence() -> None:
     samples = noise(5, 12_000)
-    (window,) = windows(samples, 12_000, JAMENDO)
+    (window,) = windows(samples[:, None], 12_000, JAMENDO)
     assert len(window) == 349_440
     assert np.array_equal(window[60_000:120_000], samples)
-    (window,) = windows(samples, 12_000, dataclasses.replace(JAMENDO, fill="silence"))
+    (window,) = windows(samples[:, None], 12_000, dataclasses.replace(JAMENDO, fill="silence"))
     assert len(window) == 349_440
     assert not window[60_000:].any()
 
 
 def test_a_sound_at_another_rate_is_converted() -> None:
     time = np.arange(22_050) / 22_050
-    (window,) = windows(np.sin(2 * np.pi * 440 * time).astype(np.float32), 22_050, EFFICIENTAT)
+    (window,) = windows(np.sin(2 * np.pi * 440 * time).astype(np.float32)[:, None], 22_050, EFFICIENTAT)
     assert len(window) == 32_000
     spectrum = np.abs(np.fft.rfft(window))
     assert int(spectrum.argmax()) == 440  # bins of 1 Hz
@@ -143,10 +143,10 @@ def test_a_sound_at_another_rate_is_converted() -> None:
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        (np.full(32_000, np.nan, np.float32), "no numbers"),
-        (np.zeros((2, 32_000), np.float32), "mono"),
-        (np.zeros(0, np.float32), "half a second"),
-        (np.zeros(10_000, np.float32), "half a second"),
+        (np.full((32_000, 1), np.nan, np.float32), "no numbers"),
+        (np.zeros(32_000, np.float32), "no channels"),
+        (np.zeros((0, 1), np.float32), "half a second"),
+        (np.zeros((10_000, 2), np.float32), "half a second"),
     ],
 )
 def test_sounds_that_cannot_be_heard_are_refused(samples: np.ndarray, message: str) -> None:
@@ -160,11 +160,11 @@ def test_sounds_that_cannot_be_heard_are_refused(samples: np.ndarray, message: s
 def test_efficientat_gives_one_row_for_each_window(shared: Path) -> None:
     embedding = load_sound_embedding("efficientat", shared / "weights")
     assert (embedding.sample_rate, embedding.size, embedding.seconds) == (32_000, 384, 10)
-    rows = embedding(noise(16, 22_050), 22_050)
+    rows = embedding(noise(16, 22_050)[:, None], 22_050)
     assert rows.shape == (2, 384)
     assert rows.dtype == np.float32
     assert np.isfinite(rows).all()
-    assert np.array_equal(rows, embedding(noise(16, 22_050), 22_050))
+    assert np.array_equal(rows, embedding(noise(16, 22_050)[:, None], 22_050))
 
 
 def test_any_network_is_heard_through_the_entry_beside_it(tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ def test_any_network_is_heard_through_the_entry_beside_it(tmp_path: Path) -> Non
     assert (embedding.name, embedding.sample_rate, embedding.size) == ("energy", 8000, 1)
     samples = noise(2.75, 8000)
     wanted = [(samples[begin : begin + 8000] ** 2).sum() for begin in (0, 8000, 16_000)]
-    assert embedding(samples, 8000)[:, 0] == pytest.approx(wanted, rel=1e-4)
+    assert embedding(samples[:, None], 8000)[:, 0] == pytest.approx(wanted, rel=1e-4)
     elsewhere = save_entry(tmp_path / "other.json", name="another", window_seconds=1.0, hop_seconds=0.5)
-    assert load_sound_embedding(network, tmp_path, entry=elsewhere)(samples, 8000).shape == (5, 1)
+    assert load_sound_embedding(network, tmp_path, entry=elsewhere)(samples[:, None], 8000).shape == (5, 1)
 
 
 def test_the_built_in_entries_survive_their_own_file(tmp_path: Path, shared: Path) -> None:
@@ -300,6 +300,6 @@ def test_clap_embeds_ten_seconds_at_a_time(tmp_path: Path) -> None:
     ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=12)).save_pretrained(tmp_path)
     ClapFeatureExtractor(feature_size=64, truncation="rand_trunc").save_pretrained(tmp_path)
     embedding = ClapEmbedding(tmp_path)
-    rows = embedding(noise(16, 22_050), 22_050)
+    rows = embedding(noise(16, 22_050)[:, None], 22_050)
     assert rows.shape == (2, embedding.size) == (2, 12)
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)

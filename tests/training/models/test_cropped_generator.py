@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from a2m_edge.synthesis.excitation import EDGE
+from a2m_edge.sound.format import FORMATS
 from training.models.cropped_generator import CroppedGenerator, Upsampling
-from training.models.hifigan import CONFIGS, Generator, GeneratorConfig, with_inverse_stft
+from training.models.hifigan import CONFIGS, Generator, GeneratorConfig
+
+EDGE = FORMATS["22k-mono"].edge
 
 # Kernels as in V3, blocks as in V1 with reaches that differ: all that a plan of margins can go wrong with.
 MIXED = GeneratorConfig("1", (8, 8, 4), (16, 16, 8), 32, (3, 11), ((1,), (2, 5)))
@@ -33,7 +35,7 @@ def loud(kind: str) -> Generator:
     torch.manual_seed(0)
     generator = Generator(KINDS[kind]).eval()
     if "inverse" in kind:
-        generator = with_inverse_stft(generator)
+        generator = generator.with_inverse_stft()
     said: list[Tensor] = []
     listening = generator.conv_post.register_forward_hook(lambda layer, inputs, output: said.append(output))
     with torch.no_grad():
@@ -60,7 +62,7 @@ def given(generator: Generator, frames: int) -> list[Tensor]:
 @torch.no_grad()
 def test_it_gives_what_the_whole_generator_gives(kind: str) -> None:
     generator = loud(kind)
-    cropped = CroppedGenerator(generator)
+    cropped = CroppedGenerator(generator, EDGE)
     edge = cropped.context * generator.config.hop
     for frames in (1, 2, 9):
         inputs = given(generator, cropped.context + frames + cropped.context)
@@ -72,7 +74,7 @@ def test_it_gives_what_the_whole_generator_gives(kind: str) -> None:
 
 @torch.no_grad()
 def test_too_short_a_mel_is_refused() -> None:
-    cropped = CroppedGenerator(Generator(CONFIGS["v3"]))
+    cropped = CroppedGenerator(Generator(CONFIGS["v3"]), EDGE)
     with pytest.raises(RuntimeError):
         cropped(torch.zeros(1, 80, 2 * cropped.context))
 
@@ -103,14 +105,14 @@ def measured_reach(generator: Generator) -> tuple[int, int]:
 @pytest.mark.parametrize("kind", ["v2", "v3 excited", "mixed", "v3 excited inverse"])
 def test_its_context_is_the_reach_that_is_measured(kind: str) -> None:
     generator = loud(kind)
-    context, (frames, samples) = CroppedGenerator(generator).context, measured_reach(generator)
+    context, (frames, samples) = CroppedGenerator(generator, EDGE).context, measured_reach(generator)
     assert frames <= context <= frames + 2
     assert samples <= (context - EDGE * bool(samples)) * generator.config.hop
 
 
 @torch.no_grad()
 def test_each_stage_computes_less_than_the_whole_context() -> None:
-    cropped = CroppedGenerator(loud("v3 excited"))
+    cropped = CroppedGenerator(loud("v3 excited"), EDGE)
     columns = []
     for part in cropped.modules():
         if isinstance(part, Upsampling):

@@ -13,7 +13,7 @@ from torch import Tensor
 from a2m_edge.bundle.manifest import DecoderContext
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.score import ScoreLayout
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.sound.format import FORMATS, AudioFormat
 from a2m_edge.sound.mel import SILENCE
 from tests.fixtures.training.decoder_clips import SMALL, write_clips, write_pairs
 from training.__main__ import main
@@ -160,7 +160,7 @@ def test_the_middle_of_a_window_counts_most() -> None:
 
 
 def test_before_a_clip_it_is_silent_and_some_windows_begin_there(clips: Path) -> None:
-    data, audio = Realisations(clips, "train", None, 6), AudioFormat()
+    data, audio = Realisations(clips, "train", None, 6), FORMATS["22k-mono"]
     whole, begun = (data.window(0, first, 40, SMALL.layout, audio, 0) for first in (0, -30))
     assert np.all(begun[3][:, :30] == np.float32(SILENCE)) and not begun[2][:30].any()
     np.testing.assert_array_equal(begun[3][:, 30:], whole[3][:, :10])
@@ -214,7 +214,7 @@ def test_a_decoder_trains_in_half_precision_where_it_is_asked_for(clips: Path, t
 
 
 def _formats() -> tuple[ScoreLayout, AudioFormat]:
-    return ScoreLayout(), AudioFormat()
+    return ScoreLayout(), FORMATS["22k-mono"]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -8,6 +8,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -17,15 +18,18 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from a2m_edge.errors import CheckpointError, DataError, OptionError
+from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel
-from tests.fixtures.training.vocoder_tones import AUDIO, TINY, tones
-from training.checkpoint import load_checkpoint, save_checkpoint
+from tests.fixtures.training.vocoder_tones import AUDIO, TINY, tones, with_old_weight_norm
+from training.checkpoint import checkpoint_format, load_checkpoint, save_checkpoint
 from training.data.recordings.clips import Clips, clip_files
+from training.data.recordings.formats import state_format
 from training.data.recordings.orchestration import build_orchestrations, read_notes
 from training.losses import (
-    LogMel,
+    LogMelSpectrogram,
     MultiResolutionSTFT,
     adversarial_loss,
     discriminator_loss,
@@ -39,7 +43,6 @@ from training.models.hifigan import (
     Generator,
     fold_weight_norm,
     load_generator,
-    with_excitation,
 )
 from training.trainer import RunOptions
 from training.trainers.vocoder import train_vocoder
@@ -57,25 +60,13 @@ def _one_thread() -> None:
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
     folder = tmp_path / "recordings"
-    folder.mkdir()
+    state_format(folder, AUDIO)
     for number in range(2):
         soundfile.write(folder / f"{number}.wav", tones(1.5, number), AUDIO.sample_rate)
     return folder
 
 
 # --- the generator and its checkpoints
-
-
-def with_old_weight_norm(generator: Generator) -> dict[str, Tensor]:
-    """The state dict of a public checkpoint: every kernel as length (weight_g) and direction (weight_v)."""
-    state: dict[str, Tensor] = {}
-    for name, value in generator.state_dict().items():
-        if value.dim() == 1:
-            state[name] = value
-        else:
-            lengths = value.flatten(1).norm(dim=1).view(-1, 1, 1)
-            state[name + "_g"], state[name + "_v"] = lengths, 3.0 * value
-    return state
 
 
 @pytest.mark.parametrize("size", sorted(CONFIGS))
@@ -103,26 +94,23 @@ def test_the_speech_vocoder_loads_and_sounds() -> None:
     assert generator.config == CONFIGS["v3"]
     assert set(generator.state_dict()) == set(load_file(SPEECH))
     samples = torch.from_numpy(tones(1.0))
-    mel = LogMel(AUDIO)(samples[None])[0]
+    mel = LogMelSpectrogram(AUDIO)(samples[None])[0]
     result = copy_synthesis(generator, [(mel, samples, samples[: mel.shape[-1] * AUDIO.hop])], AUDIO)
     assert result["log_mel_l1"] < 1.5
     assert abs(result["level_db"]) < 12
 
 
-def test_weight_norm_goes_on_and_off_without_changing_the_sound() -> None:
+def test_weight_norm_in_the_newer_spelling_is_folded() -> None:
     torch.manual_seed(2)
-    generator = Generator(CONFIGS["v3"])
+    normed, folded = Generator(CONFIGS["v3"]), Generator(CONFIGS["v3"])
     mel = torch.randn(1, 80, 8)
-    before = generator(mel)
-    generator.add_weight_norm()
-    normed = generator(mel)
-    folded = Generator(CONFIGS["v3"])
-    folded.load_state_dict(fold_weight_norm(generator.state_dict()))
-    generator.remove_weight_norm()
-    assert (normed - before).abs().max() < 1e-5
+    before = normed(mel)
+    for module in list(normed.modules()):
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            parametrizations.weight_norm(module)
+    folded.load_state_dict(fold_weight_norm(normed.state_dict()))
+    assert "conv_pre.parametrizations.weight.original0" in normed.state_dict()
     assert (folded(mel) - before).abs().max() < 1e-5
-    assert (generator(mel) - before).abs().max() < 1e-5
-    assert set(generator.state_dict()) == set(folded.state_dict())
 
 
 def test_the_fast_way_computes_the_same() -> None:
@@ -141,7 +129,7 @@ def test_context_of_the_receptive_field_makes_chunks_exact(size: str) -> None:
     for parameter in generator.parameters():
         if parameter.dim() > 1:
             nn.init.kaiming_uniform_(parameter, a=1.0)
-    reach = CroppedGenerator(generator).context
+    reach = CroppedGenerator(generator, AUDIO.edge).context
     frames, hop = 40, CONFIGS[size].hop
     mel = torch.randn(1, 80, frames)
 
@@ -228,14 +216,14 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_mel_that_training_hears_is_the_runtime_s() -> None:
     samples = tones(1.0)[: 80 * AUDIO.hop]
-    ours = LogMel(AUDIO)(torch.from_numpy(samples)[None])[0].numpy()
+    ours = LogMelSpectrogram(AUDIO)(torch.from_numpy(samples)[None])[0].numpy()
     theirs = log_mel(samples, AUDIO)
     assert ours.shape == theirs.shape == (80, 80)
     assert np.abs(ours - theirs).max() < 1e-3  # float32 against the runtime's FFT; 2e-4 measured
 
 
 def test_losses_are_zero_for_the_same_and_finite_with_gradients_for_silence() -> None:
-    spectra, mel = MultiResolutionSTFT(), LogMel(AUDIO)
+    spectra, mel = MultiResolutionSTFT(), LogMelSpectrogram(AUDIO)
     real = torch.from_numpy(tones(0.5))[None, : 40 * AUDIO.hop]
     assert spectra(real, real).item() == pytest.approx(0.0, abs=1e-6)
     silent = torch.zeros_like(real, requires_grad=True)
@@ -293,18 +281,18 @@ NOTES = np.array([[0.1, 0.3, 69, 0.8, 1]], np.float32)
 def test_recordings_come_as_audio_alone_or_with_their_notes_and_the_mel_of_a_decoder(recordings: Path) -> None:
     samples = tones(1.0, 5)
     mel = np.full((80, 70), -3.0, np.float32)
-    np.savez(recordings / "own.npz", mel=mel, notes=NOTES, audio=samples)
+    np.savez(recordings / "own.npz", mel=mel, notes=NOTES, audio=samples[:, None])
     np.savez(recordings / "pair.npz", mel=mel, notes=NOTES)
     soundfile.write(recordings / "pair.flac", samples, AUDIO.sample_rate)
     clips = Clips(clip_files(recordings), AUDIO)
     assert [clip[0].shape[-1] for clip in clips.clips] == [129, 129, 70, 70]
     silent, played = clips.clips[0][1], clips.clips[2][1]
-    assert played.shape == clips.clips[2][2].shape == (70 * AUDIO.hop,)
+    assert played.shape == (70 * AUDIO.hop,) and clips.clips[2][2].shape == (1, 70 * AUDIO.hop)
     assert not silent.any() and not played[:1000].any() and played[2400:6000].std() > 0.01
     assert torch.equal(clips.clips[2][0], torch.from_numpy(mel)) and torch.equal(clips.clips[3][1], played)
     mels, sources, waveforms = clips.batch(6, 16, np.random.default_rng(0))
     assert mels.shape == (6, 80, 16)
-    assert sources.shape == waveforms.shape == (6, 16 * AUDIO.hop)
+    assert sources.shape == (6, 16 * AUDIO.hop) and waveforms.shape == (6, 1, 16 * AUDIO.hop)
     again, *_ = clips.batch(6, 16, np.random.default_rng(0))
     assert torch.equal(mels, again)
     with pytest.raises(DataError, match="130 frames"):
@@ -313,7 +301,7 @@ def test_recordings_come_as_audio_alone_or_with_their_notes_and_the_mel_of_a_dec
 
 def test_an_excited_generator_begins_as_the_one_it_was_made_of() -> None:
     plain = Generator(TINY).eval()
-    excited = with_excitation(plain)
+    excited = plain.with_excitation()
     mel, source = torch.randn(2, 80, 12) - 4, 0.3 * torch.randn(2, 1, 12 * AUDIO.hop)
     with torch.no_grad():
         assert torch.allclose(excited(mel, source).atanh(), plain(mel).atanh() + source, atol=1e-3)
@@ -351,7 +339,7 @@ def test_scores_become_recordings_to_learn_from_and_others_to_be_measured_on(tmp
         corpus(tmp_path, name, 30)
     for out in ("one", "two"):
         build_orchestrations(
-            tmp_path, tmp_path / out, soundfont=SOUNDFONT, train_minutes=1.0, held_out_minutes=0.4, seed=3
+            tmp_path, tmp_path / out, audio=AUDIO, soundfont=SOUNDFONT, train_minutes=1.0, held_out_minutes=0.4, seed=3
         )
     files = clip_files(tmp_path / "one")
     assert {file.parent.name for file in files} == {"train", "held_out"}
@@ -367,14 +355,16 @@ def test_scores_become_recordings_to_learn_from_and_others_to_be_measured_on(tmp
 
 def test_scores_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fetch the corpora"):
-        build_orchestrations(tmp_path, tmp_path / "out")
+        build_orchestrations(tmp_path, tmp_path / "out", audio=AUDIO)
     with pytest.raises(DataError, match="score cannot be read"):
         read_notes(b"MThd but no more")
     for name in ("lieder", "quartets"):
         corpus(tmp_path, name, 3)
     if shutil.which("fluidsynth"):
         with pytest.raises(DataError, match="soundfont"):
-            build_orchestrations(tmp_path, tmp_path / "out", soundfont=tmp_path / "none.sf2", train_minutes=0.1)
+            build_orchestrations(
+                tmp_path, tmp_path / "out", audio=AUDIO, soundfont=tmp_path / "none.sf2", train_minutes=0.1
+            )
 
 
 def test_recordings_that_cannot_be_used_say_why(tmp_path: Path) -> None:
@@ -388,9 +378,14 @@ def test_recordings_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "fast.wav", tones(0.2), 48_000)
     with pytest.raises(DataError, match="48000 Hz"):
         Clips([tmp_path / "fast.wav"], AUDIO)
-    np.savez(tmp_path / "wrong.npz", mel=np.zeros((40, 9)), notes=NOTES, audio=np.zeros(9))
+    np.savez(tmp_path / "wrong.npz", mel=np.zeros((40, 9)), notes=NOTES, audio=np.zeros((9, 1)))
     with pytest.raises(DataError, match="80, T"):
         Clips([tmp_path / "wrong.npz"], AUDIO)
+    soundfile.write(tmp_path / "wide.wav", np.zeros((9000, 2)), AUDIO.sample_rate)
+    np.savez(tmp_path / "wide.npz", mel=np.zeros((80, 9)), notes=NOTES, audio=np.zeros((9, 2)))
+    for name in ("wide.wav", "wide.npz"):
+        with pytest.raises(DataError, match="has not the 1 channels"):
+            Clips([tmp_path / name], AUDIO)
     np.savez(tmp_path / "half.npz", mel=np.zeros((80, 9)))
     with pytest.raises(DataError, match="cannot be read"):
         Clips([tmp_path / "half.npz"], AUDIO)
@@ -426,6 +421,39 @@ def test_training_lowers_the_error_and_leaves_a_checkpoint(
     generator = load_generator(tmp_path / "run")
     assert copy_synthesis(generator, samples.clips, AUDIO) == pytest.approx(final)
     assert load_checkpoint(tmp_path / "run", "vocoder")[1]["audio"]["sample_rate"] == AUDIO.sample_rate
+
+
+def test_a_stereo_vocoder_learns_from_stereo_and_states_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stereo = replace(FORMATS["48k-stereo"], sample_rate=16000, mel_high=8000.0)
+    monkeypatch.setitem(CONFIGS, "tiny", TINY)
+    folder = tmp_path / "clips"
+    state_format(folder, stereo)
+    sides = np.stack([tones(1.5), 0.3 * tones(1.5, 1)], 1)
+    soundfile.write(folder / "0.wav", sides, stereo.sample_rate)
+    options = RunOptions(tmp_path / "run", 40, device="cpu")
+    train_vocoder(
+        options, data=folder, held_out=folder, config="tiny", batch=2, frames=16, learning_rate=0.01, excitation=True
+    )
+    trained = load_generator(tmp_path / "run")
+    assert (trained.hop, trained.mel_bands, trained.channels) == (512, 128, 2)
+    assert checkpoint_format(tmp_path / "run", "vocoder") == stereo
+    mel, source, _ = Clips([folder / "0.wav"], stereo).clips[0]
+    left, right = trained(mel[None], source[None, None])[0]
+    assert left.std() > 1.5 * right.std(), "the left side is the louder one"
+    state_format(tmp_path / "mono", AUDIO)
+    soundfile.write(tmp_path / "mono" / "0.wav", tones(1.5), AUDIO.sample_rate)
+    with pytest.raises(OptionError, match=r"was trained on 16000 Hz stereo.*or leave --start out"):
+        train_vocoder(options, data=tmp_path / "mono", held_out=tmp_path / "mono", start=tmp_path / "run")
+
+
+def test_recordings_without_a_stated_format_are_asked_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONFIGS, "tiny", TINY)
+    soundfile.write(tmp_path / "0.wav", tones(1.5), AUDIO.sample_rate)
+    options = RunOptions(tmp_path / "run", 1, device="cpu")
+    with pytest.raises(DataError, match="name it with --format"):
+        train_vocoder(options, data=tmp_path, held_out=tmp_path, config="tiny", batch=2, frames=16)
+    train_vocoder(options, data=tmp_path, held_out=tmp_path, config="tiny", batch=2, frames=16, audio=AUDIO)
+    assert checkpoint_format(tmp_path / "run", "vocoder") == AUDIO
 
 
 def test_training_refuses_unknown_stages_and_sizes(recordings: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from a2m_edge.errors import DataError
+from a2m_edge.output import make_folder, written_aside
 from training.data.embeddings.embed import embed_pictures, embed_texts
 from training.data.tables.feelings import PictureArchive, read_paintings
 from training.models.encoder_model import EncoderModel
@@ -31,6 +32,7 @@ def build_conditions(pairs: Path, data: Path, encoder: EncoderModel, fusion: Fus
 
     Raises:
         DataError: the table is missing or lacks a column.
+        OutputError: ``out`` cannot be written.
     """
     try:
         with pairs.open(encoding="utf-8", newline="") as rows:
@@ -51,6 +53,7 @@ def build_conditions(pairs: Path, data: Path, encoder: EncoderModel, fusion: Fus
             image[row] = torch.from_numpy(embedded[place[picture]])
             present[row, 0] = 1.0
     fused, _, feelings, *_ = fusion.eval()(image, text, present)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(out, clips=np.array([clip for clip, _, _ in table]), fused=fused.numpy(), feelings=feelings.numpy())
+    make_folder(out.parent)
+    with written_aside(out) as stream:
+        np.savez(stream, clips=np.array([clip for clip, _, _ in table]), fused=fused.numpy(), feelings=feelings.numpy())
     return len(table)

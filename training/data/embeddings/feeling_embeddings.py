@@ -1,4 +1,4 @@
-"""All embeddings that the fusion learns from and is judged on, made by any engine: ``a2m-edge data embed``."""
+"""All embeddings that the fusion learns from and is judged on, made by any runner: ``a2m-edge data embed``."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ PORTION = 64
 
 
 class SentenceShards:
-    """Embeds blocks of texts portion by portion with any engine, and reads them back one by one.
+    """Embeds blocks of texts portion by portion with any runner, and reads them back one by one.
 
     Args:
         shards: that make and keep the embeddings.

@@ -1,4 +1,4 @@
-"""Embeddings of very many texts and pictures, made in blocks by any engine and kept in a file for each block.
+"""Embeddings of very many texts and pictures, made in blocks by any runner and kept in a file for each block.
 
 Texts of a block are embedded together, so the block, and not who does the work, decides the last digits. A file is
 named by all that it depends on: an encoder or an input that has changed finds no file of its own, and what is the same

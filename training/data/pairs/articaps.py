@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.errors import DataError, OutputError
+from a2m_edge.errors import OutputError
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.output import make_folder, written_aside
 from training.data.pairs.matching import CANDIDATES, FEELING_WEIGHT
@@ -32,6 +32,7 @@ from training.data.tables.captions import Caption
 from training.data.tables.feelings import SPLITS as SPLITS
 from training.data.tables.feelings import WordNorms
 from training.data.tables.official import UtteranceTable
+from training.data.tables.table_files import table_sha256, write_facts
 from training.data.tables.utterance_rows import BLOCK, UsableUtterances, blocks_of
 from training.data.tables.wikiart import PictureFolder
 
@@ -79,7 +80,7 @@ class Sources:
         tables = (self.artemis, self.musiccaps, self.lexicon / "lexicon_warriner.csv")
         names = ("artemis", "musiccaps", "lexicon")
         found: dict[str, object] = {
-            name: {"file": table.name, "sha256": _sha256(table)} for name, table in zip(names, tables, strict=True)
+            name: {"file": table.name, "sha256": table_sha256(table)} for name, table in zip(names, tables, strict=True)
         }
         if self.wikiart:
             pictures = PictureFolder(self.wikiart)
@@ -158,8 +159,7 @@ def build_articaps(
         "captions_dropped_by_reason": dict(captions_dropped),
     }
     make_folder(out)
-    with written_aside(facts_file) as stream:
-        stream.write((json.dumps(document, indent=1) + "\n").encode())
+    write_facts(facts_file, document)
     # The pairs come last: where they are, everything is.
     with written_aside(table_file) as stream:
         writer = csv.writer(codecs.getwriter("utf-8")(stream))
@@ -225,11 +225,3 @@ def _kept(table: Path, facts: Path, plan: dict[str, Any]) -> dict[str, Any]:
     other = [name for name in wanted | there if wanted.get(name) != there.get(name)]
     named = ", ".join(name.replace("_", " ") for name in other) or "another form"
     raise OutputError(f"{table} was made otherwise ({named}): {way_out}")
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"the table {path} cannot be read: {error.strerror}") from error

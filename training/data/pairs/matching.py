@@ -35,7 +35,7 @@ class Candidates:
 
     @classmethod
     def empty(cls, utterances: int, captions: int) -> Candidates:
-        """For so many utterances, of whom ``fill`` is still to be told."""
+        """For so many utterances, none of which ``fill`` was called for yet."""
         places = min(CANDIDATES, captions)
         kind = np.min_scalar_type(max(captions - 1, 0))
         return cls(np.zeros((utterances, places), kind), np.full((utterances, places), -np.inf, np.float32))

@@ -18,11 +18,11 @@ from a2m_edge.composer.parts import BASS, FIGURE, HARMONY, MELODY
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import ROLES
 from a2m_edge.jobs.work import Work
-from a2m_edge.output import make_folder
 from a2m_edge.score import Note
 from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.arrangement_recipes import TABLE, Arrangement, read_rows, recipes, write_table
 from training.data.recordings.fluidsynth import SOUNDFONT
+from training.data.recordings.formats import state_format
 from training.data.recordings.orchestration import HIGHEST, LOWEST
 from training.data.recordings.realisation import record
 from training.data.scores.midi import MidiScore, read_midi
@@ -208,6 +208,7 @@ def build_arrangements(
     scores: Path,
     out: Path,
     *,
+    audio: AudioFormat,
     runner: JobRunner,
     hours: float,
     seconds: float = 30.0,
@@ -221,6 +222,7 @@ def build_arrangements(
     Args:
         scores: folder with ``lieder.zip``, ``lieder.csv``, ``quartets.zip`` and ``quartets.csv``.
         out: folder of realisations, made where it is missing.
+        audio: the format of the recordings.
         runner: does the jobs.
         hours: of music, one file at least.
         seconds: length of an excerpt.
@@ -236,8 +238,8 @@ def build_arrangements(
     place = out.absolute()
     count = max(1, round(3600 * hours / seconds))
     chosen = list(itertools.islice(recipes(read_rows(scores), seconds, seed), count))
-    make_folder(place)
+    state_format(place, audio)
     write_table(place / TABLE, chosen)
     jobs = [recipe for recipe in chosen if not (place / recipe.file).exists()]
     if jobs:
-        yield from runner.run(jobs, ArrangementWork(scores.absolute(), place, AudioFormat(), soundfont), "arrangements")
+        yield from runner.run(jobs, ArrangementWork(scores.absolute(), place, audio, soundfont), "arrangements")

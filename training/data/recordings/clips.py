@@ -9,13 +9,14 @@ from zipfile import BadZipFile
 import numpy as np
 import soundfile
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from a2m_edge.errors import DataError
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.synthesis.excitation import excitation
 from training.data.recordings.realised import notes_of
-from training.losses import LogMel
+from training.losses import LogMelSpectrogram
 
 SUFFIXES = (".wav", ".flac", ".npz")
 
@@ -40,30 +41,30 @@ def clip_files(data: Path | Sequence[Path]) -> list[Path]:
 
 
 Clip = tuple[Tensor, Tensor, Tensor]
-"""Log-mel (bands, T) to hear, excitation (hop * T,) to hear, audio (hop * T,) to give."""
+"""Log-mel (bands, T) and excitation (hop * T,) that go in, and the sound (C, hop * T) that is to come out."""
 
 
 class Clips:
     """Recordings in memory.
 
     A sound file gives its own log-mel, and silence for excitation. An ``.npz`` gives ``mel`` [bands, T], its ``notes``
-    [N, 5] (start, seconds, pitch, velocity, role), and ``audio`` [N] or a ``.flac`` of the same name; what one has more
-    than the other is left out.
+    [N, 5] (start, seconds, pitch, velocity, role), and ``audio`` [N, C] or a ``.flac`` of the same name; what one has
+    more than the other is left out.
 
     Raises:
-        DataError: a file is unreadable, of another sample rate, or not in this form.
+        DataError: a file is unreadable, of another format, or not in this form.
     """
 
     def __init__(self, files: Sequence[Path], audio: AudioFormat) -> None:
         self.audio = audio
-        self._log_mel = LogMel(audio)
+        self._log_mel = LogMelSpectrogram(audio)
         self.clips: list[Clip] = []
         for file in files:
             mel, source, samples = self._read(file)
             frames = min(mel.shape[-1], samples.shape[-1] // audio.hop)
             if frames:
                 length = frames * audio.hop
-                self.clips.append((mel[:, :frames].clone(), source[:length].clone(), samples[:length].clone()))
+                self.clips.append((mel[:, :frames].clone(), source[:length].clone(), samples[:, :length].clone()))
         self._ends = np.cumsum([clip[0].shape[-1] for clip in self.clips])
 
     @property
@@ -72,7 +73,8 @@ class Clips:
         return float(self._ends[-1] * self.audio.hop / self.audio.sample_rate) if self.clips else 0.0
 
     def batch(self, size: int, frames: int, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Random windows: log-mels (size, bands, frames), excitation and audio (size, hop * frames).
+        """Random windows: log-mels (size, bands, frames), excitation (size, hop * frames) and audio
+        (size, C, hop * frames).
 
         Every frame is as likely as any other; recordings shorter than a window are passed over.
 
@@ -101,20 +103,20 @@ class Clips:
         mel, source, samples = self.clips[number]
         hop = self.audio.hop
         span = slice(first * hop, (first + frames) * hop)
-        return mel[:, first : first + frames], source[span], samples[span]
+        return mel[:, first : first + frames], source[span], samples[:, span]
 
     def _read(self, file: Path) -> Clip:
         if file.suffix != ".npz":
             waveform = self._sound(file)
-            frames = waveform.shape[0] // self.audio.hop
-            if waveform.shape[0] < self.audio.window:
-                return torch.zeros(self.audio.mel_bands, 0), waveform, waveform
-            waveform = waveform[: frames * self.audio.hop]
-            return self._log_mel(waveform[None])[0], torch.zeros_like(waveform), waveform
+            frames = waveform.shape[1] // self.audio.hop
+            if waveform.shape[1] < self.audio.window:
+                return torch.zeros(self.audio.mel_bands, 0), waveform[0], waveform
+            waveform = waveform[:, : frames * self.audio.hop]
+            return self._log_mel(waveform.mean(0, keepdim=True))[0], torch.zeros_like(waveform[0]), waveform
         try:
             with file.open("rb") as stream, np.load(stream) as arrays:
                 mel, notes = arrays["mel"].astype(np.float32), arrays["notes"]
-                samples = torch.from_numpy(arrays["audio"].astype(np.float32)) if "audio" in arrays else None
+                samples = self._channels(file, arrays["audio"]) if "audio" in arrays else None
             if mel.ndim != 2 or mel.shape[0] != self.audio.mel_bands or notes.ndim != 2 or notes.shape[1] != 5:
                 raise DataError(f"{file} must hold mel [{self.audio.mel_bands}, T] and notes [N, 5]")
         except (OSError, KeyError, ValueError, BadZipFile) as error:
@@ -131,4 +133,10 @@ class Clips:
             raise DataError(f"the recording {file} cannot be read ({error})") from error
         if rate != self.audio.sample_rate:
             raise DataError(f"{file} has {rate} Hz: convert it to {self.audio.sample_rate} Hz first")
-        return torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1)))
+        return self._channels(file, samples)
+
+    def _channels(self, file: Path, samples: NDArray[np.floating]) -> Tensor:
+        """Samples [N, C] as (C, N), where they have the channels of the format."""
+        if samples.ndim != 2 or samples.shape[1] != self.audio.channels:
+            raise DataError(f"{file} has not the {self.audio.channels} channels of its folder's format: make it again")
+        return torch.from_numpy(np.ascontiguousarray(samples.T, np.float32))

@@ -9,7 +9,9 @@ import soundfile
 import torch
 
 from a2m_edge.errors import DataError
-from a2m_edge.sound.format import AudioFormat
+from a2m_edge.output import written_aside
+from training.checkpoint import checkpoint_format
+from training.data.recordings.formats import read_format, state_format
 from training.data.recordings.realised import Realisations
 from training.models.mel_decoder import MelDecoder, decode_windows, load_mel_decoder
 
@@ -31,24 +33,30 @@ def write_decoded(checkpoint: Path, realisations: Path, fused: Path | None, out:
         how many were written.
 
     Raises:
-        CheckpointError, DataError: the decoder or the realisations cannot be read, or the decoder takes no score.
+        CheckpointError, DataError: the decoder or the realisations cannot be read or differ in format, or the
+            decoder takes no score.
+        OutputError: ``out`` cannot be written.
     """
     model = load_mel_decoder(checkpoint)
     if not isinstance(model, MelDecoder):
         raise DataError(f"the decoder in {checkpoint} takes no score: there is nothing to decode")
-    config, audio = model.config, AudioFormat()
+    config, audio = model.config, read_format(realisations)
+    trained = checkpoint_format(checkpoint, "decoder")
+    if trained != audio:
+        raise DataError(f"the decoder was trained on {trained}, {realisations} holds {audio}: decode its own format")
     layout = config.layout
     data = Realisations(realisations.parent, realisations.name, fused, config.fused_size)
-    out.mkdir(parents=True, exist_ok=True)
+    state_format(out, audio)
     written = 0
     for number, (vectors, palette, score, _) in enumerate(data.clips(layout, audio)):
         if number % every:
             continue
         file = data.files[number]
         mel = decode_windows(model, vectors, palette, score, config.context).numpy()
-        sound, _ = soundfile.read(file.with_suffix(".flac"), dtype="float32")
+        sound, _ = soundfile.read(file.with_suffix(".flac"), dtype="float32", always_2d=True)
         with file.open("rb") as stream, np.load(stream) as stored:
             notes = stored["notes"]
-        np.savez(out / file.name, mel=mel.astype(np.float16), notes=notes, audio=sound.astype(np.float16))
+        with written_aside(out / file.name) as arrays:
+            np.savez(arrays, mel=mel.astype(np.float16), notes=notes, audio=sound.astype(np.float16))
         written += 1
     return written

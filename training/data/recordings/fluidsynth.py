@@ -14,6 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
+from a2m_edge.sound.mel import downmix
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 """Where Debian's package fluid-soundfont-gm (MIT licence) puts its General MIDI soundfont."""
@@ -37,8 +38,10 @@ def as_midi_file(timed: Iterable[tuple[float, mido.Message]]) -> mido.MidiFile:
     return file
 
 
-def render(file: mido.MidiFile, soundfont: Path, sample_rate: int, room_size: float) -> NDArray[np.float32]:
-    """Plays a MIDI file with FluidSynth, mixed to one channel: float32 [samples], not normalised.
+def render(
+    file: mido.MidiFile, soundfont: Path, sample_rate: int, channels: int, room_size: float
+) -> NDArray[np.float32]:
+    """Plays a MIDI file with FluidSynth: float32 [N, channels], not normalised; one channel is the mean of both sides.
 
     Raises:
         DataError: FluidSynth or the soundfont is missing, or FluidSynth fails.
@@ -58,4 +61,4 @@ def render(file: mido.MidiFile, soundfont: Path, sample_rate: int, room_size: fl
         if done.returncode or not sound.is_file():
             raise DataError(f"FluidSynth could not render a score: {done.stderr.strip()[-300:]}")
         samples, _ = soundfile.read(sound, dtype="float32", always_2d=True)
-    return np.asarray(samples.mean(axis=1), np.float32)
+    return samples if channels == samples.shape[1] else downmix(samples)[:, None]

@@ -15,7 +15,8 @@ from a2m_edge.errors import DataError
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import make_folder
 from a2m_edge.sound.format import AudioFormat
-from a2m_edge.sound.mel import log_mel
+from a2m_edge.sound.mel import downmix, log_mel
+from training.data.recordings.formats import state_format
 from training.data.recordings.realised import write_realisation
 from training.data.tables.captions import Caption, split_of
 from training.jobs import JobRunner, Lost
@@ -35,10 +36,10 @@ class RecordingWork(Work[Path, Path | Lost]):
         except soundfile.SoundFileError as error:
             raise DataError(f"{prepared} cannot be read ({error}): delete it or fetch it again") from error
         common = gcd(rate, self.audio.sample_rate)
-        mono = resample_poly(samples.mean(1), self.audio.sample_rate // common, rate // common)
+        mono = resample_poly(downmix(samples), self.audio.sample_rate // common, rate // common)
         place = recording_file(prepared, self.out)
         make_folder(place.parent)
-        mel = log_mel(mono.astype(np.float32), self.audio)
+        mel = log_mel(mono.astype(np.float32)[:, None], self.audio)
         write_realisation(place, mel=mel, notes=(), casting=np.zeros(0, np.float32), feeling=(0.0, 0.0))
         return place
 
@@ -72,6 +73,7 @@ def import_recordings(
     if not present:
         raise DataError(f"{audio_folder} holds no <ytid>.wav of MusicCaps: name the files by the table's ytid")
     place = out.absolute()
+    state_format(place, audio)
     jobs = [file for file in present if not recording_file(file, place).exists()]
     if jobs:
         yield from runner.run(jobs, RecordingWork(place, audio), "recordings")

@@ -22,7 +22,10 @@ import soundfile
 
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import INSTRUMENTS
+from a2m_edge.output import make_folder, written_aside
+from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.fluidsynth import SOUNDFONT, as_midi_file, render
+from training.data.recordings.formats import state_format
 from training.data.scores.midi import read_midi
 
 CORPORA = ("lieder", "quartets")
@@ -158,10 +161,10 @@ def build_orchestrations(
     scores: Path,
     out: Path,
     *,
+    audio: AudioFormat,
     soundfont: Path = SOUNDFONT,
     train_minutes: float = 110.0,
     held_out_minutes: float = 6.0,
-    sample_rate: int = 22_050,
     seed: int = 0,
 ) -> None:
     """Writes ``out/train/*.wav`` and ``out/held_out/*.wav``, 20-30 s each; no score gives to both.
@@ -169,13 +172,14 @@ def build_orchestrations(
     Args:
         scores: folder with ``lieder.zip``, ``lieder.csv``, ``quartets.zip`` and ``quartets.csv``.
         out: folder to write, made if it is missing.
+        audio: the format of the recordings.
         soundfont: a General MIDI soundfont.
         train_minutes, held_out_minutes: how much of each.
-        sample_rate: in Hz.
         seed: the same seed gives the same files.
 
     Raises:
         DataError: a corpus, FluidSynth or the soundfont is missing, or a score is damaged.
+        OutputError: ``out`` cannot be written.
     """
     archives: dict[str, zipfile.ZipFile] = {}
     sources: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
@@ -187,9 +191,10 @@ def build_orchestrations(
                     sources[_held_out(corpus + row["source_id"])].append((corpus, row["file"]))
     except (OSError, zipfile.BadZipFile, KeyError) as error:
         raise DataError(f"the scores in {scores} cannot be read ({error}): fetch the corpora again") from error
+    state_format(out, audio)
     for held_out, minutes in ((False, train_minutes), (True, held_out_minutes)):
         folder = out / ("held_out" if held_out else "train")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         generator = np.random.default_rng([seed, held_out])
         deck = Deck(len(INSTRUMENTS), generator)
         with ThreadPoolExecutor(2) as workers:
@@ -206,7 +211,7 @@ def build_orchestrations(
                 level = float(generator.uniform(0.15, 0.5) if kind == "sparse" else generator.uniform(0.3, 0.9))
                 place = folder / f"{len(jobs):04d}_{kind}.wav"
                 room = float(generator.uniform(0.1, 0.9))
-                jobs.append(workers.submit(_write, score, soundfont, sample_rate, room, seconds, level, place))
+                jobs.append(workers.submit(_write, score, soundfont, audio, room, seconds, level, place))
                 written += seconds
             for job in jobs:
                 job.result()
@@ -215,14 +220,16 @@ def build_orchestrations(
 def _write(
     score: mido.MidiFile,
     soundfont: Path,
-    sample_rate: int,
+    audio: AudioFormat,
     room_size: float,
     seconds: float,
     level: float,
     place: Path,
 ) -> None:
-    samples = render(score, soundfont, sample_rate, room_size)[: round(seconds * sample_rate)]
+    length = round(seconds * audio.sample_rate)
+    samples = render(score, soundfont, audio.sample_rate, audio.channels, room_size)[:length]
     peak = float(np.abs(samples).max(initial=0.0))
     if peak < 1e-4:
         return
-    soundfile.write(place, samples * (level / peak), sample_rate, subtype="PCM_16")
+    with written_aside(place) as stream:
+        soundfile.write(stream, samples * (level / peak), audio.sample_rate, subtype="PCM_16", format="WAV")

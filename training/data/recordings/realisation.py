@@ -7,7 +7,6 @@ its named instruments the casting), FluidSynth plays it, and the pair of score a
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +24,11 @@ from a2m_edge.score import Note, Score
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.mel import log_mel
 from training.data.recordings.fluidsynth import SOUNDFONT, as_midi_file, render
+from training.data.recordings.formats import state_format
 from training.data.recordings.realised import write_realisation
 from training.data.tables.caption_palette import caption_feeling, caption_palette
 from training.data.tables.captions import Caption
+from training.data.tables.table_files import write_facts
 from training.jobs import JobRunner, Lost
 
 GAIN = 2.5
@@ -113,11 +114,13 @@ def compose(recipe: Recipe, tables: ComposerTables) -> Score:
     )
 
 
-def perform(notes: Iterable[Note], casting: Casting, seconds: float, rate: int, soundfont: Path) -> NDArray[np.float32]:
+def perform(
+    notes: Iterable[Note], casting: Casting, seconds: float, audio: AudioFormat, soundfont: Path
+) -> NDArray[np.float32]:
     """The notes as FluidSynth plays them in the casting's instruments and room.
 
     Returns:
-        float32 [round(seconds * rate)], one fixed gain for all music.
+        float32 [seconds x sample rate rounded, C], one fixed gain for all music.
 
     Raises:
         DataError: FluidSynth or its soundfont is missing.
@@ -133,21 +136,23 @@ def perform(notes: Iterable[Note], casting: Casting, seconds: float, rate: int, 
         key = {"channel": note.role, "note": note.pitch}
         messages.append((note.start, mido.Message("note_on", velocity=velocity, **key)))
         messages.append((note.end, mido.Message("note_off", **key)))
-    samples = render(as_midi_file(messages), soundfont, rate, 0.2 + 0.7 * casting.room) * GAIN
-    length = round(seconds * rate)
-    return np.pad(samples[:length], (0, max(0, length - len(samples)))).astype(np.float32)
+    midi, room = as_midi_file(messages), 0.2 + 0.7 * casting.room
+    samples = render(midi, soundfont, audio.sample_rate, audio.channels, room) * GAIN
+    length = round(seconds * audio.sample_rate)
+    return np.pad(samples[:length], ((0, max(0, length - len(samples))), (0, 0))).astype(np.float32)
 
 
 def brightness(samples: NDArray[np.float32], rate: int, arousal: float) -> NDArray[np.float32]:
-    """Tilts the spectrum above 500 Hz by up to +-5 dB at 8 kHz: bright timbre goes with arousal (Eerola 2013).
+    """Tilts the spectrum of a sound [N, C] above 500 Hz by up to +-5 dB at 8 kHz.
 
-    This is what the decoder can learn only from the fused embedding.
+    Bright timbre goes with arousal (Eerola, Friberg & Bresin 2013). This is what the decoder can learn only from the
+    fused embedding.
     """
     padded = len(samples) + rate  # the transform is a circle: without silence the end would click in the beginning
     frequency = np.fft.rfftfreq(padded, 1 / rate)
     octaves = np.clip(np.log2(np.maximum(frequency, 1.0) / 500.0) / 4.0, 0.0, 1.0)
-    spectrum = np.fft.rfft(samples, padded) * 10 ** (5.0 * arousal * octaves / 20)
-    return np.fft.irfft(spectrum, padded)[: len(samples)].astype(np.float32)
+    spectrum = np.fft.rfft(samples.T, padded) * 10 ** (5.0 * arousal * octaves / 20)
+    return np.ascontiguousarray(np.fft.irfft(spectrum, padded)[:, : len(samples)].T, np.float32)
 
 
 def record(
@@ -169,7 +174,7 @@ def record(
         OutputError: a file cannot be written.
     """
     frames = audio.frames(seconds)
-    samples = perform(notes, casting, audio.seconds(frames), audio.sample_rate, soundfont)
+    samples = perform(notes, casting, audio.seconds(frames), audio, soundfont)
     samples = brightness(samples, audio.sample_rate, feeling[1])
     samples = np.tanh(samples) if np.abs(samples).max() > 0.95 else samples
     make_folder(place.parent)
@@ -228,6 +233,7 @@ def build_realisations(
     captions: Sequence[Caption],
     out: Path,
     *,
+    audio: AudioFormat,
     tables: Path,
     runner: JobRunner,
     takes: int = 1,
@@ -238,7 +244,8 @@ def build_realisations(
     """Realises every caption ``takes`` times and yields each file that is made; those that exist are passed over.
 
     Raises:
-        DataError: FluidSynth or the soundfont is missing; or clips were lost, and all others are done.
+        DataError: FluidSynth or the soundfont is missing; ``out`` holds another format; or clips were lost, and all
+            others are done.
         BundleError: ``tables`` cannot be read.
         OutputError: a file cannot be written.
         SystemExit, KeyboardInterrupt: stopped by a signal; see ``JobRunner.run``.
@@ -246,10 +253,10 @@ def build_realisations(
     place = out.absolute()
     recipes = (recipe_for(caption, take, seconds, seed) for take in range(takes) for caption in captions)
     jobs = [recipe for recipe in recipes if not realisation_file(recipe, place).exists()]
-    work = RealisationWork(place, ComposerTables.read(tables), AudioFormat(), soundfont)
+    work = RealisationWork(place, ComposerTables.read(tables), audio, soundfont)
+    state_format(place, audio)
     if jobs:
         yield from runner.run(jobs, work, "realisations")
     facts = {"takes": takes, "seconds": seconds, "seed": seed, "captions": len(captions), "soundfont": soundfont.name}
     make_folder(place)
-    with written_aside(place / "realisations.json") as stream:
-        stream.write((json.dumps(facts, indent=1) + "\n").encode())
+    write_facts(place / "realisations.json", facts)

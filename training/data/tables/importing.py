@@ -7,9 +7,6 @@ those they learned from, so their weights must not be evaluated on an imported f
 
 from __future__ import annotations
 
-import codecs
-import csv
-import hashlib
 import json
 import re
 import shutil
@@ -22,12 +19,13 @@ from typing import Any
 
 from a2m_edge.errors import DataError, OutputError
 from a2m_edge.feeling import EMOTIONS
-from a2m_edge.output import held, make_folder, written_aside
+from a2m_edge.output import held, make_folder
 from training.data.tables.captions import read_captions, split_of
 from training.data.tables.companions import bring_companions, copy_file
 from training.data.tables.feelings import Utterance
 from training.data.tables.official import UtteranceTable, painting_identity
 from training.data.tables.picture_packing import QUALITY, Packed, fingerprint, pack_pictures
+from training.data.tables.table_files import table_sha256, write_facts, write_table
 from training.data.tables.utterance_rows import UsableUtterances
 from training.data.tables.wikiart import PictureFolder
 from training.jobs import JobRunner
@@ -124,7 +122,7 @@ def import_official(
         "form": _FORM,
         "side": side,
         "quality": QUALITY,
-        "artemis": _sha256(official.artemis),
+        "artemis": table_sha256(official.artemis),
         "wikiart": {"pictures": len(pictures), "sha256_of_names_sizes_times": fingerprint(pictures)},
     }
     data = out / "data"
@@ -135,12 +133,12 @@ def import_official(
             usable = UsableUtterances(table)
             scan = _scan(usable, official)
             make_folder(data)
-            _write_json(data / _RECORD, plan)
+            write_facts(data / _RECORD, plan)
             packed = pack_pictures(pictures, data / "paintings.zip", data / _PARTS, side, runner)
             if not packed.sizes:
                 raise DataError(f"no picture of {official.wikiart} can be read: fetch WikiArt again")
             facts = _write_tables(data, usable, scan, packed)
-            _write_json(data / _RECORD, plan | {"facts": facts})
+            write_facts(data / _RECORD, plan | {"facts": facts})
         shutil.rmtree(data / _PARTS, ignore_errors=True)
         if official.musiccaps:
             copy_file(official.musiccaps, data / "musiccaps.csv")
@@ -233,8 +231,8 @@ def _write_tables(data: Path, usable: UsableUtterances, scan: _Scan, packed: Pac
             splits[row[PAINTING_COLUMNS.index("split")]] += 1
             yield row
 
-    _write_table(data / "paintings.csv", PAINTING_COLUMNS, paintings())
-    _write_table(data / "artemis.csv", UTTERANCE_COLUMNS, utterances())
+    write_table(data / "paintings.csv", PAINTING_COLUMNS, paintings())
+    write_table(data / "artemis.csv", UTTERANCE_COLUMNS, utterances())
     unreadable = {scan.keys[file] for file in packed.unreadable if file in scan.keys}
     return {
         "utterances": rows,
@@ -262,23 +260,3 @@ def _painting_row(file: str, size: tuple[int, int], scan: _Scan) -> tuple[str, .
     key = scan.keys.get(file, "")
     kind, crop = ("artemis" if key else "named"), f"0,0,{size[0]},{size[1]}"
     return file, style, artist, title, year[1] if year else "", key, split, kind, "unknown", crop, "ok", name
-
-
-def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    with written_aside(path) as stream:
-        writer = csv.writer(codecs.getwriter("utf-8")(stream))
-        writer.writerow(columns)
-        writer.writerows(rows)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with written_aside(path) as stream:
-        stream.write((json.dumps(content, indent=1) + "\n").encode())
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"the table {path} cannot be read: {error.strerror}") from error

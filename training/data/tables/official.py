@@ -24,6 +24,9 @@ LONGEST = 2000
 
 _YEAR_AND_COPY = re.compile(r"(-\d{4}(-\d{1,2})?)?(\(\d+\))?$")
 
+_LONGEST_FIELD = 1 << 17
+"""Characters; a quotation mark that is never closed would swallow the whole table."""
+
 
 @dataclass(frozen=True)
 class Unusable:
@@ -33,7 +36,7 @@ class Unusable:
 
 
 def painting_identity(painting: str) -> str:
-    """What a painting is told by, whatever folder it lies in: artist and title, without year and number of a copy.
+    """What identifies a painting, whatever folder it lies in: artist and title, without year and number of a copy.
 
     Args:
         painting: ``artist_title-year``, with or without ``style/`` before it.
@@ -101,6 +104,7 @@ class UtteranceTable:
     def _records(self) -> Iterator[list[str]]:
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
+                csv.field_size_limit(_LONGEST_FIELD)  # of this process: others may have set their own
                 yield from csv.reader(file)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"the table {self.path} cannot be read: {error}") from error

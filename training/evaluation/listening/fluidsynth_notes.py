@@ -58,7 +58,9 @@ class FluidSynthNotes:
         wanted = [(note.start, note.pitch) for note in sounding.notes if note.start < seconds - LAST_ONSET]
         if sounding.casting is None or not wanted or len(self.f1) >= MOST_SOUNDSCAPES:
             return
-        played = normalise_loudness(perform(sounding.notes, sounding.casting, seconds, rate, self.soundfont), rate)
+        played = normalise_loudness(
+            perform(sounding.notes, sounding.casting, seconds, self.audio, self.soundfont), rate
+        )
         onsets = self.transcriber.onsets(played if rate == RATE else resample(played, rate, RATE))
         self.f1.append(note_f1(wanted, [onset for onset in onsets if onset[0] < seconds - LAST_ONSET]))
         self.pairs.append(sounding.pair)

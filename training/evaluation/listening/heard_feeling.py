@@ -95,7 +95,7 @@ class FeelingListener:
         """Raw scores of a sound; see ``feelings`` for what they mean.
 
         Args:
-            samples: float32 [n], mono, in [-1, 1]; half a second at least.
+            samples: float32 [N, C], in [-1, 1]; half a second at least.
             rate: their sample rate in Hz.
 
         Raises:

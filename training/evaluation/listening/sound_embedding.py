@@ -46,7 +46,7 @@ class SoundEmbedding(Protocol):
         """One vector for each window of a sound: float32 [windows, size].
 
         Args:
-            samples: float32 [n], mono, in [-1, 1]; half a second at least.
+            samples: float32 [N, C], in [-1, 1]; half a second at least.
             rate: their sample rate in Hz.
 
         Raises:

@@ -1,7 +1,7 @@
-"""What a network wants to hear and what it answers: the entry that stands beside an ONNX file.
+"""The input and output of a network of sound: the entry that stands beside an ONNX file.
 
 An entry is a small JSON file (``name.json`` beside ``name.onnx``) with every key of ``Entry``; its ``features`` have
-every key of ``LogMel`` or of ``Waveform``.
+every key of ``LogMelFeatures`` or of ``Waveform``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from a2m_edge.errors import DataError
 
 @dataclass(frozen=True)
 class Waveform:
-    """The network hears samples.
+    """The network's input is samples.
 
     Attributes:
         layout: ``"time"`` for [N, samples], ``"channel time"`` for [N, 1, samples].
@@ -27,8 +27,8 @@ class Waveform:
 
 
 @dataclass(frozen=True)
-class LogMel:
-    """The network hears logarithmic mels.
+class LogMelFeatures:
+    """The network's input is logarithmic mels.
 
     The steps: ``y[n] = x[n + 1] - pre_emphasis x[n]`` (none at 0), reflection by half of ``n_fft`` on both sides,
     frames of ``n_fft`` samples every ``hop``, a Hann window of ``window`` samples in their middle, |spectrum| to the
@@ -69,21 +69,21 @@ class LogMel:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a network hears and what it answers.
+    """The input and the output of a network.
 
     Attributes:
         name: for the report.
         sample_rate: Hz.
         features: the form of its input.
         input, output: names of the tensors; the output must be [N, size].
-        window_seconds: of sound that it hears at once.
+        window_seconds: of sound in one input.
         hop_seconds: from one window to the next.
         fill: what becomes of a window that the sound does not fill: it stays short, or ends in silence, or is repeated.
     """
 
     name: str
     sample_rate: int
-    features: Waveform | LogMel
+    features: Waveform | LogMelFeatures
     input: str
     output: str
     window_seconds: float
@@ -94,7 +94,7 @@ class Entry:
 EFFICIENTAT = Entry(
     name="EfficientAT mn04 (AudioSet)",
     sample_rate=32_000,
-    features=LogMel(
+    features=LogMelFeatures(
         kind="logmel",
         layout="channel band time",
         n_fft=1024,
@@ -126,7 +126,7 @@ EFFICIENTAT = Entry(
 JAMENDO = Entry(
     name="MTG-Jamendo mood and theme",
     sample_rate=12_000,
-    features=LogMel(
+    features=LogMelFeatures(
         kind="logmel",
         layout="band time",
         n_fft=512,
@@ -153,7 +153,7 @@ JAMENDO = Entry(
     hop_seconds=29.12,
     fill="repeat",
 )
-"""The baseline of MTG-Jamendo (Bogdanov et al. 2019); it hears 1366 frames, no more and no fewer."""
+"""The baseline of MTG-Jamendo (Bogdanov et al. 2019); its input is 1366 frames, no more and no fewer."""
 
 
 def read_entry(path: Path) -> Entry:
@@ -185,7 +185,7 @@ def _decode_features(record: object) -> None:
     if not isinstance(record, dict):
         return
     try:
-        strict_json.decode(Waveform if record.get("kind") == "waveform" else LogMel, record)
+        strict_json.decode(Waveform if record.get("kind") == "waveform" else LogMelFeatures, record)
     except strict_json.StrictJsonError as error:
         raise strict_json.StrictJsonError(f"features.{error}") from error
 

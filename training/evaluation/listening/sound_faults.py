@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import welch
 
+from a2m_edge.sound.mel import downmix
+
 CLICK = 12.0
 """How far a jump of the slope must stand out of its 20 ms around: music's sharpest attacks stay below."""
 
@@ -44,14 +46,14 @@ def find_faults(samples: NDArray[np.float32], rate: int, frame_rate: float) -> F
     """Measures a sound.
 
     Args:
-        samples: float32 [n], mono, two seconds at least, not silent.
+        samples: float32 [N, C], two seconds at least, not silent.
         rate: samples per second.
         frame_rate: mel frames per second of the vocoder.
 
     Raises:
         ValueError: the sound is too short or silent.
     """
-    sound = np.asarray(samples, np.float64)
+    sound = np.asarray(downmix(samples), np.float64)
     if len(sound) < 2 * rate or not np.any(sound):
         raise ValueError("a sound of two seconds at least is needed, and no silence")
     level = _decibels(float(np.sqrt(np.mean(sound**2))))

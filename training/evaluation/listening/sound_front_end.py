@@ -1,4 +1,4 @@
-"""What a network hears, made as its entry says: windows of sound, and their logarithmic mels."""
+"""The input of a network, made as its entry states: windows of sound, and their logarithmic mels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from a2m_edge.errors import DataError
-from training.evaluation.listening.sound_entry import Entry, LogMel, Waveform
+from a2m_edge.sound.mel import downmix
+from training.evaluation.listening.sound_entry import Entry, LogMelFeatures, Waveform
 
 _BLOCK = 1024
 """Frames analysed at once: bounds the memory."""
@@ -22,14 +23,15 @@ def windows(samples: NDArray[np.float32], rate: int, entry: Entry) -> list[NDArr
     The last window is kept when the sound fills at least half of it, or when it is the only one.
 
     Args:
-        samples: float32 [n], mono, in [-1, 1].
+        samples: float32 [N, C], in [-1, 1]; the network hears the mean of the channels.
         rate: their sample rate in Hz.
 
     Raises:
-        DataError: the sound is too short, not mono, or holds a sample that is no number.
+        DataError: the sound is too short, or holds a sample that is no number.
     """
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise DataError("the sound is not mono or holds samples that are no numbers: make it again")
+    if samples.ndim != 2 or not np.isfinite(samples).all():
+        raise DataError("the sound has no channels or holds samples that are no numbers: make it again")
+    samples = downmix(samples)
     if len(samples) < rate / 2:
         raise DataError(f"the sound lasts {len(samples) / rate:.2f} s: {entry.name} needs at least half a second")
     divisor = math.gcd(rate, entry.sample_rate)
@@ -63,8 +65,11 @@ def features(samples: NDArray[np.float32], entry: Entry) -> NDArray[np.float32]:
     return np.ascontiguousarray(mel[None, None] if kind.layout.startswith("channel") else mel[None])
 
 
-def log_mel(samples: NDArray[np.float32], kind: LogMel, rate: int) -> NDArray[np.float32]:
-    """Logarithmic mels as ``LogMel`` states: float32 [bands, T]. A sound shorter than one frame ends in silence."""
+def log_mel(samples: NDArray[np.float32], kind: LogMelFeatures, rate: int) -> NDArray[np.float32]:
+    """Logarithmic mels as ``LogMelFeatures`` states: float32 [bands, T].
+
+    A sound shorter than one frame ends in silence.
+    """
     if kind.pre_emphasis:
         samples = samples[1:] - np.float32(kind.pre_emphasis) * samples[:-1]
     padded = np.pad(samples, (0, max(0, kind.n_fft - len(samples))))
@@ -82,7 +87,7 @@ def log_mel(samples: NDArray[np.float32], kind: LogMel, rate: int) -> NDArray[np
 
 
 @lru_cache(maxsize=8)
-def _taper(kind: LogMel) -> NDArray[np.float32]:
+def _taper(kind: LogMelFeatures) -> NDArray[np.float32]:
     """The Hann window in the middle of a frame: float32 [n_fft]."""
     period = kind.window - 1 if kind.window_kind == "hann symmetric" else kind.window
     hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(kind.window) / period)
@@ -91,7 +96,7 @@ def _taper(kind: LogMel) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=8)
-def _filters(kind: LogMel, rate: int) -> NDArray[np.float32]:
+def _filters(kind: LogMelFeatures, rate: int) -> NDArray[np.float32]:
     """Triangular filters, float32 [bands, n_fft // 2 + 1]."""
     low, high = _to_mel(np.array([kind.low, kind.high]), kind.mel_scale)
     edges = np.linspace(float(low), float(high), kind.bands + 2)

@@ -15,7 +15,7 @@ from training.evaluation.listening.sounds_measured import Embedded, RowMeasures
 from training.evaluation.listening.spectral import COSINE_DEFINITION, LSD_DEFINITION, MCD_DEFINITION
 from training.evaluation.report.model import Column, Missing, Row, Table, Value
 from training.evaluation.rows.materials import Intended
-from training.evaluation.rows.rows import Row as RowSource
+from training.evaluation.rows.rows import RowSource
 from training.evaluation.statistics.agreement import Agreement, agreement
 from training.evaluation.statistics.distances import (
     frechet_distance,

@@ -18,7 +18,7 @@ from training.evaluation.listening.sound_embedding import SoundEmbedding
 from training.evaluation.listening.spectral import log_spectral_distance, mel_cepstral_distortion, mel_cosine
 from training.evaluation.listening.transcription import RATE, Onset, Transcriber, note_f1
 from training.evaluation.rows.materials import Pair, recorded
-from training.evaluation.rows.rows import Row, Sounding
+from training.evaluation.rows.rows import RowSource, Sounding
 from training.evaluation.statistics.diversity import mel_statistics
 
 Embedded = NDArray[np.float32]
@@ -71,7 +71,7 @@ class RowMeasures:
         kept: the pairs that are shown as examples, at the row's own level.
     """
 
-    row: Row
+    row: RowSource
     embeddings: list[Embedded] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     onsets: list[list[Onset]] = field(default_factory=list)
@@ -118,9 +118,9 @@ class RowMeter:
     frames: int
     ears: Ears
     shown: frozenset[int] = frozenset()
-    also: Callable[[Row, Sounding, NDArray[np.float32]], None] | None = None
+    also: Callable[[RowSource, Sounding, NDArray[np.float32]], None] | None = None
 
-    def measure(self, row: Row, soundings: Iterable[Sounding]) -> RowMeasures:
+    def measure(self, row: RowSource, soundings: Iterable[Sounding]) -> RowMeasures:
         """Everything about a row.
 
         Raises:

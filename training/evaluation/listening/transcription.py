@@ -14,6 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
+from a2m_edge.sound.mel import downmix
 
 RATE, HOP, WINDOW, OVERLAP = 22_050, 256, 43_844, 30
 STEP = WINDOW - OVERLAP * HOP
@@ -46,12 +47,12 @@ class Transcriber:
             raise DataError(f"the transcriber {model} cannot be loaded: fetch it again") from error
 
     def onsets(self, samples: NDArray[np.float32]) -> list[Onset]:
-        """The notes that begin in mono sound at 22,050 Hz, by time.
+        """The notes that begin in a sound [N, C] at 22,050 Hz, by time; its channels are heard together.
 
         A note begins where the onset map has a peak above 0.5, or the note map rises as sharply as that, and the
         note map then stays above 0.3 for most of 11 frames.
         """
-        note, onset, times = self._activations(samples)
+        note, onset, times = self._activations(downmix(samples))
         if len(times) < 2 * SHORTEST_FRAMES:
             return []
         rise = np.zeros_like(note)

@@ -105,7 +105,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Sound:
-    """A mono sound: float32 [n] in [-1, 1], n >= 1, at ``rate`` Hz."""
+    """A sound: float32 [N, C] in [-1, 1], N >= 1, at ``rate`` Hz."""
 
     name: str
     samples: NDArray[np.float32]

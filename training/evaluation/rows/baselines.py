@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from a2m_edge.errors import CheckpointError
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.synthesis.mel_source import crossfaded
+from training.checkpoint import checkpoint_format
 from training.data.embeddings.embed import embed_pictures, embed_texts
 from training.data.tables.feelings import PictureArchive
 from training.evaluation.rows.materials import Pair
 from training.models.encoder_model import EncoderModel
 from training.models.fusion import Fusion
-from training.models.hifigan import load_generator
 from training.models.mel_decoder import PaperDecoder, load_mel_decoder
+from training.models.vocoders.architectures import cropped_vocoder, load_vocoder, vocoder_format
 
 Fuse = Callable[[Pair], NDArray[np.float32]]
 """The fused embedding of a pair's picture and utterance, float32 [H]."""
@@ -30,14 +32,14 @@ PIECE = 1024
 """Frames sounded at once."""
 
 REACH = 16
-"""Frames on each side that a vocoder may hear: HiFi-GAN's receptive field is 14 at most."""
+"""Frames of input on each side, at the least: HiFi-GAN's receptive field is 14 at most."""
 
 
 class PlainVocoder:
-    """A HiFi-GAN that hears mels alone.
+    """A vocoder whose only input is the mel.
 
     Args:
-        path: as for ``training.models.hifigan.load_generator``.
+        path: as for ``training.models.vocoders.architectures.load_vocoder``.
         audio: the format that it must have.
 
     Raises:
@@ -45,24 +47,26 @@ class PlainVocoder:
     """
 
     def __init__(self, path: Path, audio: AudioFormat) -> None:
-        self._generator = load_generator(path)
+        self._vocoder = load_vocoder(path)
         self._audio = audio
-        config = self._generator.config
-        if config.excitation:
+        self._reach = max(REACH, cropped_vocoder(self._vocoder, audio).context)
+        if self._vocoder.excitation:
             raise CheckpointError(f"{path} hears the notes, which these rows have not: name a vocoder of mels alone")
-        if config.mel_bands != audio.mel_bands or config.hop != audio.hop:
-            raise CheckpointError(f"{path} has {config.mel_bands} bands and hop {config.hop}, the bundle has others")
+        trained = vocoder_format(path)
+        if replace(trained, channels=audio.channels) != audio:  # a mel is that of all channels together
+            raise CheckpointError(f"{path} was trained on {trained}, the bundle's sound has {audio}")
 
     @torch.inference_mode()
     def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Natural-log mel, float32 [bands, T], to its sound, float32 [T * hop]."""
+        """Natural-log mel, float32 [bands, T], to its sound, float32 [T * hop, C]; mono fills every channel."""
         hop, pieces = self._audio.hop, []
         for first in range(0, mel.shape[1], PIECE):
-            begin, last = max(0, first - REACH), min(first + PIECE, mel.shape[1])
-            heard = torch.from_numpy(np.ascontiguousarray(mel[:, begin : last + REACH]))
-            sound = self._generator(heard[None])[0, 0].numpy()
+            begin, last = max(0, first - self._reach), min(first + PIECE, mel.shape[1])
+            piece = torch.from_numpy(np.ascontiguousarray(mel[:, begin : last + self._reach]))
+            sound = self._vocoder(piece[None])[0].numpy().T
             pieces.append(sound[(first - begin) * hop : (last - begin) * hop])
-        return np.concatenate(pieces)
+        sound = np.concatenate(pieces)
+        return np.repeat(sound, self._audio.channels, axis=1) if sound.shape[1] == 1 else sound
 
 
 class PaperModel:
@@ -71,12 +75,16 @@ class PaperModel:
     Args:
         decoder: folder of a ``PaperDecoder``.
         fuse: gives the embeddings that it was trained on.
+        audio: the format whose mels it must give.
 
     Raises:
-        CheckpointError: the folder holds no such decoder.
+        CheckpointError: the folder holds no such decoder, or it was trained on another format.
     """
 
-    def __init__(self, decoder: Path, fuse: Fuse) -> None:
+    def __init__(self, decoder: Path, fuse: Fuse, audio: AudioFormat) -> None:
+        trained = checkpoint_format(decoder, "decoder")
+        if replace(trained, channels=audio.channels) != audio:  # a mel is that of all channels together
+            raise CheckpointError(f"{decoder} was trained on {trained}, the bundle's sound has {audio}")
         model = load_mel_decoder(decoder)
         if not isinstance(model, PaperDecoder):
             raise CheckpointError(

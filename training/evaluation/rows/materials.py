@@ -56,7 +56,7 @@ class Recorded:
     """The beginning of a clip.
 
     Attributes:
-        samples: float32 [T * hop].
+        samples: float32 [T * hop, C].
         mel: natural-log mel, float32 [bands, all frames of the clip]: T or more.
         notes: all its notes.
         casting: who plays, and in what room.
@@ -187,12 +187,13 @@ def recorded(realisation: Path, audio: AudioFormat, frames: int) -> Recorded:
         samples, rate = soundfile.read(file, frames * audio.hop, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(f"the recording {file} cannot be read ({error}): delete it and {BUILD}  again") from error
-    if rate != audio.sample_rate or stored.mel.ndim != 2 or stored.mel.shape[0] != audio.mel_bands:
-        raise DataError(f"{file} has {rate} Hz or another mel than the bundle, which has {audio.sample_rate} Hz")
+    same = (rate, samples.shape[1]) == (audio.sample_rate, audio.channels)
+    if not same or stored.mel.ndim != 2 or stored.mel.shape[0] != audio.mel_bands:
+        raise DataError(f"{file} is of another format than the bundle, whose sound has {audio}: build data of it")
     if len(samples) < frames * audio.hop or stored.mel.shape[1] < frames:
         raise DataError(f"{file} is shorter than {audio.seconds(frames):.1f} s: evaluate fewer seconds")
     return Recorded(
-        np.ascontiguousarray(samples.mean(1)),
+        samples,
         stored.mel.astype(np.float32),
         stored.notes,
         casting_of(stored.casting),

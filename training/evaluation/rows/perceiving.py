@@ -24,7 +24,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Felt:
+class FusionOutput:
     """What a bundle's fusion makes of n rows.
 
     Attributes:
@@ -79,7 +79,9 @@ class BundlePerception:
                 progress(row + 1, len(pictures))
         return found
 
-    def feel(self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]) -> Felt:
+    def feel(
+        self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]
+    ) -> FusionOutput:
         """Fuses rows.
 
         Args:
@@ -95,7 +97,7 @@ class BundlePerception:
             for name, some in parts.items():
                 some.append(told[name])
         fused, emotions, feeling = (np.concatenate(some) for some in parts.values())
-        return Felt(fused, emotions, feeling)
+        return FusionOutput(fused, emotions, feeling)
 
     def predict(
         self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]

@@ -14,6 +14,7 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.errors import OptionError
 from a2m_edge.feeling import Casting, Feeling
 from a2m_edge.perception.encoders import Perception
+from a2m_edge.rendering.render import RENDER_CHUNK_SECONDS
 from a2m_edge.score import Beat, Note
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.soundscape import Soundscape
@@ -23,9 +24,6 @@ from training.evaluation.rows.materials import Pair, Recorded, partners, recorde
 from training.evaluation.rows.perceiving import Progress
 from training.evaluation.rows.stored_score import StoredScore
 
-CHUNK_FRAMES = 128
-"""Mel frames that a soundscape plays at once, as ``a2m_edge.rendering.render`` does."""
-
 
 @dataclass(frozen=True)
 class Sounding:
@@ -33,7 +31,7 @@ class Sounding:
 
     Attributes:
         pair: number of the pair.
-        samples: float32 [T * hop], mono, at the row's own level.
+        samples: float32 [T * hop, C], at the row's own level.
         mel: what the row puts in the place of the real clip, to be compared frame by frame with its mel: natural-log
             mel, float32 [bands, T or less]; None where the row plays music of its own.
         notes: that were to be played in these samples.
@@ -54,7 +52,7 @@ class Sounding:
 
 
 @dataclass(frozen=True)
-class Row:
+class RowSource:
     """A row of the table.
 
     Attributes:
@@ -104,6 +102,7 @@ class Rows:
         if self.frames < 1:
             raise OptionError(f"a sound must last longer than one frame to be evaluated, not {seconds:g} s")
         self.pairs = pairs
+        self._chunk = max(1, self.audio.frames(RENDER_CHUNK_SECONDS))  # as a render plays
         self._archive, self._seed, self._progress = archive, seed, progress
         self._models = Soundscape(bundle, seed=seed, device=device, threads=threads)
         self._stored = StoredScore(bundle, device, threads)
@@ -170,7 +169,7 @@ class Rows:
             soundscape = self._models.again(self._seed + pair.number)
             soundscape.see(picture)
             feeling = soundscape.hear(others[pair.number].utterance).feeling
-            samples = np.concatenate([chunk.samples for chunk in soundscape.chunks(self.frames, CHUNK_FRAMES)])
+            samples = np.concatenate([chunk.samples for chunk in soundscape.chunks(self.frames, self._chunk)])
             seconds = time.perf_counter() - begin
             notes, mode = self._within(soundscape.score.notes), self._mode(soundscape.score.beats)
             yield Sounding(pair.number, samples, None, notes, soundscape.casting, mode, feeling, seconds)
@@ -242,7 +241,7 @@ def all_rows(
     mean: NDArray[np.float32],
     vocoder: PlainVocoder,
     paper: PaperModel | None,
-) -> list[Row]:
+) -> list[RowSource]:
     """Every row in the order of the table.
 
     Args:
@@ -256,36 +255,40 @@ def all_rows(
     scored = rows.plays_scores
     unscored = "" if scored else "the bundle plays no score"
     return [
-        Row("real", "real held-out music", rows.real),
-        Row("copy_synthesis", "copy-synthesis", rows.copy_synthesis, "the bundle's vocoder on the real mel and notes"),
-        Row(
+        RowSource("real", "real held-out music", rows.real),
+        RowSource(
+            "copy_synthesis", "copy-synthesis", rows.copy_synthesis, "the bundle's vocoder on the real mel and notes"
+        ),
+        RowSource(
             "reconstruction",
             "ours, given the real score",
             rows.reconstruction if scored else None,
             unscored or "the bundle plays the clip's own notes and instruments",
         ),
-        Row(
+        RowSource(
             "reconstruction_shuffled",
             "ours, given the real score, shuffled conditions",
             (lambda: rows.reconstruction(shuffled=True)) if scored else None,
             unscored or "as above, for the picture and the comment of another pair",
         ),
-        Row("ours", "ours", rows.soundscape, "what a visitor hears for this picture and comment"),
-        Row(
+        RowSource("ours", "ours", rows.soundscape, "what a visitor hears for this picture and comment"),
+        RowSource(
             "ours_shuffled",
             "ours, shuffled conditions",
             lambda: rows.soundscape(shuffled=True),
             "what a visitor hears for the picture and the comment of another pair",
         ),
-        Row(
+        RowSource(
             "paper",
             "the published configuration",
             None if paper is None else lambda: rows.paper(paper, vocoder),
             "no checkpoint of the published decoder was given" if paper is None else "trained on the same pairs",
         ),
-        Row("mean_mel", "mean mel", lambda: rows.mean_mel(mean, vocoder), "the training clips' mean, frame by frame"),
-        Row("random_training", "random training clip", lambda: rows.random_training(training)),
-        Row(
+        RowSource(
+            "mean_mel", "mean mel", lambda: rows.mean_mel(mean, vocoder), "the training clips' mean, frame by frame"
+        ),
+        RowSource("random_training", "random training clip", lambda: rows.random_training(training)),
+        RowSource(
             "nearest_training",
             "nearest training clip",
             lambda: rows.nearest_training(nearest),

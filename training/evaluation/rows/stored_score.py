@@ -13,7 +13,6 @@ from a2m_edge.errors import OptionError
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.perception.encoders import Perception
 from a2m_edge.score import Note, Score, ScoreLayout
-from a2m_edge.sound.format import CHUNK_FRAMES
 from a2m_edge.sound.mel import SILENCE
 from a2m_edge.synthesis.mel_source import Passage, decode_grid
 from a2m_edge.synthesis.shimmer import shimmering
@@ -120,10 +119,11 @@ class StoredScore:
             frames: how many to sound.
 
         Returns:
-            float32 [frames * hop].
+            float32 [frames * hop, C].
         """
         synthesis = self._synthesis.again(StoredFrames(mel, notes))
-        sizes = [min(4 * CHUNK_FRAMES, frames - first) for first in range(0, frames, 4 * CHUNK_FRAMES)]
+        most = 4 * self._manifest.audio.chunk_frames
+        sizes = [min(most, frames - first) for first in range(0, frames, most)]
         return np.concatenate([synthesis.sound(size) for size in sizes])
 
     @property

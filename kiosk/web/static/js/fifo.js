@@ -11,7 +11,7 @@ const TAPS = 32; // of the filter between two rates
 const PHASES = 128;
 
 export class Fifo {
-  #rate; #outputRate; #samples; #table; #width; #fade;
+  #rate; #outputRate; #channels; #table; #width; #fade;
   #end = 0; // samples that came in
   #place = 0; // of the sample that is played next, with its fraction, in the same count
   #offset = 0; // what is to be added for the position in the server's ring
@@ -19,11 +19,11 @@ export class Fifo {
   #cushion = CUSHION; #playing = false; #skipping = false; #gain = 0; #filled = CUSHION;
   underruns = 0;
 
-  /** `rate`: of what comes in; `outputRate`: of this device (Hz). */
-  constructor(rate, outputRate) {
+  /** `rate`: of what comes in; `outputRate`: of this device (Hz); `channels`: of both. */
+  constructor(rate, outputRate, channels) {
     this.#rate = rate;
     this.#outputRate = outputRate;
-    this.#samples = new Float32Array(Math.round(CAPACITY * rate));
+    this.#channels = Array.from({ length: channels }, () => new Float32Array(Math.round(CAPACITY * rate)));
     this.#fade = Math.round(FADE * rate);
     this.#width = Math.ceil((TAPS / 2) * Math.max(1, rate / outputRate));
     this.#table = windowedSinc(this.#width, Math.min(1, outputRate / rate));
@@ -37,40 +37,45 @@ export class Fifo {
     };
   }
 
-  /** Takes a piece as the server sends it: position of its first sample (float64), then 16-bit samples. */
+  /** Takes a piece as the server sends it: position of its first sample (float64), then 16-bit samples,
+   *  the channels by turns. */
   push(piece) {
     const position = new DataView(piece).getFloat64(0, true);
     const values = new Int16Array(piece, 8);
     const broken = this.#next !== null && position !== this.#next;
     if (broken) this.#fadeOutEnd();
-    this.#next = position + values.length;
+    const count = values.length / this.#channels.length;
+    this.#next = position + count;
     this.#offset = position - this.#end;
-    const capacity = this.#samples.length;
-    for (let index = 0; index < values.length; index += 1) {
-      const rising = broken ? Math.min(1, index / this.#fade) : 1;
-      this.#samples[(this.#end + index) % capacity] = (values[index] / 32768) * rising;
-    }
-    this.#end += values.length;
+    this.#channels.forEach((samples, channel) => {
+      for (let index = 0; index < count; index += 1) {
+        const rising = broken ? Math.min(1, index / this.#fade) : 1;
+        const value = values[index * this.#channels.length + channel];
+        samples[(this.#end + index) % samples.length] = (value / 32768) * rising;
+      }
+    });
+    this.#end += count;
     if (this.#waiting > CAPACITY - EXCESS) this.#skip(); // nothing was pulled for long: there is nothing to fade
     else if (this.#waiting > this.#cushion + EXCESS) this.#skipping = true;
   }
 
-  /** Fills a Float32Array with the next samples; what is not there is silence. */
-  pull(output) {
+  /** Fills a Float32Array for each channel with the next samples; what is not there is silence. */
+  pull(outputs) {
+    const length = outputs[0].length;
     if (!this.#playing && this.#waiting >= this.#cushion) this.#playing = true;
-    const step = (this.#rate / this.#outputRate) * this.#speed(output.length / this.#outputRate);
+    const step = (this.#rate / this.#outputRate) * this.#speed(length / this.#outputRate);
     const slope = 1 / (FADE * this.#outputRate);
     const reserve = this.#width + 1;
-    for (let index = 0; index < output.length; index += 1) {
+    for (let index = 0; index < length; index += 1) {
       const left = this.#end - this.#place - reserve;
       if (this.#playing && left <= this.#fade * this.#gain) this.#starve();
       this.#gain = Math.max(0, Math.min(1, this.#gain + (this.#playing && !this.#skipping ? slope : -slope)));
       if (this.#gain === 0 || left <= 0) {
         if (this.#skipping) this.#skip();
-        output[index] = 0;
+        for (const output of outputs) output[index] = 0;
         continue;
       }
-      output[index] = this.#gain * this.#interpolated();
+      this.#interpolate(outputs, index);
       this.#place += step;
     }
   }
@@ -95,10 +100,11 @@ export class Fifo {
   }
 
   #fadeOutEnd() {
-    const capacity = this.#samples.length;
     const count = Math.min(this.#fade, Math.floor(this.#end - this.#place - this.#width));
-    for (let index = 1; index <= count; index += 1) {
-      this.#samples[(this.#end - index) % capacity] *= index / (count + 1);
+    for (const samples of this.#channels) {
+      for (let index = 1; index <= count; index += 1) {
+        samples[(this.#end - index) % samples.length] *= index / (count + 1);
+      }
     }
   }
 
@@ -109,20 +115,24 @@ export class Fifo {
     return 1 + TRIM * Math.max(-1, Math.min(1, (this.#filled - this.#cushion) / this.#cushion - 0.25));
   }
 
-  #interpolated() {
+  // The sample of every channel between those that came in.
+  #interpolate(outputs, index) {
     const whole = Math.floor(this.#place);
     const phase = (this.#place - whole) * PHASES;
     const row = Math.floor(phase);
     const between = phase - row;
     const taps = 2 * this.#width;
-    const capacity = this.#samples.length;
-    let sum = 0;
-    let at = (whole - this.#width + 1 + capacity) % capacity;
-    for (let tap = 0, low = row * taps, high = low + taps; tap < taps; tap += 1) {
-      sum += this.#samples[at] * (this.#table[low + tap] * (1 - between) + this.#table[high + tap] * between);
-      at = at + 1 === capacity ? 0 : at + 1;
-    }
-    return sum;
+    outputs.forEach((output, channel) => {
+      const samples = this.#channels[channel];
+      const capacity = samples.length;
+      let sum = 0;
+      let at = (whole - this.#width + 1 + capacity) % capacity;
+      for (let tap = 0, low = row * taps, high = low + taps; tap < taps; tap += 1) {
+        sum += samples[at] * (this.#table[low + tap] * (1 - between) + this.#table[high + tap] * between);
+        at = at + 1 === capacity ? 0 : at + 1;
+      }
+      output[index] = this.#gain * sum;
+    });
   }
 }
 

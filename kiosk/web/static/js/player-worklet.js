@@ -9,11 +9,11 @@ class Player extends AudioWorkletProcessor {
 
   constructor(options) {
     super();
-    this.#fifo = new Fifo(options.processorOptions.rate, sampleRate);
+    this.#fifo = new Fifo(options.processorOptions.rate, sampleRate, options.processorOptions.channels);
     this.port.onmessage = ({ data }) => this.#fifo.push(data);
   }
 
-  process(_, [[output]]) {
+  process(_, [output]) {
     this.#fifo.pull(output);
     if (currentTime - this.#reported >= REPORT) {
       this.#reported = currentTime;

@@ -6,18 +6,18 @@ import { Fifo } from "./fifo.js";
 const BLOCK = 2048; // samples
 const AHEAD = 0.25; // seconds that are scheduled
 
-/** A player for sound of `rate` (Hz); `report` is called about ten times a second with the queue's status. */
-export async function createPlayer(context, rate, report) {
-  if (!context.audioWorklet) return new ScheduledPlayer(context, rate, report);
+/** A player for sound of `rate` (Hz) and `channels`; `report` is called about ten times a second with the queue's status. */
+export async function createPlayer(context, rate, channels, report) {
+  if (!context.audioWorklet) return new ScheduledPlayer(context, rate, channels, report);
   await context.audioWorklet.addModule("/static/js/player-worklet.js");
-  return new WorkletPlayer(context, rate, report);
+  return new WorkletPlayer(context, rate, channels, report);
 }
 
 class WorkletPlayer {
   #node;
 
-  constructor(context, rate, report) {
-    const options = { numberOfInputs: 0, outputChannelCount: [1], processorOptions: { rate } };
+  constructor(context, rate, channels, report) {
+    const options = { numberOfInputs: 0, outputChannelCount: [channels], processorOptions: { rate, channels } };
     this.#node = new AudioWorkletNode(context, "player", options);
     this.#node.port.onmessage = ({ data }) => report(data);
     this.#node.connect(context.destination);
@@ -33,11 +33,12 @@ class WorkletPlayer {
 }
 
 class ScheduledPlayer {
-  #context; #fifo; #report; #timer; #frame = 0;
+  #context; #channels; #fifo; #report; #timer; #frame = 0;
 
-  constructor(context, rate, report) {
+  constructor(context, rate, channels, report) {
     this.#context = context;
-    this.#fifo = new Fifo(rate, context.sampleRate);
+    this.#channels = channels;
+    this.#fifo = new Fifo(rate, context.sampleRate, channels);
     this.#report = report;
     this.#timer = setInterval(() => this.#schedule(), 100);
   }
@@ -56,8 +57,8 @@ class ScheduledPlayer {
     // After a page was held up there is nothing to catch up with: it goes on from now.
     this.#frame = Math.max(this.#frame, Math.ceil((currentTime + 0.02) * sampleRate));
     while (this.#frame < (currentTime + AHEAD) * sampleRate) {
-      const buffer = this.#context.createBuffer(1, BLOCK, sampleRate);
-      this.#fifo.pull(buffer.getChannelData(0));
+      const buffer = this.#context.createBuffer(this.#channels, BLOCK, sampleRate);
+      this.#fifo.pull(Array.from({ length: this.#channels }, (_, channel) => buffer.getChannelData(channel)));
       const source = this.#context.createBufferSource();
       source.buffer = buffer;
       source.connect(this.#context.destination);

@@ -5,13 +5,14 @@ import { createPlayer } from "./players.js";
 import { text } from "./texts.js";
 
 export class Sound {
-  #button; #line; #rate; #context = null; #player = null; #connection = null; #status = null; #told = null;
+  #button; #line; #rate; #channels; #context = null; #player = null; #connection = null; #status = null; #told = null;
 
-  /** `button` begins and ends it, `line` says how it is, `rate` is that of the sound (Hz). */
-  constructor(button, line, rate) {
+  /** `button` begins and ends it, `line` says how it is, `rate` (Hz) and `channels` are those of the sound. */
+  constructor(button, line, rate, channels) {
     this.#button = button;
     this.#line = line;
     this.#rate = rate;
+    this.#channels = channels;
     button.addEventListener("click", () => (this.#context === null ? this.#start() : this.#stop()));
   }
 
@@ -33,7 +34,7 @@ export class Sound {
       this.#tell("sound.waiting");
       const context = this.#context;
       await context.resume();
-      const player = await createPlayer(context, this.#rate, (status) => this.#hear(status));
+      const player = await createPlayer(context, this.#rate, this.#channels, (status) => this.#hear(status));
       if (context !== this.#context) {
         player.close(); // stopped meanwhile
         return;

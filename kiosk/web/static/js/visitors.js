@@ -24,7 +24,7 @@ class Room {
 
   constructor(visit) {
     this.#ribbon = new Ribbon(at("ribbon"), visit.sample_rate / visit.hop, visit.bands);
-    this.#sound = new Sound(at("listen"), at("listening"), visit.sample_rate);
+    this.#sound = new Sound(at("listen"), at("listening"), visit.sample_rate, visit.channels);
     this.#ribbon.heard = () => (this.#sound.position === null ? null : this.#sound.position / visit.hop);
     this.#box = new CommentBox(at("comment"), visit.comment_language);
     if (visit.own_screen) this.#box.clearWhenIdle(languageSwitch, refresh);

@@ -1,0 +1,1 @@
+"""What every vocoder has to be, and the architectures that are known."""
