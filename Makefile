@@ -1,28 +1,43 @@
-# make demo   installs a2m-edge into .venv and renders the pictures of examples/ to out/
-# make test   installs the test extras too and runs every check: ruff, mypy, pytest
-# make clean  removes .venv and out/
-
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium strace
 
-.PHONY: demo test check clean system-packages
+# What make fast takes of the tests: the rules of the house, the names in the documents, and rooms whose tests are quick.
+FAST_TESTS := tests/test_house.py tests/test_names.py tests/test_docs.py tests/a2m_edge/bundle tests/a2m_edge/sound \
+	tests/a2m_edge/composer tests/a2m_edge/rendering tests/a2m_edge/test_soundscape.py tests/kiosk/test_config.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fast check docs clean system-packages
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/demo.installed
+help: ## these lines
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/demo.installed ## installs a2m-edge into .venv and renders the pictures of examples/ to out/
 	$(BIN)/python examples/demo.py
 
-test: $(VENV)/test.installed system-packages check
+test: $(VENV)/test.installed system-packages check ## installs the test extras too and runs every check
+
+fast: $(VENV)/test.installed ## what takes two minutes: ruff, mypy, and the tests of a few rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not realtime" $(FAST_TESTS)
 
 # What must keep time runs by itself, and again if another program on this machine took the processor from it.
-check:
+check: ## every check, with what is installed: ruff, mypy, pytest
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow and not realtime"
 	$(BIN)/python -m pytest --reruns 2 -m "realtime and not slow"
 
-clean:
+docs: $(VENV)/test.installed ## draws the architecture and builds docs/ to out/site, which opens from disk
+	$(BIN)/python -m tools.draw_architecture
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open out/site/index.html"
+
+clean: ## removes .venv and out/
 	rm -rf $(VENV) out
 
 $(VENV)/pyvenv.cfg:
@@ -39,7 +54,7 @@ $(VENV)/demo.installed: pyproject.toml | $(VENV)/pyvenv.cfg
 	@touch $@
 
 $(VENV)/test.installed: pyproject.toml | $(VENV)/pyvenv.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,kiosk,phones,ray,train,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,kiosk,phones,ray,train,dev,docs]"
 	@touch $@ $(VENV)/demo.installed
 
 # What cannot be installed is named, and the tests that need it skip with the reason.

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from a2m_edge.errors import OptionError
 from kiosk.shared.calibration import check_region
 from kiosk.shared.settings import CameraSettings, MusicSettings, SpeakerSettings, WatchSettings, WebSettings
+from kiosk.web.routes.languages import LANGUAGES
 
 PREFIX = "A2M_KIOSK_"
 """Of the environment's options: ``A2M_KIOSK_CAMERA__SOURCE`` is ``source`` in ``[camera]``."""
@@ -93,6 +94,7 @@ def load_settings(file: Path | None = None, given: Mapping[str, Mapping[str, obj
         name = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal")))
         raise OptionError(f"the option {name} of the kiosk is wrong: {_lowered(first['msg'])}") from None
     _check_exposure(settings.web)
+    _check_language(settings.web)
     if settings.camera.region is not None:
         check_region(settings.camera.region)
     return settings
@@ -205,6 +207,14 @@ def _check_exposure(web: WebSettings) -> None:
         raise OptionError(
             f"listening on {web.host} opens the pages to the network: give web.token a pairing token of 16 characters"
             " or more, or listen on 127.0.0.1"
+        )
+
+
+def _check_language(web: WebSettings) -> None:
+    if web.language not in LANGUAGES:
+        raise OptionError(
+            f"the option web.language of the kiosk is wrong: the pages have no texts in {web.language!r}, but in "
+            + ", ".join(LANGUAGES)
         )
 
 

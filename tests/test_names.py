@@ -19,7 +19,7 @@ DOTTED = re.compile(rf"(?<![\w./@-])(?:{'|'.join(ROOMS)})(?:\.[A-Za-z_]\w*)+(?::
 PATH = re.compile(rf"(?<![\w./@-])(?:{'|'.join((*ROOMS, 'docs', 'deploy', 'examples'))})/[\w./-]*\w")
 GROUPS = {"a2m_edge.commands", "a2m_edge.bench_peers"}
 """Groups of entry points, which are no modules."""
-FILES = {"toml", "npz"}
+FILES = {"toml", "npz", "md"}
 """Endings of what is the name of a file or a host, and no module."""
 
 

@@ -38,6 +38,8 @@ _MEL_TOP, _MEL_BOTTOM = 1030.0, 1198.0
 _LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
 _STRIP_GAP = 4.0  # between the spectrograms of two channels
 _ROOMY = 100.0  # height of a spectrogram from which on every mark of its scale has room
+_MARKS = ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz"))
+_FEW_MARKS = ((500, "0.5"), (2000, "2"), (8000, "8 kHz"))
 _LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
 
 
@@ -237,9 +239,8 @@ def _spectrogram(canvas: Canvas, panel: Panel, top: float) -> None:
 
 
 def _frequencies(canvas: Canvas, audio: AudioFormat, top: float, height: float) -> None:
-    """The scale beside a spectrogram; where there is little room, every second of its marks."""
-    marks = ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz"), (8000, "8"), (16000, "16"))
-    for hertz, name in marks[:: 1 if height > _ROOMY else 2]:
+    """The scale beside a spectrogram; fewer marks where there is little room."""
+    for hertz, name in _MARKS if height > _ROOMY else _FEW_MARKS:
         if audio.mel_low < hertz < audio.mel_high:
             y = top + height * (1 - _mel_share(hertz, audio))
             canvas.line(_LEFT - 6, y, _LEFT - 1, y, _FADED)

@@ -17,7 +17,6 @@ Positive = Annotated[float, Interval(gt=0.0, le=1e6)]
 Count = Annotated[int, Interval(ge=1, le=1_000_000)]
 Point = tuple[Share, Share]
 Region = tuple[Point, Point, Point, Point]
-Language = Literal["en", "fr", "de", "es", "it", "zh", "ja"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class WebSettings:
         pin_hash: Hash of the staff's PIN, made by "a2m-edge kiosk pin"; without it there is no staff page.
         certificate: PEM file of a certificate for https; the pages are plain http without it.
         key: PEM file of the certificate's private key.
-        language: Language in which the page greets: en, fr, de, es, it, zh or ja.
+        language: Language in which the page greets, by its two letters: "en", "de", "ja" and so on.
         comment_burst: Comments that one visitor may send at once.
         comment_pause: Seconds in which a visitor earns another comment.
         room_rate: Comments a second that the whole room may send in the long run.
@@ -128,7 +127,7 @@ class WebSettings:
     pin_hash: str | None = None
     certificate: Path | None = None
     key: Path | None = None
-    language: Language = "en"
+    language: str = "en"
     comment_burst: Count = 3
     comment_pause: Positive = 10.0
     room_rate: Positive = 2.0

@@ -20,7 +20,7 @@ from kiosk.web.access.gate import Gate
 from kiosk.web.access.pairing import Pairing
 from kiosk.web.exhibit.exhibit import Exhibit
 from kiosk.web.exhibit.hub import Hub
-from kiosk.web.routes.languages import preferred_language
+from kiosk.web.routes.languages import LANGUAGES, preferred_language
 from kiosk.web.routes.metrics import measured
 from kiosk.web.routes.sessions import StaffSessions
 from kiosk.web.routes.staff import staff
@@ -88,4 +88,5 @@ def _add_page(app: FastAPI, path: str, page: str, settings: WebSettings) -> None
     @app.get(path, response_class=HTMLResponse, include_in_schema=False)
     async def show(request: Request) -> Response:
         language = preferred_language(request.headers.get("accept-language", ""), settings.language)
-        return HTMLResponse(page.replace('<html lang="en">', f'<html lang="{language}">', 1))
+        known = f'<html lang="{language}" data-languages="{" ".join(LANGUAGES)}">'
+        return HTMLResponse(page.replace('<html lang="en">', known, 1))

@@ -104,7 +104,7 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ("[engine]\nthreads = 0", "engine.threads .* 1"),
         ("[speaker]\nvolume = 1.5", "speaker.volume .* 1"),
         ("[speaker]\ncrossfade = 0.2", "speaker.crossfade .* 0.05"),
-        ('[web]\nlanguage = "xx"', "web.language"),
+        ('[web]\nlanguage = "xx"', "web.language .* de, en"),
         ('[web]\ntoken = "short"', "web.token .* 16"),
         ("camera = 3", r"'camera' in .* is a section: write \[camera\]"),
         ("[camera", "is no TOML: "),

@@ -1,0 +1,1 @@
+"""Public data and recordings made into what is trained on."""

@@ -1,0 +1,1 @@
+"""One trainer for each model: its data, its loss, its validation."""

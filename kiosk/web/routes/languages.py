@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from pathlib import Path
 
-from kiosk.shared.settings import Language
-
-LANGUAGES: tuple[Language, ...] = get_args(Language)
-"""Each has its texts in ``static/texts``."""
+LANGUAGES: tuple[str, ...] = tuple(sorted(file.stem for file in Path(__file__).parents[1].glob("static/texts/*.json")))
+"""ISO 639-1; the files of texts are the list."""
 
 _LONGEST_HEADER = 1000
 
 
-def preferred_language(header: str, otherwise: Language) -> Language:
+def preferred_language(header: str, otherwise: str) -> str:
     """The language of ours that a visitor likes best.
 
     Args:
@@ -24,10 +22,8 @@ def preferred_language(header: str, otherwise: Language) -> Language:
         tag, _, parameter = part.strip().partition(";")
         language = tag.strip().lower().split("-")[0]
         weight = _weight(parameter)
-        if weight > liking:  # of equals the first one wins
-            for known in LANGUAGES:
-                if language == known:
-                    best, liking = known, weight
+        if weight > liking and language in LANGUAGES:  # of equals the first one wins
+            best, liking = language, weight
     return best
 
 

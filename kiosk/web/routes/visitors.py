@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from a2m_edge.errors import CommentError, DeviceError
-from kiosk.shared.settings import Language, WebSettings
+from kiosk.shared.settings import WebSettings
 from kiosk.web.access.answers import Problem, RefusedError
 from kiosk.web.access.hosts import Address, network_key
 from kiosk.web.access.pairing import Pairing, code_picture
@@ -54,7 +54,7 @@ class Visit(BaseModel):
         bands: mel bands of a column.
     """
 
-    language: Language
+    language: str
     comment_language: str
     own_screen: bool
     joinable: bool

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
+from kiosk.web.routes.languages import LANGUAGES
 from kiosk.web.server import Server
 from tests.fixtures.exhibit.browser import Visitor, chromium, pitch, visiting
 from tests.fixtures.exhibit.pages import ABROAD, NAME, TOKEN, Pages, served
@@ -161,6 +162,9 @@ def test_the_page_speaks_the_visitor_s_language(browser, pages):
         assert visitor.page.title() == "Le tableau écoute"
         visitor.has("#word", "sérénité")
         assert visitor.text("#comment-language") == "La musique comprend surtout une langue : anglais."
+        names = visitor.page.locator("#language option").all_inner_texts()
+        assert len(names) == len(LANGUAGES)
+        assert {"Deutsch", "English", "Español", "Français", "Italiano", "日本語", "中文"} <= set(names)
         visitor.page.select_option("#language", "ja")
         visitor.has("h1", "絵が耳をすます")
         assert visitor.page.get_attribute("html", "lang") == "ja"

@@ -14,7 +14,8 @@ from websockets.exceptions import InvalidStatus
 
 import kiosk.web
 from a2m_edge.errors import OptionError
-from kiosk.shared.settings import Language, WebSettings
+from a2m_edge.feeling import INSTRUMENTS
+from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.routes.languages import LANGUAGES, preferred_language
 from kiosk.web.server import Server
@@ -137,13 +138,13 @@ def test_the_language_that_a_visitor_likes_best(header, language):
 def test_the_page_greets_in_the_visitor_s_language(pages):
     for language in LANGUAGES:
         header = {"Accept-Language": f"{language}-XX,{language};q=0.9"}
-        assert f'<html lang="{language}">' in pages.ask("GET", "/", headers=header).text
+        assert f'<html lang="{language}" ' in pages.ask("GET", "/", headers=header).text
         assert pages.ask("GET", "/api/visit", headers=header).json()["language"] == language
 
 
 def test_all_languages_say_the_same():
     folder = STATIC / "texts"
-    texts: dict[Language, dict[str, str]] = {
+    texts: dict[str, dict[str, str]] = {
         language: json.loads((folder / f"{language}.json").read_text(encoding="utf-8")) for language in LANGUAGES
     }
     english = texts["en"]
@@ -163,6 +164,7 @@ def test_every_text_is_there_and_shown():
     begun = (*(key for key in shown if key.endswith(".")), "emotion.", "mode.", "instrument.", "staff.part.")
     assert {key for key in shown if "." in key} - set(begun) <= set(english)
     assert {key for key in english if key not in shown and not key.startswith(begun)} == set()
+    assert {f"instrument.{name}" for name in INSTRUMENTS} <= set(english)
 
 
 def test_the_network_needs_a_token():

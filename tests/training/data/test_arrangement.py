@@ -160,7 +160,8 @@ def test_the_same_seed_gives_the_same_recipes_and_every_instrument_has_its_turn(
     one, same, other = (list(itertools.islice(recipes(ROWS, 10.0, seed), 40)) for seed in (3, 3, 4))
     assert one == same and not {recipe.file for recipe in one} & {recipe.file for recipe in other}
     players = [player for recipe in one for player in recipe.casting.instruments]
-    assert set(np.bincount(players)) == {10} and all(len(set(recipe.casting.instruments)) == 4 for recipe in one)
+    turns = np.bincount(players, minlength=len(INSTRUMENTS))
+    assert turns.max() - turns.min() <= 1 and all(len(set(recipe.casting.instruments)) == 4 for recipe in one)
     with pytest.raises(DataError, match="no score of lieder lasts"):
         next(recipes(ROWS, 50.0, 0))
 

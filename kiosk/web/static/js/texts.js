@@ -1,8 +1,6 @@
 // The texts of the pages in the visitor's language.
 
-const LANGUAGES = {
-  en: "English", fr: "Français", de: "Deutsch", es: "Español", it: "Italiano", zh: "中文", ja: "日本語",
-};
+const LANGUAGES = document.documentElement.dataset.languages.split(" "); // the server lists the files of texts
 const CHOICE = "language"; // lives as long as the tab
 
 let texts = {};
@@ -25,7 +23,7 @@ export function hasText(key) {
 
 /** The texts of another language, without showing them. */
 export async function textsOf(wanted) {
-  if (!(wanted in LANGUAGES)) return null;
+  if (!LANGUAGES.includes(wanted)) return null;
   const answer = await fetch(`/static/texts/${wanted}.json`);
   return answer.ok ? answer.json() : null;
 }
@@ -36,8 +34,8 @@ export async function textsOf(wanted) {
  */
 export async function startTexts(select, shown) {
   greeting = document.documentElement.lang;
-  for (const [code, name] of Object.entries(LANGUAGES)) {
-    const option = new Option(name, code);
+  for (const code of LANGUAGES) {
+    const option = new Option(nameOf(code), code);
     option.lang = code;
     select.append(option);
   }
@@ -52,6 +50,12 @@ export async function startTexts(select, shown) {
 export async function forgetLanguage(select, shown) {
   sessionStorage.removeItem(CHOICE);
   if (language() !== greeting) await show(select, greeting, shown);
+}
+
+/** What a language calls itself, with a capital where it has them: "Français". */
+function nameOf(code) {
+  const [first, ...rest] = new Intl.DisplayNames([code], { type: "language" }).of(code);
+  return first.toLocaleUpperCase(code) + rest.join("");
 }
 
 async function show(select, wanted, shown) {
