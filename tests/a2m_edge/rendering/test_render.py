@@ -35,7 +35,7 @@ def result(painting, tiny_bundle):
 def test_the_sound_is_exactly_as_long_as_asked(painting, tiny_bundle, seconds):
     shares: list[float] = []
     made = render(Request(painting, None, seconds), tiny_bundle, device="cpu", progress=shares.append)
-    assert made.samples.shape == (round(seconds * 22050),)
+    assert made.samples.shape == (round(seconds * 22050), 1)
     assert made.samples.dtype == np.float32
     assert np.isfinite(made.samples).all()
     assert shares == sorted(shares)
@@ -58,10 +58,10 @@ def test_the_same_request_gives_the_same_samples_and_another_seed_others(paintin
 
 def test_what_is_written_is_loud_as_promised_and_ends_gracefully(tmp_path, result):
     write_render(result, tmp_path / "calm.wav", tmp_path / "calm.png")
-    samples, rate = soundfile.read(tmp_path / "calm.wav")
+    samples, rate = soundfile.read(tmp_path / "calm.wav", always_2d=True)
     assert soundfile.info(tmp_path / "calm.wav").subtype == "PCM_16"
     assert rate == 22050
-    assert samples.shape == (6 * 22050,)
+    assert samples.shape == (6 * 22050, 1)
     # Measured: within 0.02 LU. Allowed: 0.5.
     assert pyloudnorm.Meter(rate).integrated_loudness(samples) == pytest.approx(-23, abs=0.5)
     assert true_peak(samples.astype(np.float32), rate) <= -1
@@ -96,7 +96,7 @@ def test_the_json_tells_what_was_felt_and_how_it_was_made(tmp_path, result, tiny
 
 def test_a_bundle_without_a_score_claims_no_music_that_it_does_not_play(tmp_path, painting, clip_bundle):
     made = render(Request(painting, "so calm", seconds=2.5, seed=4), clip_bundle, device="cpu")
-    assert made.samples.shape == (round(2.5 * 22050),)
+    assert made.samples.shape == (round(2.5 * 22050), 1)
     assert np.isfinite(made.samples).all() and np.abs(made.samples).max() > 0.01
     write_render(made, tmp_path / "calm.wav", tmp_path / "calm.png")
     facts = json.loads((tmp_path / "calm.json").read_text(encoding="utf-8"))
@@ -138,7 +138,7 @@ def test_a_comment_that_is_too_long_is_heard_in_part_and_the_user_told(tiny_bund
 
 def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path, result):
     (tmp_path / "calm.json").write_text("older")
-    broken = dataclasses.replace(result, samples=np.full(100, np.nan, np.float32))
+    broken = dataclasses.replace(result, samples=np.full((100, 1), np.nan, np.float32))
     with pytest.raises(ValueError, match="finite"):
         write_render(broken, tmp_path / "calm.wav", tmp_path / "calm.png")
     assert [path.name for path in tmp_path.iterdir()] == ["calm.json"]
