@@ -219,7 +219,7 @@ class TestClips:
         samples = sound(clip_bundle, 320, 320)
         hop = clip_bundle.manifest.audio.hop
         levels = 10 * np.log10((samples.reshape(-1, hop) ** 2).mean(1))
-        jumps, steps = np.abs(np.diff(levels))[1:], np.abs(np.diff(samples))
+        jumps, steps = np.abs(np.diff(levels))[1:], np.abs(np.diff(samples, axis=0))
         assert jumps[30:].max() <= jumps[:29].max()
         assert steps[32 * hop :].max() <= steps[hop : 31 * hop].max()
 

@@ -81,8 +81,10 @@ def test_a_steered_stream_does_not_click() -> None:
     stream.hear("Terror! Everything burns")
     after = play(stream, 320)
     joint = np.concatenate([before[-2000:], after[:2000]])
-    steps = np.abs(np.diff(joint))
-    assert steps[1990:2010].max() <= 1.5 * max(np.abs(np.diff(before)).max(), np.abs(np.diff(after)).max())
+    steps = np.abs(np.diff(joint, axis=0))
+    assert steps[1990:2010].max() <= 1.5 * max(
+        np.abs(np.diff(before, axis=0)).max(), np.abs(np.diff(after, axis=0)).max()
+    )
 
 
 def test_the_bed_loops_without_a_seam() -> None:

@@ -13,6 +13,7 @@ from kiosk.web.access.answers import Problem, RefusedError
 from kiosk.web.access.hosts import Address, network_key
 from kiosk.web.access.pairing import Pairing, code_picture
 from kiosk.web.access.rates import Allowance, Rate, TooOftenError
+from kiosk.web.exhibit.comments import LONGEST_COMMENT
 from kiosk.web.exhibit.exhibit import Exhibit
 from kiosk.web.routes.languages import preferred_language
 
@@ -46,6 +47,7 @@ class Visit(BaseModel):
     Attributes:
         language: in which it greets.
         comment_language: that the music understands best.
+        longest_comment: most characters of a comment.
         own_screen: whether this is the exhibit's own screen, and no phone.
         joinable: whether there is a code for phones.
         sample_rate: of the sound (Hz).
@@ -56,6 +58,7 @@ class Visit(BaseModel):
 
     language: str
     comment_language: str
+    longest_comment: int
     own_screen: bool
     joinable: bool
     sample_rate: int
@@ -74,6 +77,7 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
         return Visit(
             language=preferred_language(request.headers.get("accept-language", ""), settings.language),
             comment_language=exhibit.comment_language,
+            longest_comment=LONGEST_COMMENT,
             own_screen=_address(request).own_screen,
             joinable=_join_address(request) is not None,
             sample_rate=exhibit.audio.sample_rate,

@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
 from a2m_edge.bundle.manifest import (
+    OLDEST_SCHEMA,
     SCHEMA,
     Manifest,
 )
 from a2m_edge.errors import BundleError
 from tests.fixtures.manifests import MANIFEST
+from tests.fixtures.places import STEREO_BUNDLE
 
 
 @pytest.fixture
@@ -189,10 +191,27 @@ class TestHostileManifests:
         with pytest.raises(BundleError, match=f"newer than this program's {SCHEMA}: update a2m-edge"):
             open_bundle(folder)
 
+    def test_a_schema_without_channels_is_mono(self, folder):
+        document = json.loads((folder / "manifest.json").read_text())
+        del document["audio"]["channels"]
+        (folder / "manifest.json").write_text(json.dumps(document | {"schema": 4}))
+        assert open_bundle(folder).manifest.audio.channels == 1
+        (folder / "manifest.json").write_text(json.dumps(document))
+        with pytest.raises(BundleError, match="channels"):
+            open_bundle(folder)
+
+    def test_a_manifest_that_states_other_channels_than_its_vocoder_has_is_refused(self, tmp_path):
+        folder = tmp_path / "stereo"
+        shutil.copytree(STEREO_BUNDLE, folder)
+        document = json.loads((folder / "manifest.json").read_text())
+        rewrite(folder, audio=document["audio"] | {"channels": 1})
+        with pytest.raises(BundleError, match="another number of channels"):
+            open_bundle(folder)
+
     @pytest.mark.parametrize("schema", [2, 3])
     def test_graphs_that_leave_their_context_to_be_cropped_have_an_older_schema(self, folder, schema):
         rewrite(folder, schema=schema)
-        told = f"has schema {schema}, older than this program's {SCHEMA}: export the bundle again"
+        told = f"has schema {schema}, older than {OLDEST_SCHEMA}, the oldest that this program reads"
         with pytest.raises(BundleError, match=told):
             open_bundle(folder)
 

@@ -63,7 +63,7 @@ def test_a_table_becomes_sounds_index_and_page(works, tmp_path):
     assert (first["seconds"], first["seed"], first["comment"]) == (2.5, 4, "so calm")
     assert first["carried"] == {"artist": "Turner"}
     assert second["image"] is None
-    heard, rate = soundfile.read(output / first["sound"], dtype="float32")
+    heard, rate = soundfile.read(output / first["sound"], dtype="float32", always_2d=True)
     assert len(heard) / rate == pytest.approx(2.5, abs=1e-3)
     assert integrated_loudness(heard, rate) == pytest.approx(-23, abs=0.5)
     assert (output / "contact_sheet.html").is_file()

@@ -30,9 +30,11 @@ def test_the_exhibit_s_own_screen_sees_everything(pages):
     assert visit == {
         "language": "en",
         "comment_language": "en",
+        "longest_comment": 280,
         "own_screen": True,
         "joinable": False,
         "sample_rate": 22050,
+        "channels": 1,
         "hop": 256,
         "bands": 80,
     }

@@ -272,7 +272,7 @@ def realisations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_realisations_are_the_same_from_two_processes_and_made_once(realisations: Path, tmp_path: Path) -> None:
     assert realised(tmp_path, JobRunner(ProcessRunner(2))) == 5
     assert files(tmp_path) == files(realisations)
-    assert len(files(tmp_path)) == 11  # a score and a sound for each, and the facts
+    assert len(files(tmp_path)) == 12  # a score and a sound for each, the facts, and the format
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*") if path.suffix in (".npz", ".flac")}
     # Killed between the two files of a realisation: the sound is there, its score is not.
     score = next(path for path in kept if path.suffix == ".npz")

@@ -100,7 +100,11 @@ def vocoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = GeneratorConfig("2", (8, 8, 4), (16, 16, 8), 16, (3,), ((1, 2),))
     folder = tmp_path_factory.mktemp("vocoder")
-    save_checkpoint(folder, Generator(config), {"kind": "vocoder", "generator": config.to_json()})
+    save_checkpoint(
+        folder,
+        Generator(config),
+        {"kind": "vocoder", "generator": config.to_json(), "audio": dataclasses.asdict(AUDIO)},
+    )
     return folder
 
 

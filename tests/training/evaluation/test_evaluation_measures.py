@@ -434,7 +434,7 @@ def test_a_folder_without_the_listeners_networks_is_refused(shared: Path, tmp_pa
 def test_measures_take_what_log_mel_makes() -> None:
     audio = FORMATS["22k-mono"]
     time = np.arange(audio.sample_rate) / audio.sample_rate
-    low, high = ((0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32) for hertz in (220, 1760))
+    low, high = ((0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)[:, None] for hertz in (220, 1760))
     one, other = log_mel(low, audio), log_mel(high, audio)
     assert mel_cepstral_distortion(one, one) == 0
     assert mel_cepstral_distortion(one, other) > 50  # measured 212

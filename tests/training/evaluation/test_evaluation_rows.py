@@ -136,7 +136,7 @@ def test_copy_synthesis_is_the_vocoder_on_the_whole_clip(tiny_bundle: Bundle, ro
         left, right = tiny_bundle.manifest.vocoder.left, tiny_bundle.manifest.vocoder.right
         mel = np.pad(clip.mel, ((0, 0), (left, right)), constant_values=SILENCE)
         heard = excitation(clip.notes, mel, -left, AUDIO)
-        whole = vocoder.run(mel=mel[None], excitation=heard[None, None])["waveform"][0, 0]
+        whole = vocoder.run(mel=mel[None], excitation=heard[None, None])["waveform"][0].T
         np.testing.assert_allclose(found.samples, whole[: FRAMES * AUDIO.hop], atol=1e-5)  # measured: 9e-8
         assert found.mel is not None and found.mel.shape == (80, FRAMES) and found.seconds > 0
 
@@ -251,10 +251,12 @@ def test_the_plain_vocoder_sounds_pieces_as_the_whole(vocoder: Path) -> None:
     plain = PlainVocoder(vocoder, AUDIO)
     mel = np.random.default_rng(0).normal(-4, 1, (80, 1200)).astype(np.float32)
     with torch.inference_mode():
-        whole = plain._vocoder(torch.from_numpy(mel)[None])[0, 0].numpy()
+        whole = plain._vocoder(torch.from_numpy(mel)[None])[0].numpy().T
     np.testing.assert_allclose(plain(mel), whole, atol=1e-5)  # measured: 4e-9
-    with pytest.raises(CheckpointError, match="bands"):
+    with pytest.raises(CheckpointError, match="was trained on 22050 Hz mono"):
         PlainVocoder(vocoder, dataclasses.replace(AUDIO, hop=512))
+    both = PlainVocoder(vocoder, dataclasses.replace(AUDIO, channels=2))(mel[:, :20])
+    np.testing.assert_array_equal(both[:, 0], both[:, 1])
 
 
 def test_a_vocoder_of_notes_or_a_decoder_of_scores_is_refused(tmp_path: Path, paper: Path, world: World) -> None:
@@ -263,7 +265,8 @@ def test_a_vocoder_of_notes_or_a_decoder_of_scores_is_refused(tmp_path: Path, pa
     with pytest.raises(CheckpointError, match="hears the notes"):
         PlainVocoder(tmp_path / "v", AUDIO)
     small = MelDecoderConfig(fused_size=6, voice_channels=4, channels=4, hidden=4, layers=1)
-    save_checkpoint(tmp_path / "d", MelDecoder(small), small.document())
+    audio = {"audio": dataclasses.asdict(AUDIO)}
+    save_checkpoint(tmp_path / "d", MelDecoder(small), small.document() | audio)
     with pytest.raises(CheckpointError, match="architecture paper"):
         PaperModel(tmp_path / "d", lambda pair: np.zeros(6, np.float32), AUDIO)
     with pytest.raises(CheckpointError, match="of 6 values, not of 7"):

@@ -104,7 +104,16 @@ def test_the_command_trains_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setitem(CONFIGS, "v3", TINY)
     time = np.arange(AUDIO.sample_rate) / AUDIO.sample_rate
     soundfile.write(tmp_path / "a.wav", 0.2 * np.sin(2 * np.pi * 220 * time), AUDIO.sample_rate)
-    options = ("--data", tmp_path / "a.wav", "--held-out", tmp_path / "a.wav", "--out", tmp_path / "run")
+    options = (
+        "--format",
+        "22k-mono",
+        "--data",
+        tmp_path / "a.wav",
+        "--held-out",
+        tmp_path / "a.wav",
+        "--out",
+        tmp_path / "run",
+    )
     steps = ("--steps", 2, "--batch", 1, "--frames", 16, "--device", "cpu")
     status, said = spoken(capsys, "train", "vocoder", *options, *steps, "--inverse-stft")
     assert status == 0, said

@@ -3,20 +3,20 @@
 import { ask } from "./requests.js";
 import { forgetLanguage, language, text, textsOf } from "./texts.js";
 
-const LONGEST = 280;
 const COUNTED = 80; // characters left from which on they are counted
 const EXAMPLES = 4;
 const IDLE = 90_000; // milliseconds on the exhibit's own screen after which the next visitor is expected
 const NOTICE = 20_000; // milliseconds to say that one is still there
 
 export class CommentBox {
-  #form; #words; #button; #answer; #left; #examples; #understood; #understoodTexts = null;
+  #form; #words; #button; #answer; #left; #examples; #understood; #longest; #understoodTexts = null;
   #received = null; #told = null; #timer = 0; #counting = 0;
 
-  /** `understood`: language that the music understands best (ISO 639-1). */
-  constructor(form, understood) {
+  /** `understood`: language that the music understands best (ISO 639-1); `longest`: most characters of a comment. */
+  constructor(form, understood, longest) {
     this.#form = form;
     this.#understood = understood;
+    this.#longest = longest;
     this.#words = form.querySelector("#words");
     this.#button = form.querySelector("button[type=submit]");
     this.#answer = form.querySelector("#answer");
@@ -129,7 +129,7 @@ export class CommentBox {
   }
 
   #count() {
-    const left = LONGEST - this.#words.value.length;
+    const left = this.#longest - this.#words.value.length;
     this.#left.hidden = left > COUNTED;
     this.#left.textContent = text("comment.left", { count: left });
   }

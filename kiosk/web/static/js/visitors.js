@@ -26,7 +26,7 @@ class Room {
     this.#ribbon = new Ribbon(at("ribbon"), visit.sample_rate / visit.hop, visit.bands);
     this.#sound = new Sound(at("listen"), at("listening"), visit.sample_rate, visit.channels);
     this.#ribbon.heard = () => (this.#sound.position === null ? null : this.#sound.position / visit.hop);
-    this.#box = new CommentBox(at("comment"), visit.comment_language);
+    this.#box = new CommentBox(at("comment"), visit.comment_language, visit.longest_comment);
     if (visit.own_screen) this.#box.clearWhenIdle(languageSwitch, refresh);
     if (visit.own_screen && visit.joinable) this.#showCode();
     this.#startRibbonSwitch();
