@@ -34,7 +34,7 @@ check: ## every check, with what is installed: ruff, mypy, pytest
 
 docs: $(VENV)/test.installed ## draws the architecture and builds docs/ to out/site, which opens from disk
 	$(BIN)/python -m tools.draw_architecture
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open out/site/index.html"
 
 clean: ## removes .venv and out/

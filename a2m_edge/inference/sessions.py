@@ -148,7 +148,7 @@ def build_engines(bundle: Bundle, progress: Progress | None = None) -> dict[str,
         Graphs in int8 have none.
 
     Raises:
-        as ``open_session`` on ``"tensorrt"``.
+        MissingExtraError, DeviceError, EngineCacheError: as ``open_session`` on ``"tensorrt"``.
     """
     records = {}
     for graph in ENGINE_GRAPHS:
