@@ -95,7 +95,7 @@ def test_the_speech_vocoder_loads_and_sounds() -> None:
     assert set(generator.state_dict()) == set(load_file(SPEECH))
     samples = torch.from_numpy(tones(1.0))
     mel = LogMelSpectrogram(AUDIO)(samples[None])[0]
-    result = copy_synthesis(generator, [(mel, samples, samples[: mel.shape[-1] * AUDIO.hop])], AUDIO)
+    result = copy_synthesis(generator, [(mel, samples, samples[None, : mel.shape[-1] * AUDIO.hop])], AUDIO)
     assert result["log_mel_l1"] < 1.5
     assert abs(result["level_db"]) < 12
 
