@@ -237,10 +237,11 @@ def _sensible(header: PictureHeader) -> PictureHeader:
 
 
 def _refusal(kind: PictureFormat, error: Exception) -> HeaderError:
+    name = f"{'an' if kind == 'AVIF' else 'a'} {kind}"
     said = " ".join(str(error).split())[:120]
     if any(word in said.casefold() for word in _NOT_READ):
-        return HeaderError(f"it is a {kind} of a kind that is not read ({said}); save it as an ordinary JPEG or PNG")
-    return HeaderError(f"it is a {kind} whose header is cut off or damaged; copy or export it again")
+        return HeaderError(f"it is {name} of a kind that is not read ({said}); save it as an ordinary JPEG or PNG")
+    return HeaderError(f"it is {name} whose header is cut off or damaged; copy or export it again")
 
 
 def _tiff(stream: BinaryIO, start: bytes) -> PictureHeader:

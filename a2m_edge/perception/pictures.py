@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageFile, JpegImagePlugin
+from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from a2m_edge.errors import PictureError
 from a2m_edge.perception.colours import Remark, png_to_srgb, to_srgb
@@ -163,6 +163,8 @@ def _decoded(
 
 def _decode(stream: BinaryIO, header: PictureHeader, reduction: int, remark: Remark) -> NDArray[np.uint8] | None:
     """Upright sRGB, or None where a decoder gives up."""
+    if header.format == "PNG":
+        _verify_png(stream, remark)
     orientation = header.orientation
     if _is_deep(header):
         strip = _deep_strips(stream, header, remark)
@@ -233,6 +235,21 @@ def _loaded(stream: BinaryIO, header: PictureHeader, reduction: int, remark: Rem
         remark("the end of this JPEG is missing, but no pixel; copy it again if you can")
         return whole
     return image
+
+
+def _verify_png(stream: BinaryIO, remark: Remark) -> None:
+    """Sums up the chunks, which Pillow does not while it decodes.
+
+    Raises:
+        SyntaxError: a sum is wrong, and so are the pixels perhaps.
+    """
+    place = stream.tell()
+    stream.seek(0)
+    try:
+        PngImagePlugin.PngImageFile(stream, "").verify()
+    except OSError:  # it ends too early; if pixels are missing, decoding says so
+        remark("the end of this PNG is missing; copy it again if you can")
+    stream.seek(place)
 
 
 def _without_end(stream: BinaryIO, header: PictureHeader, reduction: int) -> Image.Image | None:

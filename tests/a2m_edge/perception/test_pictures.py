@@ -248,6 +248,14 @@ def test_a_jpeg_without_its_end_is_read_with_a_remark(tmp_path, options, missing
     assert str(tmp_path / "cut") in remarks[0]
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_png_with_a_wrong_sum_is_damaged(tmp_path, depth):
+    noise = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (60, 80, 3), depth)  # stored, not compressed
+    data = bytearray(cv2.imencode(".png", noise)[1].tobytes())
+    data[500] ^= 1
+    assert "damaged" in refusal(tmp_path, bytes(data))
+
+
 def test_headers_tell_the_size_that_pillow_sees():
     for mode, kind, options in WAYS_TO_STORE.values():
         for size in ((1, 1), (3, 700), (300, 5)):
