@@ -32,6 +32,7 @@ from a2m_edge.version import __version__
 
 if TYPE_CHECKING:
     from a2m_edge.bundle import Bundle, open_bundle
+    from a2m_edge.perception.pictures import read_picture
     from a2m_edge.rendering.render import Request, render, write_render
     from a2m_edge.sound.format import AudioChunk
     from a2m_edge.soundscape import Soundscape
@@ -56,6 +57,7 @@ __all__ = [
     "Soundscape",
     "__version__",
     "open_bundle",
+    "read_picture",
     "render",
     "write_render",
 ]
@@ -71,6 +73,7 @@ if not TYPE_CHECKING:  # to a type checker, every name would exist
         "Request": "a2m_edge.rendering.render",
         "Soundscape": "a2m_edge.soundscape",
         "open_bundle": "a2m_edge.bundle",
+        "read_picture": "a2m_edge.perception.pictures",
         "render": "a2m_edge.rendering.render",
         "write_render": "a2m_edge.rendering.render",
     }

@@ -22,6 +22,7 @@ HOMES = {
     "Bundle": "a2m_edge.bundle.opening",
     "Soundscape": "a2m_edge.soundscape",
     "AudioChunk": "a2m_edge.sound.format",
+    "read_picture": "a2m_edge.perception.pictures",
     "render": "a2m_edge.rendering.render",
     "Request": "a2m_edge.rendering.render",
     "write_render": "a2m_edge.rendering.render",
