@@ -15,7 +15,8 @@ import pytest
 
 import a2m_edge
 from a2m_edge.feeling import EMOTIONS
-from tests.test_house import ROOT, rooms
+from tests.fixtures.places import ROOT
+from tests.test_house import rooms
 from tests.test_names import defined
 from tools.draw_architecture import DOCUMENT, PICTURES, draw, written
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.fixtures.places import ROOT, files_of_the_repository
+
 ROOMS = """
 a2m_edge: errors, output, strict_json, terminal, version < sound < bundle < inference < feeling, score
     < perception, composer < synthesis < soundscape < rendering, jobs < collection < bench < commands, cli
@@ -141,14 +142,7 @@ def test_no_file_waits_for_another_that_waits_for_it():
 
 
 def test_no_folder_holds_more_than_one_can_overlook():
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    files = [Path(name) for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    files = files_of_the_repository()
     code = {file.parent for file in files if file.suffix in (".py", ".js")}
     counts = {folder: sum(file.parent == folder for file in files) for folder in code}
     assert {str(folder): count for folder, count in counts.items() if count > MOST_FILES} == {}

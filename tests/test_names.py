@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import tokenize
 import tomllib
 from functools import cache
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.fixtures.places import ROOT, files_of_the_repository
+
 ROOMS = ("a2m_edge", "export", "training", "kiosk", "tools", "tests")
 TEXTS = (".py", ".md", ".toml", ".yml", ".yaml", ".js", ".html", ".service", ".in", "")
 DOTTED = re.compile(rf"(?<![\w./@-])(?:{'|'.join(ROOMS)})(?:\.[A-Za-z_]\w*)+(?::[A-Za-z_]\w*)?(?![\w/*-])")
@@ -25,15 +25,8 @@ FILES = {"toml", "npz", "md"}
 
 def texts() -> list[Path]:
     """Every text of the repository, as git knows them."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    files = (ROOT / name for name in listed.stdout.split("\0") if name)
-    return [file for file in files if file.suffix in TEXTS and file.is_file() and "checkpoints" not in file.parts]
+    files = (ROOT / name for name in files_of_the_repository())
+    return [file for file in files if file.suffix in TEXTS and "checkpoints" not in file.parts]
 
 
 def words_of(file: Path) -> str:

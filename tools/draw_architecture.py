@@ -15,7 +15,8 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from tests.test_house import KNOWN, ROOT, _imports, _sources, rooms
+from tests.fixtures.places import ROOT
+from tests.test_house import KNOWN, _imports, _sources, rooms
 
 PICTURES = {"architecture.svg": True, "architecture-narrow.svg": False}
 """Files in ``docs``, and whether the picture is for a wide screen."""

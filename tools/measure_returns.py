@@ -7,24 +7,18 @@ Passages of ten seconds are held against every other place of the same sound, 0.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
 from a2m_edge.bundle import open_bundle
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.soundscape import Soundscape
-from tools.measure_sound import utterances
+from tools.measure_sound import option_parser, utterances
 from training.evaluation.composer.returns import returns
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--bundle", type=Path)
+    parser = option_parser(__doc__, 3)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--works", type=int, default=3)
     options = parser.parse_args()
     bundle = open_bundle(options.bundle)
     audio = bundle.manifest.audio

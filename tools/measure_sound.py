@@ -38,11 +38,17 @@ def utterances(data: Path, count: int) -> list[str]:
     return turns[:count]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def option_parser(description: str | None, works: int) -> argparse.ArgumentParser:
+    """Options of a measurement that plays ``works`` utterances unless told otherwise."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--bundle", type=Path)
-    parser.add_argument("--works", type=int, default=200)
+    parser.add_argument("--works", type=int, default=works)
+    return parser
+
+
+def main() -> None:
+    parser = option_parser(__doc__, 200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sounds", type=Path, help="folder to write twenty of them to")
     options = parser.parse_args()

@@ -76,11 +76,6 @@ class WatchedProcess:
         return self._restarts.count
 
     @property
-    def process_id(self) -> int | None:
-        """Of the process that runs now, or None."""
-        return None if self._process is None else self._process.pid
-
-    @property
     def working(self) -> bool:
         """Whether it runs and has got something done since it was started."""
         return self._process is not None and self._working_since is not None and self._kill_at is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-import time
 
 import uvicorn
 from fastapi import FastAPI
@@ -73,13 +72,6 @@ class Server:
         """``time.monotonic()`` of its last look at the exhibit, some twenty times a second."""
         beat: float = self._app.state.hub.beat
         return beat
-
-    def wait_until_ready(self, seconds: float = 10.0) -> bool:
-        """Waits until it answers; whether it does."""
-        end = time.monotonic() + seconds
-        while not self._server.started and self.alive and time.monotonic() < end:
-            time.sleep(0.01)
-        return self._server.started and self.alive
 
     def stop(self, seconds: float = 2.0) -> None:
         """Closes every connection and ends the thread, within about this time."""

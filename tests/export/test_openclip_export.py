@@ -37,7 +37,7 @@ from export.models import Models
 from export.proof.parity import check_graph, check_tokens, require, run_module
 from export.proof.utterances import difficult_texts, utterances
 from tests.fixtures.places import ROOT
-from tests.fixtures.tiny_bundle.make import EMBEDDING, FUSED, tiny_models
+from tests.fixtures.tiny_bundle.make import EMBEDDING, FUSED, byte_tokenizer, tiny_models
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.models.fusion import Fusion, FusionConfig
@@ -143,16 +143,7 @@ def hub_folder(name: str, folder: Path) -> Path:
         )
         names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     else:  # as RoBERTa's
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=600,
-            special_tokens=["<s>", "<pad>", "</s>"],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(utterances(), trainer)
+        tokenizer = byte_tokenizer(["<s>", "<pad>", "</s>"])
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
         )

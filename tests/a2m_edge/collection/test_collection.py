@@ -17,7 +17,16 @@ import pytest
 import soundfile
 
 from a2m_edge.sound.loudness import integrated_loudness
-from tests.fixtures.collection.runs import assert_whole, command, paint, records, run, sounds, wait_for_lines
+from tests.fixtures.collection.runs import (
+    assert_whole,
+    command,
+    paint,
+    paint_works,
+    records,
+    run,
+    sounds,
+    wait_for_lines,
+)
 from tests.fixtures.programs import running
 
 
@@ -37,10 +46,7 @@ def children_of(process):
 @pytest.fixture(scope="module")
 def works(tmp_path_factory):
     """Six small paintings."""
-    folder = tmp_path_factory.mktemp("works")
-    for number in range(6):
-        paint(folder / f"work {number}.png", number)
-    return folder
+    return paint_works(tmp_path_factory.mktemp("works"), 6)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from a2m_edge.collection.storage.folders import LocalStorage
 from a2m_edge.collection.storage.places import local_path, open_storage
 from a2m_edge.collection.storage.remote import PARTS, RemoteStorage
 from a2m_edge.errors import OptionError, OutputError
-from tests.fixtures.collection.runs import command, paint
+from tests.fixtures.collection.runs import command, paint_works
 from tests.fixtures.programs import ENVIRONMENT, finished
 
 
@@ -86,10 +86,7 @@ def shelf(request, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def works(tmp_path_factory):
     """Four small paintings."""
-    folder = tmp_path_factory.mktemp("works")
-    for number in range(4):
-        paint(folder / f"work {number}.png", number)
-    return folder
+    return paint_works(tmp_path_factory.mktemp("works"), 4)
 
 
 def run(shelf, *arguments, expected=0):

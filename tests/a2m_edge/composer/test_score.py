@@ -8,19 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2m_edge.score import Note, ScoreLayout
+from tests.fixtures.notes import any_notes
 
 RATE = 22050 / 256
-notes_strategy = st.lists(
-    st.builds(
-        Note,
-        start=st.floats(0, 20),
-        seconds=st.floats(0.01, 8),
-        pitch=st.integers(21, 108),
-        velocity=st.floats(0.05, 1),
-        role=st.integers(0, 3),
-    ),
-    max_size=25,
-)
+notes_strategy = any_notes(20, 8, 25)
 
 
 @settings(deadline=None, max_examples=50)

@@ -18,19 +18,10 @@ from onnx import TensorProto, helper
 from a2m_edge.bundle import Bundle, seal_bundle
 from a2m_edge.bundle.manifest import Graph, Precision, Tensor
 from a2m_edge.errors import BundleError, DeviceError, MissingExtraError, OptionError
-from a2m_edge.inference.devices import find_gpu
 from a2m_edge.inference.sessions import Session, open_session
+from tests.fixtures.hardware import has_gpu
 from tests.fixtures.manifests import MANIFEST
 from tests.fixtures.places import ROOT
-
-
-def has_gpu() -> bool:
-    try:
-        find_gpu()
-    except DeviceError:
-        return False
-    return True
-
 
 GPU = has_gpu()
 FOR_GPUS = "CUDAExecutionProvider" in onnxruntime.get_available_providers()

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
 from a2m_edge.bundle.manifest import FileRecord
 from a2m_edge.errors import BundleError, DeviceError, EngineCacheError
-from a2m_edge.inference.devices import Gpu, find_gpu
+from a2m_edge.inference.devices import Gpu
 from a2m_edge.inference.executors import PlainExecutor
 from a2m_edge.inference.sessions import build_engines, open_session, session_options
 from a2m_edge.inference.shapes import engine_profiles
@@ -30,16 +30,9 @@ from a2m_edge.inference.tensorrt.cache import EngineCache
 from a2m_edge.inference.tensorrt.opening import ENGINE_GRAPHS, PLAN, TensorRt, engine_key, find_tensorrt, open_engine
 from a2m_edge.inference.tensorrt.parity import LIMITS, measure_parity, parity_cases, require_parity
 from a2m_edge.inference.tensorrt.provider import open_provider_engine
+from tests.fixtures.hardware import has_gpu
 
 GPU = Gpu("NVIDIA Test", "8.9", "ab" * 16, "13.0")
-
-
-def has_gpu() -> bool:
-    try:
-        find_gpu()
-    except DeviceError:
-        return False
-    return True
 
 
 def has_tensorrt() -> bool:

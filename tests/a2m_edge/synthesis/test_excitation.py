@@ -13,19 +13,10 @@ from a2m_edge.score import Note
 from a2m_edge.sound.format import FORMATS, AudioFormat
 from a2m_edge.sound.mel import log_mel, mel_filterbank, mel_magnitudes
 from a2m_edge.synthesis.excitation import TAIL, excitation, hearing_bands, partials, shaped
+from tests.fixtures.notes import any_notes
 
 RATE = 22_050
-notes_strategy = st.lists(
-    st.builds(
-        Note,
-        start=st.floats(0, 2),
-        seconds=st.floats(0.01, 1),
-        pitch=st.integers(21, 108),
-        velocity=st.floats(0.05, 1),
-        role=st.integers(0, 3),
-    ),
-    max_size=8,
-)
+notes_strategy = any_notes(2, 1, 8)
 
 
 @settings(deadline=None, max_examples=30)

@@ -101,8 +101,7 @@ def test_ten_minutes_of_the_default_bundle_have_no_gap_no_repetition_and_no_clic
 def test_a_music_process_that_is_killed_is_covered_by_the_bed_without_a_click(server, tmp_path):
     recorder = server.record()
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_music()
-        room.until_state(lambda state: state.ok and state.source == "live")
+        room.start_live()
         room.wait(1.0)
         room.kill_music()
         room.until_state(lambda state: state.source == "bed")
@@ -127,8 +126,7 @@ def test_a_music_process_that_is_killed_is_covered_by_the_bed_without_a_click(se
 def test_the_end_fades_out(server, tmp_path):
     recorder = server.record()
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_music()
-        room.until_state(lambda state: state.ok and state.source == "live")
+        room.start_live()
         room.wait(0.8)
         room.process.terminate()
         room.process.join()

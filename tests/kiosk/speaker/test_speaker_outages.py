@@ -23,8 +23,7 @@ def server() -> Iterator[SoundServer]:
 
 def test_a_sound_server_that_goes_is_searched_until_it_comes_back(server, tmp_path):
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_music()
-        room.until_state(lambda state: state.ok and state.source == "live")
+        room.start_live()
         room.wait(0.5)
         server.stop()
         room.until_state(lambda state: not state.ok)
@@ -45,8 +44,7 @@ def test_a_sound_server_that_goes_is_searched_until_it_comes_back(server, tmp_pa
 
 def test_a_sound_server_that_does_not_answer_does_not_stop_the_page(server, tmp_path):
     with SpeakerRoom(tmp_path, SETTINGS, server.environment) as room:
-        room.start_music()
-        room.until_state(lambda state: state.ok and state.source == "live")
+        room.start_live()
         server.send(signal.SIGSTOP)
         room.until_state(lambda state: not state.ok)
         assert "does not take any sound" in room.states[-1].sentence

@@ -8,24 +8,16 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser
 
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.routes.languages import LANGUAGES
 from kiosk.web.server import Server
-from tests.fixtures.exhibit.browser import Visitor, chromium, pitch, visiting
+from tests.fixtures.exhibit.browser import Visitor, pitch, visiting
 from tests.fixtures.exhibit.pages import ABROAD, NAME, TOKEN, Pages, served
 from tests.fixtures.exhibit.small_exhibit import CALM, LIVELY, felt, picture
 
 pytestmark = pytest.mark.realtime
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

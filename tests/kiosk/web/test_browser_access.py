@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser
 
 from kiosk.shared.messages import PartState
 from kiosk.shared.settings import WebSettings
 from kiosk.web.routes.languages import LANGUAGES
 from tests.fixtures.accessible_pages import SIZES, looked_at
-from tests.fixtures.exhibit.browser import Visitor, chromium
+from tests.fixtures.exhibit.browser import Visitor
 from tests.fixtures.exhibit.pages import ABROAD, NAME, PIN, PIN_HASH, Pages, served
 
 pytestmark = pytest.mark.realtime
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

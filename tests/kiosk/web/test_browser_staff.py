@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
 
 from kiosk.shared.messages import PartState
 from kiosk.shared.settings import WebSettings
-from tests.fixtures.exhibit.browser import Visitor, chromium, visiting
+from tests.fixtures.exhibit.browser import Visitor, visiting
 from tests.fixtures.exhibit.pages import PIN, PIN_HASH, Pages, served
 
 pytestmark = pytest.mark.realtime
 
 UNSIGNED = "401"
 """What the browser notes when it asks before the PIN was given."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

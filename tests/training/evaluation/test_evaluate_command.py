@@ -21,6 +21,7 @@ import torch
 from tests.fixtures.places import CLIP_BUNDLE, TINY_BUNDLE
 from tests.fixtures.programs import spoken
 from tests.fixtures.training.encoders import tiny_encoder
+from tests.fixtures.training.sound_entries import waveform_entry
 from tests.training.evaluation.conftest import World
 from training.checkpoint import save_checkpoint
 from training.evaluation.listening.sounds_measured import level, spectral_convergence
@@ -83,16 +84,7 @@ def embedding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, path)
-    entry = {
-        "name": "energies",
-        "sample_rate": 8000,
-        "features": {"kind": "waveform", "layout": "time"},
-        "input": "samples",
-        "output": "vector",
-        "window_seconds": 0.5,
-        "hop_seconds": 0.5,
-        "fill": "silence",
-    }
+    entry = waveform_entry("energies", "vector", 0.5)
     path.with_suffix(".json").write_text(json.dumps(entry))
     return path
 

@@ -17,20 +17,12 @@ from onnx import TensorProto, helper
 from a2m_edge.errors import A2MError, DataError
 from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import mel_filterbank
+from tests.fixtures.training.sound_entries import waveform_entry
 from training.evaluation.listening.sound_embedding import ClapEmbedding, load_sound_embedding
 from training.evaluation.listening.sound_entry import EFFICIENTAT, JAMENDO, Entry, Waveform, read_entry
 from training.evaluation.listening.sound_front_end import features, log_mel, windows
 
-WAVEFORM = {
-    "name": "energy",
-    "sample_rate": 8000,
-    "features": {"kind": "waveform", "layout": "time"},
-    "input": "samples",
-    "output": "energy",
-    "window_seconds": 1.0,
-    "hop_seconds": 1.0,
-    "fill": "silence",
-}
+WAVEFORM = waveform_entry("energy", "energy", 1.0)
 
 
 def noise(seconds: float, rate: int, seed: int = 0) -> np.ndarray:
