@@ -83,6 +83,8 @@ def render_collection(
     with shown_progress() as watcher:
         if works.passed_over:
             watcher.says(f"{works.passed_over:,} files of {works.title} are no pictures and were passed over")
+        for remark in works.remarks:
+            watcher.says(remark)
         summary = render_all(works.items, settings, watcher)
     _conclude(summary, output)
 

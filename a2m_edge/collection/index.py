@@ -18,6 +18,7 @@ from typing import Self
 
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.storage.folders import Storage
+from a2m_edge.collection.table_text import guarded
 from a2m_edge.errors import OutputError
 from a2m_edge.strict_json import StrictJsonError, decode, parse
 from a2m_edge.version import __version__
@@ -172,7 +173,8 @@ def write_table(storage: Storage, records: Iterable[Record]) -> None:
     """Writes the records as ``index.csv``, in their order; carried columns come last, under their own names.
 
     Emotions are in one column each, named ``emotion: awe`` and so on; a carried column that is named like one of
-    the index is called ``carried: …``.
+    the index is called ``carried: …``. It begins with a byte order mark, without which Excel loses its accents, and no
+    cell of it is a formula.
 
     Raises:
         OutputError: it cannot be written.
@@ -186,18 +188,18 @@ def write_table(storage: Storage, records: Iterable[Record]) -> None:
     own = [*plain, *(f"emotion: {word}" for word in emotions), *roles, *(f"seconds to {name}" for name in timings)]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([*own, *(f"carried: {name}" if name in own else name for name in carried)])
+    names = [*own, *(f"carried: {name}" if name in own else name for name in carried)]
+    writer.writerow([guarded(name) for name in names])
     for record in kept:
-        writer.writerow(
-            [
-                *(getattr(record, name) for name in plain),
-                *(record.emotions.get(word) for word in emotions),
-                *(record.instruments.get(role) for role in roles),
-                *(record.timings.get(name) for name in timings),
-                *(record.carried.get(name) for name in carried),
-            ]
-        )
-    storage.write(TABLE, text.getvalue().encode())
+        cells = [
+            *(getattr(record, name) for name in plain),
+            *(record.emotions.get(word) for word in emotions),
+            *(record.instruments.get(role) for role in roles),
+            *(record.timings.get(name) for name in timings),
+            *(record.carried.get(name) for name in carried),
+        ]
+        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
+    storage.write(TABLE, text.getvalue().encode("utf-8-sig"))
 
 
 def _encodable(text: str) -> str:

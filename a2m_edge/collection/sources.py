@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.iiif.manifests import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.items import Ids, Item, image_name, readable
-from a2m_edge.collection.tables import TableRow, read_csv, read_jsonl, read_parquet
+from a2m_edge.collection.tables import Remark, TableRow, read_csv, read_jsonl, read_parquet
 from a2m_edge.errors import CollectionError
 from a2m_edge.perception.picture_formats import ENDINGS, HeaderError, read_header
 
@@ -18,7 +21,7 @@ _UNREAD = frozenset({".jp2", ".psd", ".svg", ".pdf", ".tga", ".ico", ".dng"})
 PICTURE_ENDINGS = ENDINGS | _UNREAD
 """Files that are taken for pictures by their name alone; such as cannot be read are listed with the reason."""
 
-_TABLES: dict[str, Callable[[Path], Iterable[TableRow]]] = {
+_TABLES: dict[str, Callable[[Path, Remark], Iterable[TableRow]]] = {
     ".csv": read_csv,
     ".tsv": read_csv,
     ".jsonl": read_jsonl,
@@ -50,11 +53,13 @@ class Source:
         title: a name for it.
         items: its works, each id once.
         passed_over: files of a folder that are no pictures.
+        remarks: sentences about how it was read.
     """
 
     title: str
     items: list[Item]
     passed_over: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 def open_collection(source: str, defaults: Defaults, output: Path | None = None) -> Source:
@@ -71,13 +76,14 @@ def open_collection(source: str, defaults: Defaults, output: Path | None = None)
     """
     path = Path(source)
     title, passed_over = readable(path.name or path.resolve().name), 0
+    remarks: list[str] = []
     if is_address(source) or path.suffix.lower() == ".json":
         items, own_title = _iiif(source, defaults)
         title = own_title or title
     elif path.is_dir():
         items, passed_over = _folder(path, defaults, output)
     elif path.suffix.lower() in _TABLES:
-        items = _rows(_TABLES[path.suffix.lower()](path), path, defaults)
+        items = _rows(_TABLES[path.suffix.lower()](path, remarks.append), path, defaults)
     elif path.exists():
         raise CollectionError(
             f"{readable(source)} is no collection: name a folder, a table ({', '.join(_TABLES)}), or a IIIF manifest "
@@ -87,7 +93,7 @@ def open_collection(source: str, defaults: Defaults, output: Path | None = None)
         raise CollectionError(f"there is no {readable(source)}: check the name")
     if not items:
         raise CollectionError(f"{readable(source)} holds no works: nothing in it is a picture or a row")
-    return Source(title, items, passed_over)
+    return Source(title, items, passed_over, tuple(remarks))
 
 
 def _iiif(source: str, defaults: Defaults) -> tuple[list[Item], str]:
@@ -106,12 +112,13 @@ def _rows(rows: Iterable[TableRow], table: Path, defaults: Defaults) -> list[Ite
     ids, items = Ids(), []
     for row in rows:
         image = row.image
-        if image is not None and not is_address(image):
-            image = str(table.parent / image)
+        problem = row.problem
+        if image is not None and (not is_address(image) or image.lower().startswith("file:")):
+            image, foreign = _local_path(image, table.parent)
+            problem = problem or foreign
         comment = row.comment if row.comment is not None else defaults.comment
         seconds = defaults.seconds if row.seconds is None else row.seconds
         seed = defaults.seed if row.seed is None else row.seed
-        problem = row.problem
         if problem is None and image is None and comment is None:
             problem = f"row {row.number} has neither an image nor a comment"
         name = row.id or (image_name(image) if image else None) or (comment or "")[:40] or f"row-{row.number}"
@@ -119,6 +126,34 @@ def _rows(rows: Iterable[TableRow], table: Path, defaults: Defaults) -> list[Ite
         whole = repr((row.id, row.image, comment, seconds, seed))
         items.append(Item(ids.give(name, whole), image, comment, seconds, seed, row.carried, problem))
     return items
+
+
+def _local_path(image: str, folder: Path) -> tuple[str, str | None]:
+    """The file that a table means by a path, which may have been written on another system.
+
+    As it stands it counts first; then with the separators of Windows, and with accents in one sign or in two, as
+    systems differ about them.
+
+    Returns:
+        The path, and why it cannot be a file here, or None.
+    """
+    if image.lower().startswith("file:"):
+        image = url2pathname(urlsplit(image).path)
+    windows = PureWindowsPath(image)
+    slashed = windows.as_posix() if "\\" in image else image
+    forms = [image, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    for form in forms:
+        try:
+            if (folder / form).exists():
+                return str(folder / form), None
+        except (OSError, ValueError):
+            continue
+    if windows.drive and not Path(image).is_absolute():
+        return str(folder / image), (
+            f"{readable(image)} is a path of another computer: copy the pictures beside the table, and write "
+            f"{readable(windows.name)}"
+        )
+    return str(folder / slashed), None
 
 
 def _folder(folder: Path, defaults: Defaults, output: Path | None) -> tuple[list[Item], int]:

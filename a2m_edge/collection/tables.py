@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from a2m_edge.collection.table_text import clean, csv_rows, read_text, unguarded
 from a2m_edge.errors import CollectionError, MissingExtraError
 from a2m_edge.strict_json import StrictJsonError, parse
 
 COLUMNS = ("image", "comment", "seconds", "seed", "id")
 """What is understood, in whatever case; other columns are carried to the index."""
 
-_LONGEST_CELL = 1 << 20
+Remark = Callable[[str], None]
+"""Takes a sentence about a table that was read nevertheless."""
+
+
+def no_remark(_sentence: str) -> None:
+    """Lets it go."""
 
 
 @dataclass(frozen=True)
@@ -40,56 +45,54 @@ class TableRow:
     problem: str | None = None
 
 
-def read_csv(path: Path) -> Iterator[TableRow]:
-    """Rows of a CSV file in UTF-8 with a line of names, its cells parted by comma, semicolon or tab (RFC 4180).
+def read_csv(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
+    """Rows of a CSV file with a line of names, as spreadsheets write it: see ``csv_rows``.
 
     Raises:
         CollectionError: it cannot be read, or has neither a column image nor a column comment.
     """
-    csv.field_size_limit(_LONGEST_CELL)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            head = stream.readline()
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=max(",;\t", key=head.count), strict=True)
-            names = [name.strip() for name in next(reader, [])]
-            _check_columns(names, path)
-            last = reader.line_num
-            for cells in reader:
-                number, last = last + 1, reader.line_num
-                if len(cells) > len(names):
-                    yield TableRow(number, problem=f"line {number} has {len(cells)} cells for {len(names)} columns")
-                elif any(cell.strip() for cell in cells):
-                    yield _row(number, f"line {number}", dict(zip(names, cells, strict=False)))
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise _refused(path, error) from error
+    rows = csv_rows(_text_of(path, remark), COLUMNS)
+    head = next(rows, None)
+    if head is not None and head.fault:
+        raise CollectionError(
+            f"cannot read the names of columns in {path}: {head.fault} in line {head.line}; check its quotation marks"
+        )
+    names = [] if head is None else [clean(name) for name in head.cells]
+    _check_columns(names, path)
+    names = [name or f"column {number}" for number, name in enumerate(names, 1)]
+    for row in rows:
+        count = max((number for number, cell in enumerate(row.cells, 1) if cell.strip()), default=0)
+        if row.fault:
+            fault = f"line {row.line} of the table cannot be read: {row.fault}; check its quotation marks"
+            yield TableRow(row.line, problem=fault)
+        elif count > len(names):
+            yield TableRow(row.line, problem=f"line {row.line} has {count} cells for {len(names)} columns")
+        else:
+            cells = [unguarded(cell) for cell in row.cells]
+            yield _row(row.line, f"line {row.line}", dict(zip(names, cells, strict=False)))
 
 
-def read_jsonl(path: Path) -> Iterator[TableRow]:
+def read_jsonl(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
     """Rows of a JSON Lines file: an object a line.
 
     Raises:
         CollectionError: it cannot be read.
     """
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                if not line.strip():
-                    continue
-                try:
-                    value = parse(line.removeprefix(b"\xef\xbb\xbf"))
-                except StrictJsonError as error:
-                    yield TableRow(number, problem=f"line {number} of the table cannot be read: {error}")
-                    continue
-                if isinstance(value, dict):
-                    yield _row(number, f"line {number}", value)
-                else:
-                    yield TableRow(number, problem=f"line {number} of the table is no object of columns")
-    except OSError as error:
-        raise _refused(path, error) from error
+    for number, line in enumerate(_text_of(path, remark).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = parse(line.encode())
+        except StrictJsonError as error:
+            yield TableRow(number, problem=f"line {number} of the table cannot be read: {error}")
+            continue
+        if isinstance(value, dict):
+            yield _row(number, f"line {number}", value)
+        else:
+            yield TableRow(number, problem=f"line {number} of the table is no object of columns")
 
 
-def read_parquet(path: Path) -> Iterator[TableRow]:
+def read_parquet(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
     """Rows of a Parquet file.
 
     Raises:
@@ -110,7 +113,8 @@ def read_parquet(path: Path) -> Iterator[TableRow]:
                     number += 1
                     yield _row(number, f"row {number}", row)
     except (OSError, pyarrow.ArrowException) as error:
-        raise _refused(path, error) from error
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise CollectionError(f"cannot read {path}: {reason}; check the file") from error
 
 
 def _row(number: int, place: str, cells: Mapping[str, Any]) -> TableRow:
@@ -118,10 +122,10 @@ def _row(number: int, place: str, cells: Mapping[str, Any]) -> TableRow:
     known: dict[str, Any] = {}
     carried = {}
     for name, cell in cells.items():
-        column = name.strip().casefold()
+        column = clean(name).casefold()
         if column in COLUMNS:
-            known[column] = None if cell is None or (isinstance(cell, str) and not cell.strip()) else cell
-        elif cell is not None:
+            known[column] = None if _blank(cell) else cell
+        elif not _blank(cell) or cell == "":
             carried[name] = _text(cell)
     values: dict[str, Any] = {}
     problem = None
@@ -145,32 +149,46 @@ def _text(cell: Any) -> str:
         return str(cell)
 
 
+def _blank(cell: Any) -> bool:
+    """Whether a cell says nothing; a number that is none is how tables of floating point write that."""
+    return cell is None or (isinstance(cell, str) and not clean(cell)) or (isinstance(cell, float) and cell != cell)
+
+
 def _words(cell: Any) -> str:
     if isinstance(cell, str):
-        return cell
-    if isinstance(cell, int) and not isinstance(cell, bool):
-        return str(cell)
-    raise TypeError
+        return clean(cell)
+    return str(_whole(cell))
+
+
+def _name(cell: Any) -> str:
+    """A name; tables in which another one is missing write the number 12 as 12.0."""
+    words = _words(cell)
+    return words[:-2] if words.endswith(".0") and words[:-2].isdecimal() else words
 
 
 def _number(cell: Any) -> float:
     if isinstance(cell, bool):
         raise TypeError
-    number = float(cell.strip().replace(",", ".") if isinstance(cell, str) else cell)
+    number = float(clean(cell).replace(",", ".") if isinstance(cell, str) else cell)
     if not math.isfinite(number):
         raise ValueError
     return number
 
 
 def _whole(cell: Any) -> int:
+    if isinstance(cell, bool):
+        raise TypeError
     if isinstance(cell, str):
-        return int(cell.strip())
-    if isinstance(cell, bool) or cell != int(cell):
+        try:
+            return int(clean(cell))
+        except ValueError:
+            cell = _number(cell)
+    if cell != int(cell):
         raise ValueError
     return int(cell)
 
 
-_READ = {"image": _words, "comment": _words, "id": _words, "seconds": _number, "seed": _whole}
+_READ = {"image": _words, "comment": _words, "id": _name, "seconds": _number, "seed": _whole}
 _WANTED = {
     "image": "a path or an address",
     "comment": "words",
@@ -189,8 +207,8 @@ def _check_columns(names: Iterable[str], path: Path) -> None:
         raise CollectionError(f"{path} has the column {sorted(twice & set(COLUMNS))[0]} twice: rename one of them")
 
 
-def _refused(path: Path, error: Exception) -> CollectionError:
-    if isinstance(error, UnicodeError):
-        return CollectionError(f"cannot read {path}: it is not UTF-8 text; save it as UTF-8")
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-    return CollectionError(f"cannot read {path}: {reason}; check the file")
+def _text_of(path: Path, remark: Remark) -> str:
+    text, guessed = read_text(path)
+    if guessed is not None:
+        remark(guessed)
+    return text

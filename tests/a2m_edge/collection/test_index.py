@@ -98,7 +98,7 @@ def test_names_that_are_no_utf8_can_be_listed(tmp_path):
 
 def test_the_table_has_a_column_for_everything(tmp_path):
     write_table(LocalStorage(tmp_path), [RECORD, Record("storm", None, "rage", 1.0, 0).failed("cut off")])
-    with (tmp_path / TABLE).open(newline="", encoding="utf-8") as stream:
+    with (tmp_path / TABLE).open(newline="", encoding="utf-8-sig") as stream:
         sea, storm = csv.DictReader(stream)
     assert (sea["feeling"], sea["emotion: awe"], sea["bass"], sea["artist"]) == ("awe", "0.75", "cello", "Turner")
     assert (sea["id"], sea["carried: id"], sea["seconds to render"]) == ("sea", "x-1", "1.5")
