@@ -76,7 +76,7 @@ class Exhibit(Protocol):
         """The current state; called about twenty times a second."""
 
     def artwork(self) -> bytes | None:
-        """The current artwork as a straightened JPEG, its longer side at most 1600 pixels; None before the first one."""
+        """The current artwork as a straightened JPEG, its longer side at most 1600 pixels; None before the first."""
 
     def live_view(self) -> LiveView | None:
         """The newest camera frame, for the staff only; None if there is none."""

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DeviceError
-from a2m_edge.sound.format import AudioFormat
 from kiosk.shared.calibration import write_region
 from kiosk.shared.links import WebLinks
 from kiosk.shared.messages import Calibrated, Felt, Health, Hear, LiveView, Outline, PartName, Restart, Shown, Steer
@@ -30,6 +29,9 @@ class LinkedExhibit:
     """
 
     def __init__(self, settings: WebSettings, links: WebLinks) -> None:
+        self.audio = links.audio
+        self.comment_language = links.comment_language
+        self.played_ring = links.played_ring
         self._links = links
         self._desk = CommentDesk(settings)
         self._health = Health((), "silence")
@@ -39,21 +41,6 @@ class LinkedExhibit:
         self._jpeg: bytes | None = None
         self._view: LiveView | None = None
         self._region = links.region
-
-    @property
-    def audio(self) -> AudioFormat:
-        """The format of the sound that is played."""
-        return self._links.audio
-
-    @property
-    def comment_language(self) -> str:
-        """The language that the bundle understands best (ISO 639-1)."""
-        return self._links.comment_language
-
-    @property
-    def played_ring(self) -> str:
-        """Name of the ring in shared memory into which everything goes that is played."""
-        return self._links.played_ring
 
     @property
     def ended(self) -> bool:
