@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from a2m_edge.sound.format import AudioFormat
-from kiosk.shared.messages import Felt, LiveView, Outline, PartName, PartState, Sounding
+from kiosk.shared.messages import Felt, LiveView, Outline, PartName, PartState, Sounding, Steer
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,7 @@ class Exhibit(Protocol):
             DeviceError: the exhibit is paused, or its music process is not running.
         """
 
-    def control(
-        self,
-        *,
-        volume: float | None = None,
-        muted: bool | None = None,
-        paused: bool | None = None,
-        held: bool | None = None,
-    ) -> None:
+    def control(self, wanted: Steer) -> None:
         """Changes the controls that are not None; see ``ControlState``."""
 
     def set_region(self, region: Outline | None) -> None:

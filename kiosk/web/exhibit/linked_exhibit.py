@@ -87,16 +87,9 @@ class LinkedExhibit:
         self._links.outbox.put(Hear(self._desk.take(text, visitor), received))
         return received
 
-    def control(
-        self,
-        *,
-        volume: float | None = None,
-        muted: bool | None = None,
-        paused: bool | None = None,
-        held: bool | None = None,
-    ) -> None:
+    def control(self, wanted: Steer) -> None:
         """Changes the controls that are not None."""
-        self._links.outbox.put(Steer(volume, muted, paused, held))
+        self._links.outbox.put(wanted)
 
     def set_region(self, region: Outline | None) -> None:
         """Stores the region in which the artwork hangs; None forgets it.
