@@ -1,4 +1,4 @@
-"""Jobs whose answers are files: done by any runner, shown, stopped after those in hand, and gone on with later."""
+"""Runs jobs that each make a file: with a progress bar, an orderly stop on Ctrl-C, and resumption by a later run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from a2m_edge.output import require_seen
 Job = TypeVar("Job")
 
 Show = Callable[[Iterable[Path], str, int], Iterable[Path]]
-"""Passes answers on, and shows how many of so many there are under a title."""
+"""Takes the files as they are made, a title and the number of jobs; yields the files on and shows the progress."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """Stands for the file of a job that ended its process each time it was tried.
+    """The result of a job whose process died at every attempt, in place of its file.
 
     Attributes:
         name: of the job, in a few words.
@@ -42,12 +42,12 @@ def _unsaid(message: str) -> None:
 
 @dataclass(frozen=True)
 class JobRunner:
-    """What does the jobs of a command.
+    """Runs the jobs of a command.
 
     Attributes:
-        runner: where they are done.
-        show: shows how they go on.
-        say: tells the user a sentence.
+        runner: where they run.
+        show: shows their progress.
+        say: shows the user a message.
     """
 
     runner: Runner
@@ -55,18 +55,18 @@ class JobRunner:
     say: Callable[[str], None] = _unsaid
 
     def run(self, jobs: Sequence[Job], work: Work[Job, Path | Lost], title: str) -> Iterator[Path]:
-        """Does jobs and yields the file that each made, as they come.
+        """Runs jobs and yields the file that each made, in the order in which they finish.
 
-        The first Ctrl-C, or SIGTERM, ends it after the jobs in hand, the second at once.
+        The first Ctrl-C or SIGTERM stops it after the jobs that are running, the second one at once.
 
         Args:
             jobs: independent of each other.
-            work: makes one file of each, whole or not at all.
-            title: what is made, in a word or two.
+            work: makes the file of one job; a file is either complete or absent.
+            title: what is made, in one or two words.
 
         Raises:
-            DataError: jobs were lost; the others are done.
-            OutputError: the files lie on another computer.
+            DataError: some jobs were lost; all others are done.
+            OutputError: the files are on another computer.
             A2MError: no further job can be done; see ``Runner.run``.
             SystemExit: stopped by a signal.
             KeyboardInterrupt: at the second Ctrl-C.

@@ -7,11 +7,11 @@ all of it first: a bundle is either what its manifest says, or it is refused.
 from __future__ import annotations
 
 import hashlib
-import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from a2m_edge.bundle.manifest import MANIFEST, FileRecord, Manifest
+from a2m_edge.bundle.plain_files import NotPlainError, read_plain_file, record_plain_file
 from a2m_edge.errors import BundleError
 from a2m_edge.output import written_aside
 from a2m_edge.strict_json import StrictJsonError
@@ -108,24 +108,18 @@ def seal_bundle(folder: Path, manifest: Manifest) -> Bundle:
 def _read_manifest(folder: Path) -> bytes:
     path = folder / MANIFEST
     try:
-        status = path.lstat()
+        text = read_plain_file(path, _MANIFEST_LIMIT + 1)
     except FileNotFoundError:
         raise BundleError(f"{folder} is no bundle: it holds no {MANIFEST}") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise BundleError(f"the bundle {folder} is refused: {MANIFEST} is no plain file")
-    with path.open("rb") as stream:
-        text = stream.read(_MANIFEST_LIMIT + 1)
+    except NotPlainError as error:
+        raise BundleError(f"the bundle {folder} is refused: {error}") from None
     if len(text) > _MANIFEST_LIMIT:
         raise BundleError(f"the bundle {folder} is refused: its {MANIFEST} is above {_MANIFEST_LIMIT >> 20} MiB")
     return text
 
 
 def _record(path: Path, expected_size: int | None = None) -> FileRecord:
-    """Size and hash of a plain file; a file of another size than expected is not read."""
-    status = path.lstat()  # a link could lead out of the folder, a pipe would never end
-    if not stat.S_ISREG(status.st_mode):
-        raise BundleError(f"the bundle {path.parent} is refused: {path.name} is no plain file")
-    if expected_size is not None and status.st_size != expected_size:
-        return FileRecord("", status.st_size)
-    with path.open("rb") as stream:
-        return FileRecord(hashlib.file_digest(stream, "sha256").hexdigest(), status.st_size)
+    try:
+        return record_plain_file(path, expected_size)
+    except NotPlainError as error:
+        raise BundleError(f"the bundle {path.parent} is refused: {error}") from None

@@ -1,4 +1,4 @@
-"""The music process: it looks, listens, and makes sound ahead of what is played."""
+"""The music process: turns pictures and comments into sound, ahead of what is played."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from kiosk.shared.ring import AudioRing
 from kiosk.shared.settings import MusicSettings
 
 NEWS_SECONDS, STEADY_SECONDS, LATE_SECONDS = 0.093, 0.186, 0.372
-"""Sound made at once: little where something new is to be heard, which so is in the ring at once; much when the ring
-runs low. Chunks cost their context too: measured with the default bundle on two cores, sound takes 0.44 of its own time
-in chunks of 0.093 s (8 mel frames), 0.28 in chunks of 0.186 s, and 0.22 in chunks of 0.372 s."""
+"""Length of a chunk: short after a change of feeling, so that the change reaches the ring soon; long when the ring runs
+low. Each chunk also computes its context. Measured with the default bundle on two cores, a second of sound takes 0.44 s
+in chunks of 0.093 s (8 mel frames), 0.28 s in chunks of 0.186 s, and 0.22 s in chunks of 0.372 s."""
 
 OPENING = "Calm and peaceful, a quiet place where I feel content and safe."
-"""What the music is made of before anything was seen or said, as that of the bed is."""
+"""The comment that the music follows before the first picture or comment; the bed is made from it too."""
 
 SCORE_SECONDS = 30.0
-"""How much of the music that was played is remembered."""
+"""How much of the played score is kept."""
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.005, 0.05
 _MEASURED = 10.0  # seconds of sound over which the headroom is measured
@@ -49,7 +49,7 @@ def run_music(settings: MusicSettings, links: MusicLinks) -> None:
 
 
 class _Music:
-    """Keeps ``lead`` seconds of sound in the ring, and lets it follow the newest picture and comment."""
+    """Keeps ``lead`` seconds of sound in the ring; the sound follows the newest picture and comment."""
 
     def __init__(self, settings: MusicSettings, links: MusicLinks) -> None:
         self._links = links
@@ -59,7 +59,7 @@ class _Music:
         self._names = bundle.manifest.instruments
         self._soundscape = Soundscape(
             bundle,
-            # A new process would begin with the very piece that the one before it began with.
+            # Otherwise a restarted process would begin with the same piece as the one before it.
             seed=settings.seed + links.progress.chunks_made.value,
             device=settings.device,
             threads=settings.threads,
@@ -75,7 +75,7 @@ class _Music:
         self._same_work = settings.same_work
         self._begun = False
         self._has_picture = self._has_comment = False
-        self._felt: list[Felt] = []  # of what has changed and is not in the ring yet
+        self._felt: list[Felt] = []  # changes that are not in the ring yet
         self._first_chunk = links.progress.chunks_made.value + 1
         self._made = self._worked = 0.0  # seconds since the headroom was last measured
 
@@ -89,7 +89,7 @@ class _Music:
         self._ring.close()
 
     def _wait(self) -> float:
-        """Seconds in which nothing but a message has to be attended to."""
+        """Seconds to wait for a message before more sound must be made."""
         if self._mail or not self._begun:
             return 0.0
         if self._links.controls.paused:
@@ -109,7 +109,11 @@ class _Music:
         return self._steady if available <= self._lead else 0
 
     def _perceive(self) -> None:
-        """Attends to one message, words before pictures since they are quicker; to none, and music begins anyway."""
+        """Handles the next message, if there is one: comments first, since they take less time than pictures.
+
+        The first call that leaves no message waiting lets the music begin, with ``OPENING`` if there was neither a
+        picture nor a comment.
+        """
         match self._mail.take():
             case Hear() as words:
                 self._listen(words)
@@ -133,7 +137,7 @@ class _Music:
             _log.warning("what was sent as a picture of the artwork is none: it is left out")
             return
         if not self._has_comment:
-            self._soundscape.hear(None)  # the opening has had its time
+            self._soundscape.hear(None)  # drops the opening's comment
         self._has_picture = True
         self._links.progress.pictures_felt.add()
         self._feel("picture", begun)
@@ -158,7 +162,7 @@ class _Music:
         self._feel("picture" if self._has_picture else "start", begun)
 
     def _feel(self, cause: Cause, begun: float, received: float | None = None) -> None:
-        """Notes what is felt now; it is told once it can be heard, or at once while the exhibit rests."""
+        """Records the current feeling; it is sent once its sound is in the ring, or at once during a pause."""
         feeling, casting = self._soundscape.perception.feeling, self._soundscape.casting
         music = None if casting is None else plan(feeling)
         felt = Felt(
@@ -196,10 +200,15 @@ class _Music:
         self._felt.clear()
 
     def _measure(self, made: float, worked: float) -> None:
-        """Tells the staff how it goes: once at the beginning, and then whenever enough sound was made."""
+        """Sends the staff a ``MusicState``: after the first chunk, then after every ``_MEASURED`` seconds of sound.
+
+        Args:
+            made: seconds of sound in the chunk.
+            worked: seconds that it took to make.
+        """
         if self._links.progress.chunks_made.value == self._first_chunk:
             self._links.outbox.put(MusicState(self._soundscape.provider, True, _WELL))
-            return  # the first chunk takes longer, and says nothing
+            return  # the first chunk takes longer than the others, so it is not counted
         self._made += made
         self._worked += worked
         if self._made < _MEASURED:
@@ -212,7 +221,7 @@ class _Music:
 
 
 class _Mail:
-    """What came and was not attended to: the newest words and the newest picture; older ones are dropped."""
+    """Messages that were received and not yet handled: the newest comment and picture; older ones are dropped."""
 
     def __init__(self, inbox: Receiver) -> None:
         self._inbox = inbox
@@ -223,7 +232,7 @@ class _Mail:
         return self._words is not None or self._picture is not None
 
     def collect(self, timeout: float) -> None:
-        """Takes in what has come; waits for the first message for at most ``timeout`` seconds."""
+        """Receives all messages that are there; waits at most ``timeout`` seconds for the first."""
         message = self._inbox.get(timeout)
         while message is not None:
             if isinstance(message, See):
@@ -233,7 +242,7 @@ class _Mail:
             message = self._inbox.get(0)
 
     def take(self) -> See | Hear | Forget | None:
-        """What to attend to next: words first, since they are understood more quickly."""
+        """Removes and returns the next message, a comment before a picture; None if there is none."""
         if self._words is not None:
             words, self._words = self._words, None
             return words

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Self
 
 
 def open_channel(limit: int) -> tuple[Sender, Receiver]:
@@ -23,8 +23,8 @@ def open_channel(limit: int) -> tuple[Sender, Receiver]:
     return Sender(writing, limit), Receiver(reading, limit)
 
 
-class Sender:
-    """The end that is written; see ``open_channel``."""
+class _End:
+    """One end of a channel. It can be handed to a process that is being started, until it is first used."""
 
     def __init__(self, connection: Connection, limit: int) -> None:
         self._connection = connection
@@ -35,6 +35,13 @@ class Sender:
     def dropped(self) -> int:
         """How many messages were dropped because newer ones of their kind came."""
         return self._waiting.dropped
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Connection, int]]:
+        return type(self), (self._connection, self._waiting.limit)
+
+
+class Sender(_End):
+    """The end that is written; see ``open_channel``."""
 
     @property
     def closed(self) -> bool:
@@ -61,26 +68,13 @@ class Sender:
                 break
         self._waiting.end()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"connection": self._connection, "limit": self._waiting.limit}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        Sender.__init__(self, state["connection"], state["limit"])
-
-
-class Receiver:
+class Receiver(_End):
     """The end that is read; see ``open_channel``."""
 
     def __init__(self, connection: Connection, limit: int) -> None:
-        self._connection = connection
-        self._waiting = Waiting(limit)
-        self._thread: threading.Thread | None = None
+        super().__init__(connection, limit)
         self._arrived: threading.Event | None = None
-
-    @property
-    def dropped(self) -> int:
-        """How many messages were dropped because newer ones of their kind came."""
-        return self._waiting.dropped
 
     @property
     def closed(self) -> bool:
@@ -130,12 +124,6 @@ class Receiver:
     def _tell(self) -> None:
         if self._arrived is not None:
             self._arrived.set()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"connection": self._connection, "limit": self._waiting.limit}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        Receiver.__init__(self, state["connection"], state["limit"])
 
 
 class Waiting:

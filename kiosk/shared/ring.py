@@ -1,8 +1,8 @@
-"""Rings of sound in shared memory: one process writes, others read, and nobody ever waits for anybody.
+"""Ring buffers of sound in shared memory: one process writes, others read, and none ever waits for another.
 
-There are no locks in the shared memory, so a process that is killed can leave none locked. What keeps the two sides
-apart is that every counter has one writer and only grows: the writer stores samples first and raises ``written``
-afterwards, the reader copies samples first and raises ``taken`` afterwards. Two things make that hold in Python:
+There are no locks in the shared memory, so a process that is killed cannot leave one locked. Instead every counter has
+one writer and only grows: the writer stores samples before it raises ``written``, and the reader copies samples before
+it raises ``taken``. Two things make this safe in Python:
 
 - No torn counters. They are aligned 64-bit words, which numpy loads and stores with one machine instruction; x86-64
   and AArch64 make such an access whole (Arm Architecture Reference Manual, B2.2.1; Intel SDM volume 3A, 9.1.1).
@@ -39,12 +39,12 @@ _MOST_CHANNELS = 64
 
 @dataclass(frozen=True)
 class Heard:
-    """What a listener got.
+    """What ``AudioRing.latest`` returns to a listener.
 
     Attributes:
-        samples: float32 [N, C], the samples before ``position``; none where nothing new was written.
-        position: where to listen on.
-        lost: samples that were overwritten before the listener came for them.
+        samples: float32 [N, C], the samples that end at ``position``; N is 0 if nothing new was written.
+        position: where the next call should begin.
+        lost: number of samples that were overwritten before the listener read them.
     """
 
     samples: NDArray[np.float32]
@@ -53,16 +53,17 @@ class Heard:
 
 
 class AudioRing:
-    """Float32 samples on their way from one process to others.
+    """A ring buffer of float32 samples, written by one process and read by others.
 
-    A sample here is one moment of all channels: a number for each of them.
+    One sample holds a number for each channel.
 
-    A queue keeps every sample until its one reader took it; what does not fit is not written. A broadcast never
-    refuses a sample: any number of listeners come with a position of their own, and who is late has lost samples.
+    A ring is either a queue or a broadcast. A queue has one reader and keeps every sample until it was read; samples
+    that do not fit are not written. A broadcast accepts every sample and overwrites the oldest ones. Any number of
+    listeners read it, each from a position that it keeps itself; a listener that is too slow loses samples.
 
-    Each of the three sides (writer, reader, listeners) may live in another process, and is used by one thread at a
-    time. Positions and counters are whole numbers of samples since the ring was made; they never fall, whoever of
-    the processes is replaced.
+    The writer, the reader and each listener may run in different processes; each must use the ring from one thread at
+    a time. Positions and counters count samples since the ring was created. They never decrease, even when one of the
+    processes is replaced.
     """
 
     def __init__(self, name: str) -> None:
@@ -135,27 +136,27 @@ class AudioRing:
 
     @property
     def taken(self) -> int:
-        """Samples that the reader took or dropped so far: the position of its next one."""
+        """Samples that the reader has read or skipped so far: the position of the next one it reads."""
         return int(self._words[_TAKEN])
 
     @property
     def missing(self) -> int:
-        """Samples that the reader asked for and that were not there."""
+        """Number of samples that the reader asked for before they were written."""
         return int(self._words[_MISSING])
 
     @property
     def underruns(self) -> int:
-        """How often the reader asked for more than was there."""
+        """How often the reader asked for more samples than were available."""
         return int(self._words[_UNDERRUNS])
 
     @property
     def began(self) -> int:
-        """Where the newest stream began: what was written before does not lead into it."""
+        """Position at which the newest stream begins; it does not continue the samples before it."""
         return int(self._words[_BEGAN])
 
     @property
     def streams(self) -> int:
-        """How often a writer began anew."""
+        """Number of streams: how often ``begin`` was called."""
         return int(self._words[_STREAMS])
 
     @property
@@ -170,10 +171,10 @@ class AudioRing:
 
     @property
     def unbroken(self) -> int:
-        """Samples that the reader can take before those of a writer that began anew follow on them.
+        """Number of samples that the reader can read before the next stream begins.
 
-        Of several beginnings ahead of the reader the first and the newest are remembered: who reads up to the first
-        goes on at the newest.
+        Of several beginnings ahead of the reader only the first and the newest are remembered, so after the first the
+        next one known is the newest.
         """
         taken, end = self.taken, self.written
         _fence()  # a stream that begins from now on begins at ``end`` or later
@@ -181,12 +182,12 @@ class AudioRing:
         return min([end, *(position for position in breaks if position > taken)]) - taken
 
     def begin(self) -> int:
-        """The writer says that what it writes next does not follow on what was written before.
+        """Begins a new stream: what is written next does not continue what was written before.
 
-        To be called once by every new writer, since the one before may have been killed anywhere.
+        Every new writer must call it once, since the previous one may have been killed at any point.
 
         Returns:
-            the position where its stream begins.
+            the position at which the stream begins.
         """
         began = self.written
         if int(self._words[_BROKE]) <= self.taken:  # else the reader has an earlier break before it still
@@ -196,7 +197,7 @@ class AudioRing:
         return began
 
     def write(self, samples: NDArray[np.float32]) -> int:
-        """Writes as many of the samples as there is room for.
+        """Writes as many of the samples as fit.
 
         Args:
             samples: float32 [N, C].
@@ -220,10 +221,10 @@ class AudioRing:
         return kept
 
     def read(self, count: int) -> NDArray[np.float32]:
-        """Takes the next samples out of a queue; what is not there yet is silence, and is counted.
+        """Reads the next samples of a queue; those that are not there yet are returned as zeros and counted.
 
         Returns:
-            float32 [count, C], the reader's own.
+            float32 [count, C], a copy.
         """
         taken = self.taken
         there = min(count, self.written - taken)
@@ -238,18 +239,19 @@ class AudioRing:
         return samples
 
     def skip(self, count: int) -> None:
-        """The reader drops its next samples, as many of them as there are; none if ``count`` is below 1."""
+        """Drops the reader's next ``count`` samples, or all if fewer are available; none if ``count`` is below 1."""
         self._words[_TAKEN] = self.taken + max(0, min(count, self.available))
 
     def latest(self, position: int, count: int) -> Heard:
-        """What was written from a position on, without taking it from anybody.
+        """Copies samples from a position on; no reader or other listener is affected.
 
-        A listener whose position was overwritten is moved forward to half a ring behind the writer, so that it is
-        not late again at once. One that is ahead of the writer waits for it.
+        If the samples at the position were already overwritten, the copy begins half a ring behind the writer instead,
+        so that the listener is not too late again at once. If the position is ahead of the writer, no samples are
+        returned.
 
         Args:
-            position: of the first sample that is wanted; ``written`` begins with what comes next.
-            count: most samples that are wanted.
+            position: of the first sample to copy; pass ``written`` to begin with the next sample to be written.
+            count: largest number of samples to copy.
         """
         written = self.written
         _fence()
@@ -267,12 +269,12 @@ class AudioRing:
             begin = min(safe, written)
 
     def close(self) -> None:
-        """Gives the memory back; the ring itself stays for the other processes."""
+        """Detaches this process from the ring; other processes keep it."""
         del self._words, self._samples  # views: the memory is in use as long as they are
         self._memory.close()
 
     def unlink(self) -> None:
-        """Removes the ring, for who created it; processes that are attached can go on until they close it."""
+        """Removes the ring if this process created it; attached processes can use it until they close it."""
         if self._owned is not None:
             with contextlib.suppress(FileNotFoundError):
                 self._owned.unlink()
@@ -285,7 +287,7 @@ class AudioRing:
         self.unlink()
 
     def _reachable(self, position: int, end: int) -> int:
-        """The position, or where a listener is moved to if what ends at ``end`` overwrote it."""
+        """``position``, or half a ring before ``end`` if writing up to ``end`` overwrote that position."""
         return position if end - position <= self.capacity else end - self.capacity // 2
 
     def _store(self, position: int, samples: NDArray[np.float32]) -> None:

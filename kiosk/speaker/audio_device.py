@@ -21,10 +21,10 @@ DEFAULT = "default"
 """The name that means the device which the system prefers."""
 
 _RISE_SECONDS = 0.01
-"""In which sound rises when a device joins the music, which goes on without it."""
+"""Length of the fade-in when a device starts to play while the music is already running."""
 
 _PLACE = re.compile(r"\s*\((?:plug)?hw:\d+(?:,\d+)*\)\s*$")
-"""What ALSA adds to a name: where the device was found this time."""
+"""What ALSA appends to a device's name: its current card and device numbers."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,14 @@ class Output:
         wanted: name, as in ``find_device``.
         audio: the format of the sound.
         latency: seconds of sound that the sound system is asked to keep.
-        render: gives the next samples, float32 [count, C]; None while they go elsewhere, which is silence here. It is
-            called from a thread of PortAudio and must not wait.
+        render: returns the next ``count`` samples, float32 [count, C], or None while something else plays them; the
+            device then plays silence. It is called from a thread of PortAudio and must not block.
 
     Attributes:
         device: what was opened.
         device_rate: at which it plays (Hz).
         latency: seconds from a sample's reading to its sounding, as the sound system states it.
-        failure: what ``render`` raised, else None.
+        failure: the exception that ``render`` raised, or None.
         underflows: how often the device had nothing left to play.
 
     Raises:
@@ -199,7 +199,9 @@ class Output:
             self.underflows += 1
         try:
             samples = self._next(count)
-        except Exception as error:  # kept for who watches: a thread of PortAudio can only print it
+        except (
+            Exception
+        ) as error:  # stored for the thread that watches this object: PortAudio's own would only print it
             self.failure = error
             raise _sounddevice().CallbackAbort from error
         out[:] = 0.0 if samples is None else for_device(samples, out.shape[1])
@@ -234,9 +236,9 @@ def _sounddevice() -> Any:
 
 
 def _quieten_alsa() -> None:
-    """Keeps ALSA from writing to standard error by itself, past the limits of the log; PortAudio tells what fails.
+    """Stops ALSA from writing to standard error, where the log's limits do not apply; PortAudio reports errors anyway.
 
-    The handler is a function of C that ignores what it is given, so that no Python runs inside of ALSA.
+    The error handler is a C function that ignores its arguments, so that no Python code runs inside ALSA.
     """
     try:
         alsa, system = ctypes.CDLL("libasound.so.2"), ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""What is heard at every sample: live sound, the bed, or a fade between them."""
+"""Mixes what is played: live sound, the bed, or a fade between the two."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kiosk.shared.settings import SpeakerSettings
 from kiosk.speaker.bed import Bed
 
 FADE_SECONDS = 0.5
-"""Of the first sound, of a pause, and of the end."""
+"""Length of the fades at the first sound, around a pause and at the end."""
 
 SMOOTHING_SECONDS = 0.01
-"""In which the volume goes from nothing to full."""
+"""Time in which the volume can go from 0 to 1."""
 
 PATIENCE_SECONDS = 1.0
 """How long the first sound waits for live sound before the bed begins."""
@@ -24,22 +24,23 @@ _BLOCK_SECONDS = 0.01
 
 
 class Mixer:
-    """Makes the sound of the exhibit, as many samples as are wanted, whatever the music process does.
+    """Produces the exhibit's sound without interruption, whatever the music process does.
 
-    Live sound is given up while a whole crossfade of it is left: so it can always be faded out, and never stops
-    short. It comes back when ``priming`` of it is ready. A stream of a new music process is never joined to that of an
-    old one: what is left of the old one fades out, the bed plays, and the new one fades in.
+    The mixer switches from live sound to the bed while a whole crossfade of live sound is still left, so live sound
+    always fades out and never stops abruptly. It switches back when ``priming`` seconds of live sound are ready. The
+    stream of a new music process is never joined to that of an old one: the rest of the old one fades out, the bed
+    plays, and the new one fades in.
 
-    Nothing here waits, and nothing is logged, since a sound card calls.
+    Nothing here blocks or logs, since the sound card's callback calls it.
 
     Args:
-        live: the ring that the music process fills; this is its reader.
-        played: a broadcast into which everything goes that is played; this is its writer.
+        live: the ring that the music process fills; the mixer is its only reader.
+        played: a broadcast ring that gets a copy of everything played; the mixer is its only writer.
         bed: the bundle's loop.
         sample_rate: of all three (Hz).
         settings: ``priming`` and ``crossfade`` are used.
-        progress: the speaker's counters are raised.
-        controls: volume, muted and paused are obeyed.
+        progress: the mixer adds to the speaker's counters.
+        controls: the mixer follows volume, muted and paused.
     """
 
     def __init__(
@@ -78,11 +79,11 @@ class Mixer:
         return self._ending and self._presence.position == 0
 
     def fade_out(self) -> None:
-        """Lets the sound fade for good."""
+        """Begins the last fade: when it is over, only silence is returned."""
         self._ending = True
 
     def render(self, count: int) -> NDArray[np.float32]:
-        """The next samples: float32 [count, C] in [-1, 1]. To give them is to play them: they go to ``played`` too."""
+        """Returns the next samples, float32 [count, C] in [-1, 1], and also writes them to ``played``."""
         samples = np.empty((count, self._live.channels), np.float32)
         for begin in range(0, count, self._block):
             end = min(begin + self._block, count)
@@ -92,7 +93,7 @@ class Mixer:
         return samples
 
     def _next(self, count: int) -> NDArray[np.float32]:
-        """At most a block of samples."""
+        """The next ``count`` samples, float32 [count, C]; ``count`` is at most a block."""
         volume = self._volume.go(self._wanted_volume(), count)
         waiting = self._waits(count)
         resting = self._ending or self._controls.paused or waiting
@@ -107,20 +108,23 @@ class Mixer:
         return samples.clip(-1.0, 1.0)
 
     def _waits(self, count: int) -> bool:
-        """Whether the very first sound should wait a little longer for live sound."""
+        """Whether the first sound should still wait for live sound instead of starting with the bed."""
         if self._patience > 0:
             self._patience = 0 if self._is_primed() else max(0, self._patience - count)
         return self._patience > 0
 
     def _choose(self, count: int) -> None:
-        """Decides between live sound and the bed for the next ``count`` samples and the fade that could follow."""
+        """Chooses between live sound and the bed for the next ``count`` samples.
+
+        Live sound stays while enough of it is left for them and a fade to the bed, and returns once primed.
+        """
         if self._is_live:
             way_back = min(self._share.position + count, self._crossfade)
             if self._live.unbroken < count + way_back:
                 self._is_live = False
                 self._progress.underruns.add()
         else:
-            if self._share.position == 0:  # nothing of a music process that is gone is heard, so its rest is not missed
+            if self._share.position == 0:  # live sound is inaudible: skip what an old process left
                 self._live.skip(self._live.began - self._live.taken)
             if self._is_primed():
                 self._is_live = self._was_live = True
@@ -132,7 +136,7 @@ class Mixer:
 
     def _mix(self, count: int) -> NDArray[np.float32]:
         share = self._share.go(self._is_live, count)
-        heard = int(np.count_nonzero(share))  # it only falls to 0 at the end, or rises from it at once
+        heard = int(np.count_nonzero(share))  # the share is 0 only at the end of the block, or throughout
         live = self._live.read(heard)
         from_bed = int(np.count_nonzero(share < 1.0))
         if from_bed == 0:
@@ -154,7 +158,7 @@ class _Fade:
     """A share that goes from 0 to 1 in ``length`` samples, or back; counted in whole samples, so that it ends exactly.
 
     Attributes:
-        position: samples that a way back to 0 takes.
+        position: the last share times ``length``.
     """
 
     def __init__(self, length: int) -> None:
@@ -162,7 +166,7 @@ class _Fade:
         self.position = 0
 
     def go(self, up: bool, count: int) -> NDArray[np.float32]:
-        """The next shares on the way up or down: float32 [count]."""
+        """The next shares, rising towards 1 or falling towards 0: float32 [count]."""
         if self.position == (self.length if up else 0):
             return np.full(count, up, np.float32)
         steps = np.arange(1, count + 1) if up else -np.arange(1, count + 1)
@@ -172,11 +176,11 @@ class _Fade:
 
 
 class _Volume:
-    """A factor that follows what is wanted in straight lines.
+    """A factor that moves linearly towards a target.
 
     Args:
-        value: at the start.
-        step: most that it changes from a sample to the next.
+        value: its first value.
+        step: largest change from one sample to the next.
     """
 
     def __init__(self, value: float, step: float) -> None:
@@ -184,7 +188,7 @@ class _Volume:
         self._step = step
 
     def go(self, target: float, count: int) -> NDArray[np.float32]:
-        """The next factors on the way to the target: float32 [count]."""
+        """The next factors, moving towards the target: float32 [count]."""
         if self.value == target:
             return np.full(count, target, np.float32)
         reach = np.arange(1, count + 1) * self._step

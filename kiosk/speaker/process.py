@@ -1,4 +1,4 @@
-"""The speaker process: it alone talks to the sound system, and it never stops playing."""
+"""The speaker process: plays the exhibit's sound without a break; no other process opens a sound device."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from kiosk.speaker.bed import Bed
 from kiosk.speaker.mixer import Mixer
 
 NO_DEVICE = "none"
-"""The name of the device of an exhibit that only the page plays."""
+"""The device name of an exhibit whose sound only the pages play."""
 
 STALL = 0.25
-"""Seconds, beyond the latency that was asked for, without a call of the device: then the clock plays for the page."""
+"""Seconds, beyond the requested latency, without a call from the device, after which the clock takes over."""
 
 LOSS = 3.0
 """Seconds without a call of the device after which it is given up and opened anew."""
@@ -56,7 +56,7 @@ def run_speaker(settings: SpeakerSettings, links: SpeakerLinks) -> None:
 
 
 class _Speaker:
-    """Watches who plays: the sound device, or, while there is none, the clock."""
+    """Chooses what asks the mixer for sound: the sound device, or the clock while there is none."""
 
     def __init__(self, settings: SpeakerSettings, links: SpeakerLinks) -> None:
         bed = Bed(read_bed(links.bed, links.audio))
@@ -98,7 +98,7 @@ class _Speaker:
             ring.close()
 
     def _drive(self, now: float) -> None:
-        """Sees to it that exactly one plays."""
+        """Lets exactly one of device and clock take the mixer's sound."""
         held = self._held(now)
         if held is not None and held.quiet_for(now) < STALL + self._settings.latency:
             if self._stage.driver is not held.driver:
@@ -113,7 +113,7 @@ class _Speaker:
         self._stage.render(self._clock, self._clock.due(now))
 
     def _held(self, now: float) -> _Held | None:
-        """The device, as long as it lives."""
+        """The open device, or None once it has failed."""
         if self._keeper is None:
             return None
         if self._keeper.failure is not None:
@@ -169,7 +169,7 @@ _CHANGES: dict[Sounding, str] = {
 
 
 class _Stage:
-    """Lets one driver at a time have the mixer's sound, so that no sample is made twice.
+    """Gives the mixer's sound to one driver at a time, so that no sample is played twice.
 
     The driver changes seldom; a sound device that comes in that moment gets silence and does not wait.
     """
@@ -180,12 +180,12 @@ class _Stage:
         self._lock = threading.Lock()
 
     def hand_to(self, driver: object) -> None:
-        """From now on this one plays; None: nobody does."""
+        """Selects the driver that gets the sound from now on; with None, none does."""
         with self._lock:
             self.driver = driver
 
     def render(self, driver: object, count: int) -> NDArray[np.float32] | None:
-        """The next samples for this driver; None if another one plays."""
+        """The next samples if ``driver`` is the selected one; None if not, or while another is being selected."""
         if driver is not self.driver or not self._lock.acquire(blocking=False):
             return None
         try:
@@ -206,7 +206,7 @@ class _Clock:
         self._origin, self._done = now, 0
 
     def due(self, now: float) -> int:
-        """Samples from the last call, or the start, to ``now``."""
+        """Number of samples from the last call, or the start, to ``now``."""
         count = int((now - self._origin) * self._rate) - self._done
         if count > _WHOLE_SECONDS * self._rate:
             self.start(now)
@@ -264,7 +264,7 @@ class _Keeper(threading.Thread):
         self._stopping = False
 
     def give_up(self, fault: str) -> None:
-        """The device is of no use any more."""
+        """Tells the thread to close the device and open it again."""
         self.fault, self.held = fault, None
         self._wanted.set()
 

@@ -1,4 +1,4 @@
-"""What every process of the kiosk does first, and how it ends."""
+"""The entry point of every process of the kiosk: prepares the process, runs it, and logs its errors."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from kiosk.shared.logs import log_to_stderr, where
 from kiosk.shared.memory import give_back_freed_memory
 
 MENDABLE, MISTAKE = 2, 1
-"""Exit statuses: after an error that somebody can mend, and after a mistake in the program."""
+"""Exit statuses: after an error that the user can correct, and after a defect of the program."""
 
 _DIE_WITH_PARENT, _SET_NAME = 1, 15  # PR_SET_PDEATHSIG and PR_SET_NAME of prctl(2)
 _NICENESS = {"camera": 5, "web": 5}
-"""Of the processes that sound does not wait for: whatever they do, it comes first."""
+"""Lower priority (nice value) for processes that do not make sound, so that sound comes first."""
 
 _GIVING_BACK = ("camera", "web")
-"""Processes that handle a picture now and then. Not the music process, which takes and frees large blocks all the
-time: giving each of them back doubled its work (measured: 0.59 of a core instead of 0.33)."""
+"""Processes that return freed memory to the system: they allocate large blocks only for occasional pictures. The music
+process does so all the time, and returning each block nearly doubled its load (measured: 0.59 cores, not 0.33)."""
 
 _log = logging.getLogger(__name__)
 
 
 def enter(name: str, parent: int, target: str, settings: object, links: object) -> None:
-    """Runs ``target(settings, links)`` as a process of the kiosk; the whole of it, to be the target of a process.
+    """Runs ``target(settings, links)``; to be used as the target of a ``multiprocessing.Process``.
 
-    Ctrl-C goes to every process of a terminal and is left to the supervisor; SIGTERM ends this process at once; it
-    never outlives the supervisor. Errors become one line of the log, without the words that were worked on.
+    The process ignores SIGINT, which a terminal also sends to the supervisor; SIGTERM ends it at once, and it never
+    outlives the supervisor. An error becomes one log line, which never holds a visitor's words.
 
     Args:
-        name: of the process, in its log lines and, after ``a2m-``, in lists of processes.
+        name: of the process, for its log lines and, with the prefix ``a2m-``, for lists of processes.
         parent: process id of the supervisor.
-        target: the function, as ``module:name``; its module is imported in this process alone.
-        settings, links: what it is given.
+        target: the function, as ``module:name``; only this process imports its module.
+        settings, links: the arguments of the function.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     system = ctypes.CDLL(None)
     system.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     system.prctl(_SET_NAME, f"a2m-{name}".encode())
-    if os.getppid() != parent:  # it died before it could be told
+    if os.getppid() != parent:  # the supervisor ended before prctl was called
         return
     os.nice(_NICENESS.get(name, 0))
     if name in _GIVING_BACK:
         give_back_freed_memory()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Libraries that write to standard error by themselves would pass by the limits of the log.
+    # The log's limits do not apply to libraries that write to standard error themselves.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     log_to_stderr(name)

@@ -1,7 +1,6 @@
-"""Who is told what: the supervisor's memory, and the ways of the messages between its processes.
+"""Routes messages between the supervisor's processes and keeps those that a restarted process needs again.
 
-What it remembers is what a process that was replaced must be told again: the last artwork, the last feeling, and,
-until its time is over, the last comment. All of it stays in memory.
+Kept are the last artwork, the last feeling and, until it expires, the last comment, all in memory only.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ State = CameraState | SpeakerState | MusicState
 
 
 class Routes:
-    """Takes what the processes say and tells it to those it concerns.
+    """Receives the messages of all processes and sends each to the processes that need it.
 
     Args:
         controls: are set as the staff wants.
@@ -63,7 +62,7 @@ class Routes:
         self._health: Health | None = None
 
     def connect_sender(self, part: PartName) -> Sender:
-        """The end that a new process of this name writes to; what the one before said is forgotten."""
+        """Opens the channel that a new process writes to; the state of the one before it is dropped."""
         sender, receiver = open_channel(MESSAGES)
         if part in self._from:
             self._from[part].close()
@@ -73,7 +72,7 @@ class Routes:
         return sender
 
     def connect_receiver(self, part: PartName, now: float) -> Receiver:
-        """The end that a new process of this name reads from; what it must know is already on its way."""
+        """Opens the channel that a new process reads from, and sends it the messages that were kept for it."""
         sender, receiver = open_channel(MESSAGES)
         if part in self._to:
             self._to[part].close()
@@ -90,7 +89,7 @@ class Routes:
         return receiver
 
     def deliver(self, now: float) -> None:
-        """Passes on everything that was said, and forgets a comment whose time is over."""
+        """Delivers all messages that were received, and drops a comment that has expired."""
         for receiver in list(self._from.values()):
             while (message := receiver.get(0)) is not None:
                 self._take(message, now)
@@ -99,17 +98,17 @@ class Routes:
             self._tell("engine", Forget())
 
     def state(self, part: PartName) -> State | None:
-        """What a process said last about itself; None while it said nothing."""
+        """The last state that a process sent; None before it sent one."""
         return self._states.get(part)
 
     @property
     def sounding(self) -> Sounding:
-        """What is played now."""
+        """What is playing."""
         state = self._states.get("speaker")
         return state.source if isinstance(state, SpeakerState) else "silence"
 
     def publish(self, parts: Sequence[PartState]) -> None:
-        """Tells the pages how the parts are, if that has changed."""
+        """Sends the state of all processes to the pages if it has changed."""
         health = Health(tuple(parts), self.sounding)
         if health != self._health:
             self._health = health

@@ -1,4 +1,4 @@
-"""A process that is watched by what it gets done, and replaced when it ends or stands still."""
+"""Starts a process, watches its progress, and replaces it when it ends or makes no progress."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from kiosk.supervisor.entry import MENDABLE, enter
 from kiosk.supervisor.restarts import FIRST_PAUSE, Restarts
 
 KILL_AFTER = 0.5
-"""Seconds that a process has to end by itself after SIGTERM."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ProcessPlan:
-    """What a process is for, and how one sees that it does it.
+    """What a process runs, and how its progress is measured.
 
     Attributes:
         name: of the process.
-        target: is run in it with what ``prepare`` gave: a function, as ``module:name``.
-        prepare: is called before each start and gives fresh settings and links.
-        progress: a number that grows with the work done.
-        unit: what it counts, for the log: ``"frame"``.
-        patience: seconds without progress after which it is replaced.
-        excused: whether it has good reason to make no progress now.
+        target: the function to run in it, as ``module:name``; its arguments are the results of ``prepare``.
+        prepare: is called before each start and returns new settings and links.
+        progress: returns a number that grows with the work done.
+        unit: what ``progress`` counts, for the log: for example ``"frame"``.
+        patience: seconds without progress after which the process is replaced.
+        excused: returns whether the process need not make progress now.
     """
 
     name: PartName
@@ -48,11 +48,11 @@ class ProcessPlan:
 
 
 class WatchedProcess:
-    """One process, from its first start to its last end. Nothing here waits: ``step`` is called again and again.
+    """Keeps one process running, restarting it as needed. It never blocks: ``step`` must be called regularly.
 
     Args:
-        plan: what it is for.
-        settings: how it is healed.
+        plan: what to run.
+        settings: when to restart it.
     """
 
     def __init__(self, plan: ProcessPlan, settings: WatchSettings) -> None:
@@ -60,38 +60,38 @@ class WatchedProcess:
         self._settings = settings
         self._restarts = Restarts(settings.restarts, settings.window, settings.longest_pause)
         self._process: SpawnProcess | None = None
-        self._progress = 0  # as it was at ``_advanced``
-        self._advanced = 0.0  # when it last got something done, or was started
+        self._progress = 0  # value of ``plan.progress`` at ``_advanced``
+        self._advanced = 0.0  # time of the last progress, or of the start
         self._working_since: float | None = None
-        self._failed_at: float | None = None  # when the one before ended, until its successor works
+        self._failed_at: float | None = None  # time of the last failure; None once the new process works
         self._kill_at: float | None = None
         self._next_start = 0.0
         self._wished = False
         self._refused = False
-        self._fruitless = 0  # processes in a row that got nothing done
+        self._fruitless = 0  # processes in a row that made no progress
 
     @property
     def restarts(self) -> int:
-        """How often it was replaced."""
+        """How often the process was restarted."""
         return self._restarts.count
 
     @property
     def working(self) -> bool:
-        """Whether it runs and has got something done since it was started."""
+        """Whether the process runs, has made progress since its start, and is not being ended."""
         return self._process is not None and self._working_since is not None and self._kill_at is None
 
     @property
     def alive(self) -> bool:
-        """Whether there is a process."""
+        """Whether the process runs."""
         return self._process is not None and self._process.is_alive()
 
     @property
     def refused(self) -> bool:
-        """Whether its first process ended at once, with an error that somebody must mend."""
+        """Whether the first process ended before any progress, with an error that the user must correct."""
         return self._refused
 
     def step(self, now: float) -> None:
-        """Looks after the process: starts it, notes its progress, ends it, starts it again.
+        """Does what is due: starts the process, checks its progress, kills it, or restarts it.
 
         Args:
             now: ``time.monotonic()``.
@@ -105,23 +105,23 @@ class WatchedProcess:
         elif self._kill_at is None:
             self._watch(process, now)
         elif now >= self._kill_at:
-            process.kill()  # again and again: a process that waits for a device may be late to die
+            process.kill()  # repeated: a process that waits for a device may take a while to die
             self._kill_at = now + KILL_AFTER
 
     def replace(self, now: float) -> None:
-        """Ends the process at somebody's wish; a new one follows at once, and also one that was being waited for."""
+        """Restarts the process on request, without a pause; a pause before an earlier restart ends too."""
         self._next_start = now
         if self._process is not None and self._kill_at is None:
             self._wished = True
             self._end(self._process, now)
 
     def kill(self) -> None:
-        """Ends the process at once; it is not started again unless ``step`` is called."""
+        """Kills the process; only a further ``step`` starts it again."""
         if self._process is not None:
             self._process.kill()
 
     def wait(self, seconds: float) -> None:
-        """Waits for the end of the process for at most so long."""
+        """Waits at most ``seconds`` for the process to end."""
         if self._process is not None:
             self._process.join(seconds)
 
@@ -134,8 +134,8 @@ class WatchedProcess:
 
     def _start(self, now: float) -> None:
         settings, links = self.plan.prepare()
-        # Read when numpy is loaded, which is before anything of the process itself. Its matrix library keeps a second
-        # thread that turns idly for a while after each product: measured, 0.82 cores for the music instead of 0.33.
+        # OpenBLAS reads it when the new process imports numpy, before our code runs there. Its second thread spins for
+        # a while after each matrix product: measured, the music took 0.82 cores with it and 0.33 without.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         context = multiprocessing.get_context("spawn")
         process = context.Process(
@@ -172,7 +172,10 @@ class WatchedProcess:
                 self._end(process, now)
 
     def _start_patience(self) -> float:
-        """Grows while nothing comes of it: a process whose device is gone looks for it itself, and should."""
+        """Seconds that a new process has until its first progress; longer after processes that made none.
+
+        A process whose device is missing searches for it itself and needs the time.
+        """
         shortest, longest = max(self._settings.start_patience, self.plan.patience), self._settings.longest_pause
         return max(shortest, min(longest, shortest * 2.0 ** min(self._fruitless, 16)))
 
@@ -215,9 +218,9 @@ class WatchedProcess:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Keeps a process that is being spawned from importing this one's main module.
+    """Prevents a spawned process from importing this process's main module.
 
-    ``enter`` is found without it, and the command line and all it knows would cost every process time and memory.
+    ``enter`` does not need it, and importing the command line would cost each process time and memory.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

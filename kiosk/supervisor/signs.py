@@ -1,4 +1,4 @@
-"""The signs of life that systemd gets: only while sound is truly played."""
+"""Watchdog signals and status for systemd, sent only while samples are being played."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2m_edge.bundle.manifest import FileRecord
+from a2m_edge.bundle.plain_files import NotPlainError, read_plain_file, record_plain_file
 from a2m_edge.errors import EngineCacheError, OutputError
 from a2m_edge.inference.devices import Gpu
 from a2m_edge.inference.shapes import Profile
@@ -350,21 +351,20 @@ def _require_private(folder: Path) -> None:
 
 
 def _read_plain(path: Path, limit: int) -> bytes:
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise _AlteredError(f"{path.name} is no plain file")
-    with path.open("rb") as stream:
-        content = stream.read(limit + 1)
+    try:
+        content = read_plain_file(path, limit + 1)
+    except NotPlainError as error:
+        raise _AlteredError(str(error)) from None
     if len(content) > limit:
         raise _AlteredError(f"{path.name} is too long")
     return content
 
 
 def _fingerprint(path: Path) -> FileRecord:
-    status = path.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        raise _AlteredError(f"{path.name} is no plain file")
-    with path.open("rb") as stream:
-        return FileRecord(hashlib.file_digest(stream, "sha256").hexdigest(), status.st_size)
+    try:
+        return record_plain_file(path)
+    except NotPlainError as error:
+        raise _AlteredError(str(error)) from None
 
 
 def _remove(path: Path) -> None:

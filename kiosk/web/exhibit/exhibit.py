@@ -1,4 +1,4 @@
-"""What the pages need from the exhibit: the web server's only door to everything else."""
+"""The interface between the web server and the rest of the exhibit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from a2m_edge.sound.format import AudioFormat
-from kiosk.shared.messages import Felt, LiveView, Outline, PartName, PartState, Sounding
+from kiosk.shared.messages import Felt, LiveView, Outline, PartName, PartState, Sounding, Steer
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class ControlState:
 
     Attributes:
         volume: in [0, 1].
-        muted: the room is silent, the music goes on.
-        paused: the exhibit rests.
-        held: the artwork that was seen last stays.
+        muted: the room is silent while the music continues.
+        paused: no music is made or played.
+        held: the current artwork is kept, whatever the camera sees.
     """
 
     volume: float = 1.0
@@ -29,18 +29,18 @@ class ControlState:
 
 @dataclass(frozen=True)
 class ExhibitState:
-    """All that the pages show, at one moment. No picture and no comment is in it.
+    """What the pages show, at one moment; it holds neither pictures nor comments.
 
     Attributes:
-        healthy: whether every part does its work.
-        sounding: what is played now: live sound, the bundle's bed, or silence.
-        felt: what is felt now, None before the first feeling.
-        artwork: number of the artwork that was seen last, one more with each; 0 before the first.
-        parts: the processes, in a steady order.
+        healthy: whether every process works.
+        sounding: what is playing: live sound, the bundle's bed, or silence.
+        felt: the current feeling; None before the first one.
+        artwork: number of the current artwork, counted from 1; 0 before the first one.
+        parts: the processes, always in the same order.
         controls: what the staff has set.
-        region: the calibrated region, None where there is none.
-        counters: numbers that only grow, by name (``snake_case``), for ``/metrics`` and the staff page.
-        timings: milliseconds by stage, the newest that were measured.
+        region: the calibrated region, or None.
+        counters: counters that only grow, by name (``snake_case``), for ``/metrics`` and the staff page.
+        timings: the latest measured milliseconds by stage.
     """
 
     healthy: bool
@@ -55,9 +55,9 @@ class ExhibitState:
 
 
 class Exhibit(Protocol):
-    """What the pages are given of the rest of the exhibit.
+    """What the web server needs from the rest of the exhibit.
 
-    Every member is called from the web server's event loop: it answers at once and never waits for a process.
+    Every member is called from the web server's event loop, so it returns at once and never waits for a process.
     """
 
     @property
@@ -70,48 +70,41 @@ class Exhibit(Protocol):
 
     @property
     def played_ring(self) -> str:
-        """Name of the ring in shared memory into which everything goes that is played."""
+        """Name of the ring in shared memory that gets a copy of everything played."""
 
     def state(self) -> ExhibitState:
-        """What is so now. The server asks some twenty times a second."""
+        """The current state; called about twenty times a second."""
 
     def artwork(self) -> bytes | None:
-        """The artwork that was seen last as a JPEG, straightened and at most 1600 pixels on its longer side."""
+        """The current artwork as a straightened JPEG, its longer side at most 1600 pixels; None before the first."""
 
     def live_view(self) -> LiveView | None:
-        """What the camera sees, for the staff alone."""
+        """The newest camera frame, for the staff only; None if there is none."""
 
     def hear(self, text: str, visitor: str) -> float:
-        """Takes what a visitor wrote, as it came, cleans it and gives it to the music process.
+        """Cleans a visitor's comment and sends it to the music process.
 
         Args:
-            text: of any length and content.
-            visitor: tells visitors apart for ``kiosk.web.access.rates``.
+            text: as received, of any length and content.
+            visitor: a key that identifies the visitor, for the limits in ``kiosk.web.access.rates``.
 
         Returns:
-            ``time.monotonic()`` at which it was taken, as in ``Felt.received`` of the feeling that comes from it.
+            ``time.monotonic()`` of its receipt; ``Felt.received`` of the resulting feeling has the same value.
 
         Raises:
-            CommentError: there is nothing to see in it, or it is too long.
-            TooOftenError: this visitor, or the whole room, must wait a little.
-            DeviceError: nobody listens now: the exhibit rests, or its music process is being replaced.
+            CommentError: it has no visible characters, or is too long.
+            TooOftenError: this visitor, or all visitors together, sent too many comments.
+            DeviceError: the exhibit is paused, or its music process is not running.
         """
 
-    def control(
-        self,
-        *,
-        volume: float | None = None,
-        muted: bool | None = None,
-        paused: bool | None = None,
-        held: bool | None = None,
-    ) -> None:
-        """Sets what is not None; see ``ControlState``."""
+    def control(self, wanted: Steer) -> None:
+        """Changes the controls that are not None; see ``ControlState``."""
 
     def set_region(self, region: Outline | None) -> None:
         """Stores the region in which the artwork hangs; None forgets it.
 
         Raises:
-            OptionError: it is no quadrilateral.
+            OptionError: the region is not a convex quadrilateral.
             OutputError: it cannot be stored.
         """
 

@@ -1,4 +1,4 @@
-"""The exhibit as the web server's process sees it, through its links to the supervisor."""
+"""The web process's view of the exhibit, through its channels to and from the supervisor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DeviceError
-from a2m_edge.sound.format import AudioFormat
 from kiosk.shared.calibration import write_region
 from kiosk.shared.links import WebLinks
 from kiosk.shared.messages import Calibrated, Felt, Health, Hear, LiveView, Outline, PartName, Restart, Shown, Steer
@@ -22,14 +21,17 @@ _JPEG_QUALITY = 85
 
 
 class LinkedExhibit:
-    """Implements ``kiosk.web.exhibit.exhibit.Exhibit``; every member answers from what the supervisor has told so far.
+    """Implements ``kiosk.web.exhibit.exhibit.Exhibit`` from the messages that the supervisor has sent so far.
 
     Args:
-        settings: how often visitors may write.
-        links: of the web server's process.
+        settings: limits on how often visitors may comment.
+        links: the web process's channels, counters and controls.
     """
 
     def __init__(self, settings: WebSettings, links: WebLinks) -> None:
+        self.audio = links.audio
+        self.comment_language = links.comment_language
+        self.played_ring = links.played_ring
         self._links = links
         self._desk = CommentDesk(settings)
         self._health = Health((), "silence")
@@ -41,27 +43,12 @@ class LinkedExhibit:
         self._region = links.region
 
     @property
-    def audio(self) -> AudioFormat:
-        """The format of the sound that is played."""
-        return self._links.audio
-
-    @property
-    def comment_language(self) -> str:
-        """The language that the bundle understands best (ISO 639-1)."""
-        return self._links.comment_language
-
-    @property
-    def played_ring(self) -> str:
-        """Name of the ring in shared memory into which everything goes that is played."""
-        return self._links.played_ring
-
-    @property
     def ended(self) -> bool:
-        """Whether the server should end: the exhibit is ending, or its supervisor is gone."""
+        """Whether the server should end: the exhibit is stopping, or its supervisor no longer runs."""
         return self._links.controls.stopping or self._links.inbox.closed
 
     def state(self) -> ExhibitState:
-        """What is so now."""
+        """The current state."""
         self._take_news()
         controls, progress = self._links.controls, self._links.progress
         counters = {name: counter.value for name, counter in vars(progress).items() if name != "web_turns"}
@@ -78,19 +65,19 @@ class LinkedExhibit:
         )
 
     def artwork(self) -> bytes | None:
-        """The artwork that was seen last as a JPEG, at most 1600 pixels on its longer side."""
+        """The current artwork as a JPEG, its longer side at most 1600 pixels; None before the first one."""
         self._take_news()
         if self._jpeg is None and self._shown is not None:
             self._jpeg = _jpeg(self._shown.picture)
         return self._jpeg
 
     def live_view(self) -> LiveView | None:
-        """What the camera sees, for the staff alone."""
+        """The newest camera frame, for the staff only; None if there is none."""
         self._take_news()
         return self._view
 
     def hear(self, text: str, visitor: str) -> float:
-        """Takes what a visitor wrote; see ``kiosk.web.exhibit.exhibit.Exhibit.hear``."""
+        """Sends a comment to the music process; see ``kiosk.web.exhibit.exhibit.Exhibit.hear``."""
         received = time.monotonic()
         self._take_news()
         if self._links.controls.paused:
@@ -100,22 +87,15 @@ class LinkedExhibit:
         self._links.outbox.put(Hear(self._desk.take(text, visitor), received))
         return received
 
-    def control(
-        self,
-        *,
-        volume: float | None = None,
-        muted: bool | None = None,
-        paused: bool | None = None,
-        held: bool | None = None,
-    ) -> None:
-        """Sets what is not None."""
-        self._links.outbox.put(Steer(volume, muted, paused, held))
+    def control(self, wanted: Steer) -> None:
+        """Changes the controls that are not None."""
+        self._links.outbox.put(wanted)
 
     def set_region(self, region: Outline | None) -> None:
         """Stores the region in which the artwork hangs; None forgets it.
 
         Raises:
-            OptionError: it is no quadrilateral.
+            OptionError: the region is not a convex quadrilateral.
             OutputError: it cannot be stored.
         """
         write_region(self._links.calibration, region)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from a2m_edge.errors import OptionError, OutputError
-from kiosk.shared.messages import Corner, Outline, PartName, PartState, Sounding
+from kiosk.shared.messages import Corner, Outline, PartName, PartState, Sounding, Steer
 from kiosk.web.access.answers import Problem, RefusedError
 from kiosk.web.access.rates import TooOftenError
 from kiosk.web.exhibit.exhibit import ControlState, Exhibit
@@ -118,7 +118,7 @@ def staff(exhibit: Exhibit, hub: Hub, sessions: StaffSessions) -> APIRouter:
 
     @router.put("/controls", status_code=204, dependencies=signed_in, response_class=Response)
     async def control(controls: Controls) -> Response:
-        exhibit.control(**controls.model_dump())
+        exhibit.control(Steer(**controls.model_dump()))
         return Response(status_code=204)
 
     @router.put("/region", status_code=204, dependencies=signed_in, response_class=Response)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from a2m_edge.errors import DeviceError
-from kiosk.shared.messages import PartState
+from kiosk.shared.messages import PartState, Steer
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.server import Server
@@ -87,7 +87,7 @@ def test_a_visitor_who_writes_too_often_is_told_when_to_come_again(pages):
 
 
 def test_an_exhibit_that_rests_says_so(pages):
-    pages.exhibit.control(paused=True)
+    pages.exhibit.control(Steer(paused=True))
     assert pages.ask("POST", "/api/comment", json={"comment": "joy"}).json()["error"] == "resting"
 
 

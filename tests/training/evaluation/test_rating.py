@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from a2m_edge import strict_json
 from a2m_edge.errors import DataError, OptionError, OutputError
 from tests.fixtures.programs import spoken
-from tests.fixtures.quiet_server import QuietServer
+from tests.fixtures.quiet_server import Serving
 from tests.fixtures.terminals import WIDTHS, assert_whole
 from training.commands.evaluation import register_evaluation
 from training.evaluation.rating import endpoint as rating_endpoint
@@ -62,7 +62,7 @@ def judge(request: dict[str, Any]) -> Reply:
     return completion(json.dumps(rating | {"matches": "both are calm", "mismatches": "it is faster"}))
 
 
-class Chat:
+class Chat(Serving):
     """Serves ``/v1/chat/completions``, and keeps what it is asked.
 
     Attributes:
@@ -97,20 +97,8 @@ class Chat:
             def log_message(self, *_) -> None:
                 """Keeps quiet."""
 
-        self._server = QuietServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def close(self) -> None:
-        """Takes no more connections."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Chat:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
+        super().__init__(Handler)
+        self.url = f"{self.address}/v1"
 
 
 @pytest.fixture(autouse=True)

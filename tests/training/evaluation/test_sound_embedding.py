@@ -178,7 +178,7 @@ def test_the_built_in_entries_survive_their_own_file(tmp_path: Path, shared: Pat
     by_path = load_sound_embedding(
         shared / "weights" / "jamendo_moodtheme.onnx", tmp_path, entry=tmp_path / "entry.json"
     )
-    assert by_path(noise(1, 22_050), 22_050).shape == (1, 56)
+    assert by_path(noise(1, 22_050)[:, None], 22_050).shape == (1, 56)
 
 
 def mutated(entry: Entry, path: tuple[str, ...], value: object) -> str:

@@ -1,4 +1,4 @@
-"""Recordings for a vocoder: audio alone, or audio with its notes and the mel that a decoder gave for it."""
+"""Recordings to train a vocoder on: audio alone, or audio with its notes and a mel spectrogram from a decoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUFFIXES = (".wav", ".flac", ".npz")
 
 
 def clip_files(data: Path | Sequence[Path]) -> list[Path]:
-    """The recordings among ``data`` (files as they are given, folders searched in depth), sorted.
+    """The sorted paths of all recordings in ``data``: files as given, and those in folders and their subfolders.
 
     Raises:
         DataError: there are none, or a path does not exist.
@@ -41,15 +41,15 @@ def clip_files(data: Path | Sequence[Path]) -> list[Path]:
 
 
 Clip = tuple[Tensor, Tensor, Tensor]
-"""Log-mel (bands, T) and excitation (hop * T,) that go in, and the sound (C, hop * T) that is to come out."""
+"""The vocoder's inputs, log-mel (bands, T) and excitation (hop * T,), and its target, the sound (C, hop * T)."""
 
 
 class Clips:
     """Recordings in memory.
 
-    A sound file gives its own log-mel, and silence for excitation. An ``.npz`` gives ``mel`` [bands, T], its ``notes``
-    [N, 5] (start, seconds, pitch, velocity, role), and ``audio`` [N, C] or a ``.flac`` of the same name; what one has
-    more than the other is left out.
+    The log-mel of a sound file is computed from it, and its excitation is zero. An ``.npz`` file holds ``mel``
+    [bands, T], ``notes`` [N, 5] (start, seconds, pitch, velocity, role) and ``audio`` [N, C]; the audio may instead be
+    in a ``.flac`` file of the same name. The longer of mel and audio is cut to the length of the other.
 
     Raises:
         DataError: a file is unreadable, of another format, or not in this form.

@@ -1,25 +1,25 @@
-// The sound of the server on its way to this device's clock: a queue with a cushion, and a resampler.
+// Buffers the server's sound and resamples it to this device's sample rate and clock.
 
-const CUSHION = 0.2; // seconds that are ready before the sound begins
+const CUSHION = 0.2; // seconds that are buffered before playback begins
 const LARGEST_CUSHION = 2;
-const GROWTH = 1.5; // of the cushion after each time it was too small
-const EXCESS = 1; // seconds above the cushion at which the oldest are dropped: a device that slept hears the present
+const GROWTH = 1.5; // factor on the cushion after each underrun
+const EXCESS = 1; // seconds above the cushion from which on old samples are dropped, for example after the device slept
 const CAPACITY = 6; // seconds
-const FADE = 0.005; // seconds in which the sound comes and goes, and in which pieces that do not fit are joined
-const TRIM = 0.001; // largest change of speed, 1.7 cents, that evens out the clocks of server and device
-const TAPS = 32; // of the filter between two rates
+const FADE = 0.005; // seconds of the fades at start, stop and gaps between pieces
+const TRIM = 0.001; // largest relative change of speed (1.7 cents), to compensate for the difference of the two clocks
+const TAPS = 32; // of the resampling filter
 const PHASES = 128;
 
 export class Fifo {
   #rate; #outputRate; #channels; #table; #width; #fade;
-  #end = 0; // samples that came in
-  #place = 0; // of the sample that is played next, with its fraction, in the same count
-  #offset = 0; // what is to be added for the position in the server's ring
-  #next = null; // position that the next piece should begin with
+  #end = 0; // number of samples received
+  #place = 0; // position of the next sample to play, fractional, on the same count
+  #offset = 0; // add it to get the position in the server's ring
+  #next = null; // position at which the next piece should begin; null before the first
   #cushion = CUSHION; #playing = false; #skipping = false; #gain = 0; #filled = CUSHION;
   underruns = 0;
 
-  /** `rate`: of what comes in; `outputRate`: of this device (Hz); `channels`: of both. */
+  /** `rate`: of the received sound; `outputRate`: of this device (both Hz); `channels`: of both. */
   constructor(rate, outputRate, channels) {
     this.#rate = rate;
     this.#outputRate = outputRate;
@@ -29,7 +29,7 @@ export class Fifo {
     this.#table = windowedSinc(this.#width, Math.min(1, outputRate / rate));
   }
 
-  /** What is so: seconds that wait, seconds of the cushion, underruns, position in the server's ring, whether it plays. */
+  /** {waiting: seconds buffered, cushion: seconds, underruns, position: in the server's ring, playing: boolean}. */
   get status() {
     return {
       waiting: this.#waiting, cushion: this.#cushion, underruns: this.underruns,
@@ -37,8 +37,7 @@ export class Fifo {
     };
   }
 
-  /** Takes a piece as the server sends it: position of its first sample (float64), then 16-bit samples,
-   *  the channels by turns. */
+  /** Adds a piece in the server's format: position of its first sample (float64), then interleaved 16-bit samples. */
   push(piece) {
     const position = new DataView(piece).getFloat64(0, true);
     const values = new Int16Array(piece, 8);
@@ -55,11 +54,11 @@ export class Fifo {
       }
     });
     this.#end += count;
-    if (this.#waiting > CAPACITY - EXCESS) this.#skip(); // nothing was pulled for long: there is nothing to fade
+    if (this.#waiting > CAPACITY - EXCESS) this.#skip(); // nothing was played for a long time, so no fade is needed
     else if (this.#waiting > this.#cushion + EXCESS) this.#skipping = true;
   }
 
-  /** Fills a Float32Array for each channel with the next samples; what is not there is silence. */
+  /** Fills a Float32Array for each channel with the next samples; zeros where none are available. */
   pull(outputs) {
     const length = outputs[0].length;
     if (!this.#playing && this.#waiting >= this.#cushion) this.#playing = true;
@@ -91,7 +90,7 @@ export class Fifo {
     this.#filled = this.#cushion;
   }
 
-  // The oldest are dropped, so that the cushion is left.
+  // Drops the oldest samples so that just the cushion remains.
   #skip() {
     this.#place = this.#end - Math.round(this.#cushion * this.#rate);
     this.#gain = 0;
@@ -108,14 +107,14 @@ export class Fifo {
     }
   }
 
-  // How fast to play so that what waits stays about as much as the cushion; pieces come in steps, so it is averaged.
+  // Playback speed (about 1) that keeps the buffer near the cushion; averaged over time, since pieces arrive in bursts.
   #speed(seconds) {
     if (!this.#playing) return 1;
     this.#filled += (this.#waiting - this.#filled) * Math.min(1, seconds / 4);
     return 1 + TRIM * Math.max(-1, Math.min(1, (this.#filled - this.#cushion) / this.#cushion - 0.25));
   }
 
-  // The sample of every channel between those that came in.
+  // Writes the interpolated sample of every channel at the current position to `outputs[channel][index]`.
   #interpolate(outputs, index) {
     const whole = Math.floor(this.#place);
     const phase = (this.#place - whole) * PHASES;
@@ -136,7 +135,7 @@ export class Fifo {
   }
 }
 
-// Rows for PHASES + 1 fractions of a sample; each has 2 * width taps and the sum 1 (Hann window).
+// A filter table: PHASES + 1 rows, one for each fraction of a sample, of 2 * width taps that add up to 1 (Hann window).
 function windowedSinc(width, cutoff) {
   const taps = 2 * width;
   const table = new Float32Array((PHASES + 1) * taps);

@@ -1,4 +1,4 @@
-// The visitors' page: joins the room and hands on what the server tells.
+// The visitors' page: connects to the server and updates the parts of the page from its messages.
 
 import { feelingColour } from "./colours.js";
 import { CommentBox } from "./comment.js";
@@ -85,7 +85,7 @@ class Room {
     at("music").textContent = [players || null, mode, tempo].filter((part) => part !== null).join(" · ");
   }
 
-  // The new artwork appears over the old one, once it is there.
+  // Fades the new artwork in over the old one once it has loaded.
   async #showArtwork(number) {
     this.#artwork = number;
     const [shown, other] = at("artwork").querySelectorAll("img.work");
@@ -94,7 +94,7 @@ class Room {
     try {
       await fresh.decode();
     } catch {
-      this.#artwork = 0; // the next news try again
+      this.#artwork = 0; // the next message tries again
       return;
     }
     if (this.#artwork !== number) return;
@@ -145,7 +145,7 @@ class Room {
     this.#full = false;
     if (!this.#lost) return;
     this.#lost = false;
-    this.#artwork = 0; // the exhibit may have begun anew and count from one
+    this.#artwork = 0; // a restarted exhibit counts its artworks from 1 again
     this.#back = true;
     setTimeout(() => {
       this.#back = false;
@@ -153,7 +153,7 @@ class Room {
     }, BACK_SHOWN);
   }
 
-  // What matters most of what is so, in one line.
+  // Shows one line in the banner: the most important state that applies.
   #tell() {
     document.body.classList.toggle("lost", this.#lost);
     let key = null;
@@ -176,7 +176,7 @@ async function refresh() {
   await room?.refresh();
 }
 
-// The code beside the artwork brings the token behind the # of the address; it is handed over and taken out of sight.
+// The QR code's address has the pairing token after its #: sends it to the server and removes it from the address bar.
 async function pair() {
   const token = new URLSearchParams(location.hash.slice(1)).get("pair");
   if (token === null) return;
