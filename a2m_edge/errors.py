@@ -6,10 +6,16 @@ status 2; no traceback is shown. Programming mistakes stay ordinary Python excep
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error of some library says, or its type where it says nothing; 300 letters at most."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+Remark = Callable[[str], None]
+"""Is given a sentence for the user about what was read nevertheless: a picture, a table."""
 
 
 def printable(text: str) -> str:

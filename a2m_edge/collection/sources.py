@@ -13,8 +13,8 @@ from urllib.request import url2pathname
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.iiif.manifests import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.items import Ids, Item, image_name, readable
-from a2m_edge.collection.tables import Remark, TableRow, read_csv, read_jsonl, read_parquet
-from a2m_edge.errors import CollectionError
+from a2m_edge.collection.tables import TableRow, read_csv, read_jsonl, read_parquet
+from a2m_edge.errors import CollectionError, Remark
 from a2m_edge.perception.picture_formats import ENDINGS, HeaderError, read_header
 
 _UNREAD = frozenset({".jp2", ".psd", ".svg", ".pdf", ".tga", ".ico", ".dng"})

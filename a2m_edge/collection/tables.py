@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from a2m_edge.collection.table_text import clean, csv_rows, read_text, unguarded
-from a2m_edge.errors import CollectionError, MissingExtraError
+from a2m_edge.errors import CollectionError, MissingExtraError, Remark, first_line
 from a2m_edge.strict_json import StrictJsonError, parse
 
 COLUMNS = ("image", "comment", "seconds", "seed", "id")
 """What is understood, in whatever case; other columns are carried to the index."""
-
-Remark = Callable[[str], None]
-"""Takes a sentence about a table that was read nevertheless."""
-
-
-def no_remark(_sentence: str) -> None:
-    """Lets it go."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class TableRow:
     problem: str | None = None
 
 
-def read_csv(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
+def read_csv(path: Path, remark: Remark) -> Iterator[TableRow]:
     """Rows of a CSV file with a line of names, as spreadsheets write it: see ``csv_rows``.
 
     Raises:
@@ -72,7 +65,7 @@ def read_csv(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
             yield _row(row.line, f"line {row.line}", dict(zip(names, cells, strict=False)))
 
 
-def read_jsonl(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
+def read_jsonl(path: Path, remark: Remark) -> Iterator[TableRow]:
     """Rows of a JSON Lines file: an object a line.
 
     Raises:
@@ -92,7 +85,7 @@ def read_jsonl(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
             yield TableRow(number, problem=f"line {number} of the table is no object of columns")
 
 
-def read_parquet(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
+def read_parquet(path: Path, remark: Remark) -> Iterator[TableRow]:
     """Rows of a Parquet file.
 
     Raises:
@@ -113,7 +106,7 @@ def read_parquet(path: Path, remark: Remark = no_remark) -> Iterator[TableRow]:
                     number += 1
                     yield _row(number, f"row {number}", row)
     except (OSError, pyarrow.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or first_line(error)
         raise CollectionError(f"cannot read {path}: {reason}; check the file") from error
 
 

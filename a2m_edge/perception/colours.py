@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-Remark = Callable[[str], None]
-"""Is given a sentence for the user about a picture that was read."""
+from a2m_edge.errors import Remark
 
 SAME = 3
 """Levels of 255 by which a profile may move a colour and still be sRGB under another name: the makers of sRGB profiles

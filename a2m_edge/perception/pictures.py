@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin
 
-from a2m_edge.errors import PictureError
-from a2m_edge.perception.colours import Remark, png_to_srgb, to_srgb
+from a2m_edge.errors import PictureError, Remark
+from a2m_edge.perception.colours import png_to_srgb, to_srgb
 from a2m_edge.perception.deep_pictures import COLOURS, UnreadFormError, deep_pixels, lay_on_paper, premultiplied
 from a2m_edge.perception.picture_formats import MAXIMUM_PIXELS, HeaderError, PictureHeader, read_header
 
