@@ -112,12 +112,14 @@ def work_hash(item: Item, picture: str | None, bundle: str, sound_format: str) -
     """What a sound depends on, as SHA-256 in hexadecimal: while it stays, nothing need be rendered again.
 
     Args:
-        item: comment, seconds and seed count.
+        item: comment, seconds and seed count, and which part of its picture is shown.
         picture: SHA-256 of the picture file, or None.
         bundle: hash of the bundle.
         sound_format: name of the format; the version of this program counts too.
     """
-    parts = [__version__, picture, item.comment, item.seconds, item.seed, bundle, sound_format]
+    parts: list[object] = [__version__, picture, item.comment, item.seconds, item.seed, bundle, sound_format]
+    if item.depiction is not None and item.depiction.ways[0].parts:
+        parts.append([dataclasses.astuple(part) for part in item.depiction.ways[0].parts])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from a2m_edge.collection.iiif.depictions import Depiction
+
 LONGEST_ID = 120
 """Letters of an id: with ending and ``.part`` it stays below the 255 bytes that file systems allow."""
 
@@ -32,6 +34,7 @@ class Item:
         seed: chooses among the pieces that picture and comment allow.
         carried: further columns of the source, carried to the index.
         problem: why it cannot be rendered, where the source already knows; it is then listed as failed.
+        depiction: how its picture is had, where there is more to that than ``image``.
     """
 
     id: str
@@ -41,6 +44,7 @@ class Item:
     seed: int
     carried: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
+    depiction: Depiction | None = None
 
 
 class Ids:

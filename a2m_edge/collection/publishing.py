@@ -8,8 +8,8 @@ from pathlib import Path
 
 from a2m_edge.collection.captions import caption
 from a2m_edge.collection.iiif.annotations import NO_CANVAS, CanvasSound, checked_base, write_annotations
+from a2m_edge.collection.iiif.depictions import picture_file
 from a2m_edge.collection.iiif.fetching import PATIENT, Patience
-from a2m_edge.collection.iiif.image_api import picture_file
 from a2m_edge.collection.index import Record
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.sheet.page import Entry, Failure, thumbnail_path, write_contact_sheet, write_thumbnail
@@ -134,8 +134,8 @@ def _ensure_thumbnail(output: Path, item: Item, sound: str, patience: Patience) 
             return
     picture = None
     if item.image is not None:
-        with contextlib.suppress(PictureError), picture_file(item.image, patience) as file:
-            picture = read_picture(file)
+        with contextlib.suppress(PictureError), picture_file(item.image, item.depiction, patience) as file:
+            picture = read_picture(file.path, parts=file.parts)
     if picture is not None:
         write_thumbnail(output, item.id, picture)
         return

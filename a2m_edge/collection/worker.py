@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle, open_bundle
+from a2m_edge.collection.iiif.depictions import PictureFile, picture_file
 from a2m_edge.collection.iiif.fetching import is_address
-from a2m_edge.collection.iiif.image_api import picture_file
 from a2m_edge.collection.index import Record, Stamp, work_hash
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.sheet.page import encode_thumbnail, thumbnail_name
 from a2m_edge.collection.storage.folders import SOUNDS, file_hash
 from a2m_edge.collection.storage.places import open_storage
-from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError
+from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError, Remark
 from a2m_edge.jobs.work import Work
 from a2m_edge.perception.pictures import MAXIMUM_BYTES, read_picture
 from a2m_edge.rendering.render import Render, Request, render
@@ -121,9 +121,9 @@ class RenderWork(Work[Item, Record]):
 
         def read() -> Prepared:
             _request(job).check()
-            with _picture(job) as (path, digest, stamp):
-                notices: list[str] = []
-                picture = None if path is None else read_picture(path, notices.append)
+            with _picture(job) as (file, digest, stamp):
+                notices = [] if file is None else list(file.remarks)
+                picture = None if file is None else read_picture(file.path, _named(file, notices), file.parts)
                 known = dataclasses.replace(
                     record,
                     notice="; ".join(notices) or None,
@@ -211,19 +211,25 @@ def picture_stamp(path: Path) -> Stamp:
 
 
 @contextlib.contextmanager
-def _picture(item: Item) -> Iterator[tuple[Path | None, str | None, Stamp | None]]:
+def _picture(item: Item) -> Iterator[tuple[PictureFile | None, str | None, Stamp | None]]:
     """The picture as a local file, its hash, and the stamp of a file that stays."""
     if item.image is None:
         yield None, None, None
         return
-    with picture_file(item.image) as path:
+    with picture_file(item.image, item.depiction) as file:
+        path = file.path
         digest, stamp = None, None
         # What is no plain file is left to the reader of pictures, which refuses it: a pipe would never end.
         with contextlib.suppress(OSError, ValueError):
             if path.is_file() and path.stat().st_size <= MAXIMUM_BYTES:
                 stamp = None if is_address(item.image) else picture_stamp(path)
                 digest = file_hash(path)
-        yield path, digest, stamp
+        yield file, digest, stamp
+
+
+def _named(file: PictureFile, notices: list[str]) -> Remark:
+    """Keeps remarks, with the address where they name the file in memory."""
+    return lambda sentence: notices.append(sentence.replace(str(file.path), file.name))
 
 
 Made = TypeVar("Made")

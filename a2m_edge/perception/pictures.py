@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import stat
-import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -24,7 +21,9 @@ from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin
 from a2m_edge.errors import PictureError, Remark
 from a2m_edge.perception.colours import png_to_srgb, to_srgb
 from a2m_edge.perception.deep_pictures import COLOURS, UnreadFormError, deep_pixels, lay_on_paper, premultiplied
+from a2m_edge.perception.parts import Part, PartError, counted, cut, turned
 from a2m_edge.perception.picture_formats import MAXIMUM_PIXELS, HeaderError, PictureHeader, read_header
+from a2m_edge.perception.quiet_libraries import quiet_libraries
 
 MAXIMUM_BYTES = 512 * 2**20
 """Files above this size are refused unread."""
@@ -40,13 +39,12 @@ _BAND = 256  # even: rows whose colours are made at a time, so that a large pict
 _OPAQUE = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
 """Modes by those of Pillow whose colours they are; all others are RGB."""
 _END = b"\xff\xd9"
-_lock = threading.Lock()
 
 Strip = Callable[[int, int], NDArray[np.uint8]]
 """From the first row and the one after the last to sRGB uint8 [H, W, 3]."""
 
 
-def read_picture(path: Path, remark: Remark | None = None) -> NDArray[np.uint8]:
+def read_picture(path: Path, remark: Remark | None = None, parts: Sequence[Part] = ()) -> NDArray[np.uint8]:
     """Reads the first picture of a JPEG, PNG, GIF, WebP, BMP, TIFF or AVIF file; HEIC and JPEG XL with ``phones``.
 
     Pictures of every depth and colour space become 8-bit sRGB, as their colour profile tells, or a PNG's gAMA and cHRM.
@@ -57,19 +55,26 @@ def read_picture(path: Path, remark: Remark | None = None) -> NDArray[np.uint8]:
     Args:
         path: of the file.
         remark: is told, in a sentence for the user, what was taken on trust: a missing end, a scale, a profile.
+        parts: what is shown of the upright picture, one after another; it is cut out before it is shrunk.
 
     Returns:
         RGB uint8 [H, W, 3].
 
     Raises:
         PictureError: the file is missing, unreadable, empty, cut off, damaged, no picture of a known format, of a
-            kind that is not read, or has more than ``MAXIMUM_PIXELS`` (known before any pixel is decoded).
+            kind that is not read, or has more than ``MAXIMUM_PIXELS`` (known before any pixel is decoded); or a part
+            lies outside of it.
     """
 
     # Quiet before the file is opened: where there is no standard error, the file itself gets its number.
-    with _quiet_libraries(), _opened(path) as (stream, header):
+    with quiet_libraries(), _opened(path) as (stream, header):
         say = _silent if remark is None else lambda sentence: remark(f"{path}: {sentence}")
-        return _shrunk(_decoded(stream, header, path, (LONGEST_SIDE, SHORTEST_SIDE), say))
+        try:
+            fixed, shown = counted(parts, *_upright_size(header))
+        except PartError as error:
+            raise PictureError(f"cannot read {path}: {error}") from None
+        enough = _reduction(header, LONGEST_SIDE, SHORTEST_SIDE, shown)
+        return _shown(_decoded(stream, header, path, enough, say), fixed)
 
 
 def read_content(
@@ -89,16 +94,15 @@ def read_content(
     Raises:
         PictureError: as ``read_picture``.
     """
-    with _quiet_libraries():
+    with quiet_libraries():
         stream = io.BytesIO(content)
         try:
             header = read_header(stream)
         except HeaderError as error:
             raise PictureError(f"cannot read {name}: {error}") from None
         _check_size(header, name, most_pixels)
-        size = header.width, header.height
-        lying = header.orientation >= 5
-        return _decoded(stream, header, name, (side, side), _silent), size[::-1] if lying else size
+        size = _upright_size(header)
+        return _decoded(stream, header, name, _reduction(header, side, side, size), _silent), size
 
 
 def _silent(sentence: str) -> None:
@@ -141,11 +145,11 @@ def _check_size(header: PictureHeader, name: Path | str, most_pixels: int) -> No
 
 
 def _decoded(
-    stream: BinaryIO, header: PictureHeader, name: Path | str, enough: tuple[int, int], remark: Remark
+    stream: BinaryIO, header: PictureHeader, name: Path | str, reduction: int, remark: Remark
 ) -> NDArray[np.uint8]:
-    """Upright sRGB, reduced in decoding where its sides stay ``enough``, the longer and the shorter one."""
+    """Upright sRGB, reduced in decoding."""
     try:
-        pixels = _decode(stream, header, _reduction(header, *enough), remark)
+        pixels = _decode(stream, header, reduction, remark)
     except UnreadFormError as error:
         raise PictureError(
             f"cannot read {name}: it is a {header.format} of a kind that is not read ({error}); save it as an "
@@ -193,13 +197,27 @@ def _shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _reduction(header: PictureHeader, longer: int, shorter: int) -> int:
+def _shown(pixels: NDArray[np.uint8], parts: Sequence[Part]) -> NDArray[np.uint8]:
+    """The last of the parts, made modest."""
+    for part in parts[:-1]:
+        pixels = turned(cut(pixels, part), part)
+    for part in parts[-1:]:
+        pixels = turned(_shrunk(cut(pixels, part)), part)
+    return _shrunk(pixels)
+
+
+def _upright_size(header: PictureHeader) -> tuple[int, int]:
+    size = header.width, header.height
+    return size[::-1] if header.orientation >= 5 else size
+
+
+def _reduction(header: PictureHeader, longer: int, shorter: int, shown: tuple[float, float]) -> int:
     """By how much a picture can be reduced while it is decoded, which keeps a large one small in memory.
 
-    JPEG leaves out pixels exactly; other formats are decoded whole and averaged by two.
+    The sides of what is ``shown`` of it stay as long as they should. JPEG leaves out pixels exactly; other formats are
+    decoded whole and averaged by two.
     """
-    long, short = max(header.width, header.height), min(header.width, header.height)
-    most = min(long // longer, short // shorter, 8 if header.format == "JPEG" else 2)
+    most = min(int(max(shown)) // longer, int(min(shown)) // shorter, 8 if header.format == "JPEG" else 2)
     return max(factor for factor in (1, 2, 4, 8) if factor <= max(most, 1))
 
 
@@ -336,26 +354,3 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
-
-
-@contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Keeps the remarks of Pillow, OpenCV, libpng, libjpeg and libtiff off the terminal.
-
-    The C libraries write to file descriptor 2 themselves, some past OpenCV's log level, so it points nowhere while a
-    picture is decoded; the error that follows says what matters.
-    """
-    with _lock, contextlib.ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        try:
-            kept = os.dup(2)
-        except OSError:  # there is no standard error to keep clean
-            yield
-            return
-        stack.callback(os.close, kept)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        stack.callback(os.close, nowhere)
-        os.dup2(nowhere, 2)
-        stack.callback(os.dup2, kept, 2)
-        yield

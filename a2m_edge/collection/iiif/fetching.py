@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from a2m_edge.collection.iiif.encodings import CutOffError, Decoder, EncodingError
 from a2m_edge.errors import PictureError
 from a2m_edge.version import __version__
 
@@ -87,11 +88,11 @@ def fetch(address: str, *, most_bytes: int, accept: str = "*/*", patience: Patie
     """The whole content at an http or https address.
 
     Redirects are followed within http and https. What may pass (no answer, a broken connection, 429, 5xx) is tried
-    again after growing pauses with some chance in them, or when the server says. Proxies are taken from the
-    environment, as usual.
+    again after growing pauses with some chance in them, or when the server says. What is compressed nevertheless (gzip,
+    deflate) is decoded. Proxies are taken from the environment, as usual.
 
     Raises:
-        FetchError: it cannot be had, or is larger than ``most_bytes``.
+        FetchError: it cannot be had, or is larger than ``most_bytes``, compressed or decoded.
     """
     request = _request(address, accept)
     for attempt in range(1, patience.attempts + 1):
@@ -175,20 +176,29 @@ def _attempt(request: urllib.request.Request, most_bytes: int, patience: Patienc
 
 
 def _read(answer: http.client.HTTPResponse, most_bytes: int, end: float) -> bytes:
-    """The body, never more than allowed in memory."""
+    """The body without its Content-Encoding, never more than allowed in memory."""
     too_large = FetchError(f"it is larger than {most_bytes / 2**20:g} MiB; offer a smaller copy")
     if (answer.length or 0) > most_bytes:
         raise too_large
-    blocks, size = [], 0
-    while block := answer.read1(_BLOCK):
-        blocks.append(block)
-        size += len(block)
-        if size > most_bytes:
-            raise too_large
-        if time.monotonic() > end:
-            raise _PassingError(FetchError("the server speaks too slowly; try again later"))
-    if answer.length:
-        raise _PassingError(FetchError("the connection broke off; try again later"))
+    blocks, received, size = [], 0, 0
+    try:
+        decoder = Decoder(answer.headers.get_all("Content-Encoding", []))
+        while block := answer.read1(_BLOCK):
+            received += len(block)
+            for piece in decoder.pieces(block):
+                blocks.append(piece)
+                size += len(piece)
+                if max(received, size) > most_bytes:
+                    raise too_large
+            if time.monotonic() > end:
+                raise _PassingError(FetchError("the server speaks too slowly; try again later"))
+        if answer.length:
+            raise _PassingError(FetchError("the connection broke off; try again later"))
+        decoder.finish()
+    except CutOffError as error:
+        raise _PassingError(FetchError(str(error))) from None
+    except EncodingError as error:
+        raise FetchError(str(error)) from None
     return b"".join(blocks)
 
 

@@ -1,19 +1,21 @@
-"""Works from IIIF Presentation 3 manifests and collections: one for each canvas that shows a picture.
+"""Works from IIIF manifests and collections of Presentation 2 and 3: one for each canvas that shows a picture.
 
-https://iiif.io/api/presentation/3.0/
+https://iiif.io/api/presentation/3.0/; what is of version 2 is read as what it would be in 3.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag
 
+from a2m_edge.collection.iiif.canvases import NoPictureError, canvas_picture
 from a2m_edge.collection.iiif.fetching import PATIENT, FetchError, Patience, fetch, is_address
-from a2m_edge.collection.iiif.image_api import ImageService
+from a2m_edge.collection.iiif.json_ld import absolute, contexts, identity, kind, objects, text
+from a2m_edge.collection.iiif.presentation2 import is_bare, is_second, modern
 from a2m_edge.collection.iiif.texts import credit, known_facts, label, languages
 from a2m_edge.collection.items import Ids, Item, image_name
 from a2m_edge.errors import CollectionError
@@ -25,7 +27,7 @@ DEEPEST = 16
 """Collections within collections that are followed."""
 
 MOST_DOCUMENTS = 100_000
-"""Manifests and collections that one source may lead to."""
+"""Manifests, collections and annotation pages that one source may lead to."""
 
 _ACCEPT = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json",application/json;q=0.9'
 
@@ -38,9 +40,7 @@ def is_iiif(document: object) -> bool:
     """Whether a parsed JSON document is a IIIF manifest or collection, of whatever version."""
     if not isinstance(document, dict):
         return False
-    contexts = document.get("@context")
-    contexts = contexts if isinstance(contexts, list) else [contexts]
-    return any(isinstance(each, str) and "iiif.io/api/presentation/" in each for each in contexts)
+    return is_second(document) or any("iiif.io/api/presentation/" in each for each in contexts(document))
 
 
 def read_iiif(source: str, patience: Patience = PATIENT) -> object:
@@ -67,10 +67,10 @@ def iiif_items(
     """The works of a manifest or collection, in its order; what a collection names is fetched, one after another.
 
     Each canvas that shows a picture is an item; it carries ``canvas``, ``manifest``, ``title`` and, where they are
-    told, ``labels`` (the language map as JSON), ``manifest_title``, ``artist``, ``date``, ``rights`` and
-    ``attribution``. A canvas without a picture that can be had, and a part of a collection that cannot be read, is an
-    item with a ``problem``. A canvas or document that comes again, as in collections that hold each other, is
-    passed over.
+    told, ``labels`` (the language map as JSON), ``manifest_title``, ``artist``, ``date``, ``description``, ``rights``
+    and ``attribution``. Annotation pages that a canvas only names are fetched, too. A canvas without a picture that
+    can be had, and a part of a collection that cannot be read, is an item with a ``problem``. A canvas or document that
+    comes again, as in collections that hold each other, is passed over.
 
     Args:
         document: the parsed JSON, as of ``read_iiif``.
@@ -79,11 +79,11 @@ def iiif_items(
         patience: with servers.
 
     Raises:
-        CollectionError: the document itself is no manifest or collection of Presentation 3.
+        CollectionError: the document itself is no manifest or collection.
     """
     walk = _Walk(seconds, seed, comment, patience)
     try:
-        whole = _checked(document, source)
+        whole = _checked(document)
     except _UnusableError as error:
         raise CollectionError(f"cannot read {source}: {error}") from None
     return walk.works(whole, source, 0)
@@ -105,17 +105,30 @@ class _Walk:
     ids: Ids = field(default_factory=Ids)
     documents: set[str] = field(default_factory=set)
     canvases: set[str] = field(default_factory=set)
+    last_page: tuple[str, object] = ("", None)
 
     def works(self, document: dict[str, Any], place: str, depth: int) -> Iterator[Item]:
         """The works of a checked document that was found at an address or path."""
-        address = _absolute(document.get("id"), place)
+        address = absolute(identity(document), place)
         if self._again(place) | (address is not None and address != urldefrag(place).url and self._again(address)):
             return
-        if document["type"] == "Manifest":
+        if kind(document) == "Manifest":
             yield from self._manifest(document, address or place)
             return
-        for number, part in enumerate(_objects(document.get("items"))):
-            yield from self._part(part, address or place, number, depth + 1)
+        waiting = [(document, address or place)]
+        while waiting:  # a long collection of Presentation 2 comes in pages (2.1, 3.5)
+            page, found = waiting.pop(0)
+            for number, part in enumerate(objects(page.get("items"))):
+                yield from self._part(part, found, number, depth + 1)
+            for following in (each for name in ("first", "next") for each in objects(page.get(name))):
+                try:
+                    entered = self._entered(following, found, depth)
+                except _UnusableError as error:
+                    yield self._unread(following, found, -1, error)
+                    continue
+                if entered is not None and kind(entered[0]) == "Collection":
+                    self._again(entered[1])
+                    waiting.append(entered)
 
     def _again(self, address: str) -> bool:
         known = urldefrag(address).url
@@ -126,30 +139,52 @@ class _Walk:
 
     def _part(self, part: dict[str, Any], place: str, number: int, depth: int) -> Iterator[Item]:
         """A manifest or collection that a collection holds, or only names."""
-        address = _absolute(part.get("id"), place)
         try:
-            if address is None:
-                raise _UnusableError("it has no http(s) address as its id")
-            if urldefrag(address).url in self.documents:
-                return
-            if len(self.documents) >= MOST_DOCUMENTS:
-                raise _UnusableError(f"more than {MOST_DOCUMENTS:,} documents are not followed; render them in parts")
-            if depth > DEEPEST:
-                raise _UnusableError(f"collections within collections are followed {DEEPEST} deep; render it by itself")
-            embedded = isinstance(part.get("items"), list)
-            whole = part if embedded else _document(address, self.patience)
-            found = _checked(whole, address, nested=True)
+            entered = self._entered(part, place, depth)
         except _UnusableError as error:
-            if address is not None:
-                self.documents.add(urldefrag(address).url)
-            carried = {"manifest": address or ""}
-            title = label(part.get("label")) or (image_name(address) if address else "") or f"part {number + 1}"
-            yield self._problem(title, f"{place}\0{number}", carried, f"cannot read {address or title}: {error}")
+            yield self._unread(part, place, number, error)
             return
-        yield from self.works(found, address, depth)
+        if entered is not None:
+            yield from self.works(*entered, depth)
+
+    def _entered(self, part: dict[str, Any], place: str, depth: int) -> tuple[dict[str, Any], str] | None:
+        """A part that was not read yet, checked, and its address; None where it was."""
+        address = absolute(identity(part), place)
+        if address is None:
+            raise _UnusableError("it has no http(s) address as its id")
+        if urldefrag(address).url in self.documents:
+            return None
+        self._check_number()
+        if depth > DEEPEST:
+            raise _UnusableError(f"collections within collections are followed {DEEPEST} deep; render it by itself")
+        return _checked(_document(address, self.patience) if is_bare(part) else part, nested=True), address
+
+    def _unread(self, part: dict[str, Any], place: str, number: int, error: _UnusableError) -> Item:
+        """The work that stands for a part that cannot be read."""
+        address = absolute(identity(part), place)
+        if address is not None:
+            self.documents.add(urldefrag(address).url)
+        title = label(part.get("label")) or (image_name(address) if address else "") or f"part {number + 1}"
+        carried = {"manifest": address or ""}
+        return self._problem(title, f"{place}\0{number}", carried, f"cannot read {address or title}: {error}")
+
+    def _check_number(self) -> None:
+        if len(self.documents) >= MOST_DOCUMENTS:
+            raise _UnusableError(f"more than {MOST_DOCUMENTS:,} documents are not followed; render them in parts")
+
+    def _page(self, address: str) -> object:
+        """An annotation page; the last one is kept, since the canvases of a manifest may share it."""
+        if self.last_page[0] != address:
+            try:
+                self._check_number()
+                self.documents.add(f"page {urldefrag(address).url}")
+                self.last_page = address, _document(address, self.patience)
+            except _UnusableError as error:
+                raise NoPictureError(f"cannot read {address}, which names its picture: {error}") from None
+        return self.last_page[1]
 
     def _manifest(self, manifest: dict[str, Any], address: str) -> Iterator[Item]:
-        canvases = _objects(manifest.get("items"))
+        canvases = objects(manifest.get("items"))
         title = label(manifest.get("label"))
         for number, canvas in enumerate(canvases):
             own = label(canvas.get("label"))
@@ -160,28 +195,30 @@ class _Walk:
                 "labels": languages(canvas.get("label") if len(canvases) > 1 and own else manifest.get("label")),
                 **known_facts(manifest.get("metadata")),
                 **known_facts(canvas.get("metadata")),
-                "rights": _text(canvas.get("rights")) or _text(manifest.get("rights")),
+                "description": label(canvas.get("summary")) or label(manifest.get("summary")),
+                "rights": text(canvas.get("rights")) or text(manifest.get("rights")),
                 "attribution": credit(canvas) or credit(manifest),
             }
             name = f"{title} {own}".strip() if len(canvases) > 1 else carried["title"]
             yield from self._canvas(canvas, address, name or f"canvas {number + 1}", carried)
 
     def _canvas(self, canvas: dict[str, Any], place: str, name: str, carried: dict[str, str]) -> Iterator[Item]:
-        identity = _absolute(canvas.get("id"), place)
-        if identity in self.canvases:
+        address = absolute(identity(canvas), place)
+        if address in self.canvases:
             return
-        carried = {"canvas": identity or "", **carried}
-        carried = {key: text for key, text in carried.items() if text}
+        carried = {"canvas": address or "", **carried}
+        carried = {key: words for key, words in carried.items() if words}
         try:
-            if identity is None:
+            if address is None:
                 raise _UnusableError("the canvas has no http(s) address as its id")
-            self.canvases.add(identity)
-            image = _picture(canvas, place)
-        except _UnusableError as error:
-            yield self._problem(name, identity or f"{place}\0{name}", carried, str(error))
+            self.canvases.add(address)
+            depiction = canvas_picture(canvas, place, self._page)
+        except (_UnusableError, NoPictureError) as error:
+            yield self._problem(name, address or f"{place}\0{name}", carried, str(error))
             return
-        given = self.ids.give(name, identity)
-        yield Item(given, image, self.comment, self.seconds, self.seed, carried)
+        given = self.ids.give(name, address)
+        image = depiction.ways[0].address
+        yield Item(given, image, self.comment, self.seconds, self.seed, carried, depiction=depiction)
 
     def _problem(self, name: str, whole: str, carried: dict[str, str], problem: str) -> Item:
         given = self.ids.give(name, whole)
@@ -209,75 +246,16 @@ def _document(source: str, patience: Patience) -> object:
     return document
 
 
-def _checked(document: object, source: str, *, nested: bool = False) -> dict[str, Any]:
-    """A manifest or collection of Presentation 3; one inside another document needs no context of its own."""
+def _checked(document: object, *, nested: bool = False) -> dict[str, Any]:
+    """A manifest or collection in the words of Presentation 3; one inside another document needs no context."""
     if not isinstance(document, dict):
         raise _UnusableError("it is no IIIF manifest or collection; check where it comes from")
-    contexts = document.get("@context")
-    contexts = contexts if isinstance(contexts, list) else [contexts]
-    if any(isinstance(each, str) and "/presentation/2/" in each for each in contexts) or "sequences" in document:
-        raise _UnusableError("it is of IIIF Presentation 2, and 3 is read; ask its owner for that, or convert it")
-    known = any(isinstance(each, str) and "/presentation/3/" in each for each in contexts)
-    if document.get("type") not in ("Manifest", "Collection") or not (known or (nested and contexts == [None])):
-        raise _UnusableError("it is no manifest or collection of IIIF Presentation 3; check where it comes from")
+    second = is_second(document)
+    document = modern(document)
+    known = second or any("/presentation/" in each for each in contexts(document))
+    nameless = nested and document.get("@context") is None
+    if kind(document) not in ("Manifest", "Collection") or not (known or nameless):
+        raise _UnusableError("it is no manifest or collection of IIIF Presentation 2 or 3; check where it comes from")
     if not isinstance(document.get("items"), list):
         raise _UnusableError("it holds no list of items; ask its owner to correct it")
     return document
-
-
-def _picture(canvas: dict[str, Any], place: str) -> str:
-    """The address of the first picture that is painted onto a canvas, in the size that is needed."""
-    bodies = list(_painted(canvas))
-    for body in (body for body in bodies if body.get("type") == "Image"):
-        services = body.get("service")
-        for entry in services if isinstance(services, list) else [services]:
-            service = ImageService.read(entry)
-            base = _absolute(service.address, place) if service else None
-            if service and base:
-                described = replace(service, address=base).within(body.get("width"), body.get("height"))
-                return described.known_picture()
-        address = _absolute(body.get("id"), place)
-        if address is None:
-            raise _UnusableError("its picture has no http(s) address")
-        return address
-    kinds = ", ".join(sorted({_text(body.get("type")) for body in bodies} - {""}))
-    raise _UnusableError("the canvas shows no picture" + (f", only {kinds}" if kinds else ""))
-
-
-def _painted(canvas: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The bodies of the painting annotations of a canvas; of alternatives the first, which is the default."""
-    for page in _objects(canvas.get("items")):
-        for annotation in _objects(page.get("items")):
-            motivation = annotation.get("motivation")
-            if "painting" not in (motivation if isinstance(motivation, list) else [motivation]):
-                continue
-            body = annotation.get("body")
-            for each in body if isinstance(body, list) else [body]:
-                inner = each
-                for _ in range(4):  # a choice of specific resources; deeper ones mean nothing
-                    if isinstance(inner, dict) and inner.get("type") == "Choice":
-                        inner = next(iter(_objects(inner.get("items"))), None)
-                    elif isinstance(inner, dict) and inner.get("type") == "SpecificResource":
-                        inner = inner.get("source")
-                if isinstance(inner, dict):
-                    yield inner
-
-
-def _absolute(identity: object, place: str) -> str | None:
-    """An id as an http(s) address; None for what is none, such as a path on this computer."""
-    if not isinstance(identity, str) or not identity.strip():
-        return None
-    try:
-        joined = urljoin(place, identity.strip()) if is_address(place) else identity.strip()
-        urlsplit(joined)
-    except ValueError:
-        return None
-    return joined if joined.lower().startswith(("http://", "https://")) and joined.isprintable() else None
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

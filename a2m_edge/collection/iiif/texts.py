@@ -52,16 +52,25 @@ def known_facts(metadata: object) -> dict[str, str]:
 
 
 def _language_map(value: object) -> dict[str, list[str]]:
-    """Languages and their lines, cleaned; a bare text, which is no language map, counts as one of no language."""
-    if isinstance(value, str | list):
-        value = {"none": value}
-    if not isinstance(value, dict):
-        return {}
-    texts = {}
-    for language, lines in value.items():
-        listed = lines if isinstance(lines, list) else [lines]
-        texts[readable(str(language))] = [text for each in listed if isinstance(each, str) and (text := _clean(each))]
+    """Languages and their lines, cleaned; a bare text, which is no language map, counts as one of no language.
+
+    Presentation 2 (4.3) has texts, objects with ``@value`` and ``@language``, and lists of both.
+    """
+    texts: dict[str, list[str]] = {}
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, dict) and "@value" in each:
+            language = each.get("@language")
+            each = {language if isinstance(language, str) and language else "none": each["@value"]}
+        elif isinstance(each, str):
+            each = {"none": each}
+        for language, lines in each.items() if isinstance(each, dict) else []:
+            cleaned = [found for line in _listed(lines) if isinstance(line, str) and (found := _clean(line))]
+            texts.setdefault(readable(str(language)), []).extend(cleaned)
     return texts
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _clean(text: str) -> str:
