@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 
+from a2m_edge.errors import printable
+
 _PIECE = 64 * 2**10
 _GZIP = 16 + zlib.MAX_WBITS
 _READ = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
@@ -32,7 +34,7 @@ class Decoder:
         named = [name.strip().lower() for header in headers for name in header.split(",")]
         names = [name for name in named if name not in ("", "identity")]
         if len(names) > 1 or any(name not in _READ for name in names):
-            shown = ", ".join(name[:20] for name in names[:4])
+            shown = ", ".join(printable(name)[:20] for name in names[:4])
             raise EncodingError(
                 f"it is compressed ({shown}) although that was not asked for, and gzip or deflate alone are read; ask "
                 "its owner to send it as it is"
