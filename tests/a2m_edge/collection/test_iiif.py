@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import math
-import random
 import shutil
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -445,102 +443,3 @@ def test_a_document_that_is_not_there_or_too_large_is_refused(tmp_path, monkeypa
     for source in (str(tmp_path / "large.json"), f"{museum.url}/large.json"):
         with pytest.raises(CollectionError, match="larger"):
             read_iiif(source, QUICK)
-
-
-JUNK: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    1e400,
-    "",
-    "Canvas",
-    "http://[",
-    "//",
-    "\ud800",
-    "a\nb",
-    [],
-    [[]],
-    {},
-    {"id": 3},
-    {"en": [None, 5]},
-)
-
-
-def places(part: Any) -> list[tuple[Any, Any]]:
-    """Every place in a document at which something stands: a container and a key of it."""
-    inner = list(part.items()) if isinstance(part, dict) else list(enumerate(part)) if isinstance(part, list) else []
-    return [(part, key) for key, _ in inner] + [place for _, each in inner for place in places(each)]
-
-
-@settings(max_examples=100, deadline=None)
-@given(seed=st.integers(0, 2**32), changes=st.integers(1, 6))
-def test_whatever_a_document_holds_it_becomes_items_that_can_be_written(seed, changes):
-    document: dict[str, Any] = copy.deepcopy(SOUND)
-    chance = random.Random(seed)
-    if seed % 2:
-        inner = {**document, "items": []}
-        document = {**document, "type": "Collection", "items": [document | {"id": "http://museum.example/1"}, inner]}
-    for _ in range(changes):
-        container, key = chance.choice(places(document["items"]))
-        container[key] = copy.deepcopy(chance.choice(JUNK))
-
-    def offline(*_: object, **__: object) -> bytes:
-        raise FetchError("the network is away")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(iiif, "fetch", offline)
-        found = listed(document, "manifest.json")
-    assert len({item.id.casefold() for item in found}) == len(found)
-    for item in found:
-        assert (item.image is None) != (item.problem is None)
-        assert item.image is None or item.image.startswith(("http://", "https://"))
-        json.dumps(item.carried, ensure_ascii=False).encode()
-        assert all(text.isprintable() for text in item.carried.values())
-        assert Path(item.id).name == item.id
-
-
-SOUND = {
-    "@context": CONTEXT,
-    "id": "http://museum.example/manifest",
-    "type": "Manifest",
-    "label": {"en": ["Works"]},
-    "items": [
-        {
-            "id": f"http://museum.example/canvas/{number}",
-            "type": "Canvas",
-            "label": {"en": [f"Work {number}"]},
-            "metadata": [{"label": {"en": ["Date"]}, "value": {"none": ["1889"]}}],
-            "requiredStatement": {"label": {"en": ["Credit"]}, "value": {"en": ["<p>Museum"]}},
-            "items": [
-                {
-                    "type": "AnnotationPage",
-                    "items": [
-                        {
-                            "motivation": ["painting"],
-                            "body": {
-                                "type": "Choice",
-                                "items": [
-                                    {
-                                        "id": "http://museum.example/1.jpg",
-                                        "type": "Image",
-                                        "width": 900,
-                                        "height": 2000,
-                                        "service": [
-                                            {
-                                                "id": "http://museum.example/image/1",
-                                                "type": "ImageService3",
-                                                "profile": "level0",
-                                                "sizes": [{"width": 450, "height": 1000}],
-                                            }
-                                        ],
-                                    }
-                                ],
-                            },
-                        }
-                    ],
-                }
-            ],
-        }
-        for number in range(2)
-    ],
-}

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from a2m_edge.collection.iiif.depictions import Depiction, Way
 from a2m_edge.collection.index import TABLE, Index, Record, Stamp, work_hash, write_table
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.storage.folders import INDEX, LocalStorage
 from a2m_edge.errors import OutputError
+from a2m_edge.perception.parts import Part, Region
 
 RECORD = Record(
     "sea",
@@ -107,6 +109,10 @@ def test_the_table_has_a_column_for_everything(tmp_path):
 
 def test_a_work_changes_with_everything_that_its_sound_depends_on():
     item = Item("sea", "sea.jpg", "calm", 10.0, 0)
+    whole, part, turned = (
+        Depiction((Way("https://museum.example/sea.jpg", parts),))
+        for parts in ((), (Part(Region(0, 0, 9, 9, (99, 99))),), (Part(degrees=90.0),))
+    )
     hashes = [
         work_hash(item, "a", "b", "flac"),
         work_hash(dataclasses.replace(item, comment=None), "a", "b", "flac"),
@@ -115,7 +121,8 @@ def test_a_work_changes_with_everything_that_its_sound_depends_on():
         work_hash(item, None, "b", "flac"),
         work_hash(item, "a", "c", "flac"),
         work_hash(item, "a", "b", "opus"),
+        *(work_hash(dataclasses.replace(item, depiction=each), "a", "b", "flac") for each in (part, turned)),
     ]
     assert len(set(hashes)) == len(hashes)
-    same = dataclasses.replace(item, id="other", image="moved.jpg", carried={"artist": "Turner"})
+    same = dataclasses.replace(item, id="other", image="moved.jpg", carried={"artist": "Turner"}, depiction=whole)
     assert work_hash(same, "a", "b", "flac") == hashes[0]

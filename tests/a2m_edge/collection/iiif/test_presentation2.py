@@ -166,7 +166,7 @@ def test_a_long_collection_comes_in_pages(museum):
         manifest(museum, f"/m{number}.json", canvas(museum, number))
         following = {} if number == 39 else {"next": f"{museum.url}/p{number + 1}.json"}
         collection(museum, f"/p{number}.json", manifests=[named(museum, f"/m{number}.json")], **following)
-    museum.documents["/p39.json"]["next"] = f"{museum.url}/p0.json"  # type: ignore[index]
+    museum.documents["/p39.json"]["next"] = f"{museum.url}/p0.json"
     collection(museum, "/all.json", first=f"{museum.url}/p0.json", total=40)
     items = from_museum(museum, "/all.json")
     assert [item.carried["manifest"] for item in items] == [f"{museum.url}/m{number}.json" for number in range(40)]

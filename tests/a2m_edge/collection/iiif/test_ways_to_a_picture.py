@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from a2m_edge.collection.iiif.depictions import picture_file
 from a2m_edge.collection.iiif.image_api import ImageService
 from a2m_edge.collection.iiif.manifests import iiif_items
 from a2m_edge.collection.items import Item
+from a2m_edge.collection.publishing import publish_contact_sheet
+from a2m_edge.collection.sheet.page import thumbnail_path
+from a2m_edge.collection.worker import Prepared, RenderOptions, RenderWork
 from a2m_edge.errors import PictureError
 from a2m_edge.perception.pictures import read_picture
 from tests.fixtures.collection.iiif_server import CONTEXT, IMAGE_CONTEXT, Museum, jpeg
@@ -189,3 +193,21 @@ def test_an_address_in_a_table_is_an_image_request_too(museum):
         assert "instead of" in file.remarks[0]
     with picture_file(f"{museum.url}/image/four/info.json", patience=QUICK) as file:
         assert file.name == f"{museum.url}/image/four/full/max/0/default.jpg"
+
+
+def test_the_index_and_the_page_have_the_very_part(museum, tmp_path):
+    museum.documents["/own.jpg"] = jpeg(quarters())[:-2]  # its end is missing, and no pixel
+    body = {"id": f"{museum.url}/own.jpg", "service": SERVICE | {"id": f"{museum.url}/gone"}, "type": "Image"}
+    selector = {"type": "FragmentSelector", "value": "xywh=percent:50,0,50,100"}
+    item = item_of(museum, None, type="SpecificResource", source=body, selector=selector)
+    work = RenderWork(RenderOptions(str(tmp_path), "flac", None, "a bundle", thumbnails=True))
+    prepared = work.prepare(item)
+    assert isinstance(prepared, Prepared) and prepared.picture is not None
+    assert corners(prepared.picture) == "GG/YY"
+    notice = prepared.record.notice or ""
+    assert f"{museum.url}/own.jpg was taken instead of {museum.url}/gone/info.json" in notice
+    assert f"{museum.url}/own.jpg: the end of this JPEG is missing" in notice
+    (tmp_path / "sound.flac").write_bytes(b"fLaC")
+    records = {item.id: dataclasses.replace(prepared.record, sound="sound.flac")}
+    publish_contact_sheet(tmp_path, [item], records, title="Works", patience=QUICK)
+    assert corners(read_picture(thumbnail_path(tmp_path, item.id))) == "GG/YY"
