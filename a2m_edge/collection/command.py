@@ -21,8 +21,8 @@ def render_collection(
         str,
         typer.Argument(
             help="A folder of pictures; a table (CSV, TSV, JSON Lines, Parquet) with the columns image, comment, "
-            "seconds, seed, id, of which image or comment is needed; or a IIIF Presentation 3 manifest or collection, "
-            "as a .json file or its address."
+            "seconds, seed, id, of which image or comment is needed; or a IIIF manifest or collection of Presentation "
+            "2 or 3, as a .json file or its address."
         ),
     ],
     output: Annotated[

@@ -11,6 +11,7 @@ from a2m_edge.collection.iiif.image_requests import ImageRequest, image_request,
 from a2m_edge.collection.iiif.json_ld import absolute, identity, kind, objects, pixels, text
 from a2m_edge.collection.iiif.selectors import Selected, Selection, selected, style_turn
 from a2m_edge.perception.parts import Part, Region
+from a2m_edge.perception.picture_formats import ENDINGS
 
 _DEEPEST = 6
 """Choices and specific resources within each other; deeper ones mean nothing."""
@@ -53,9 +54,11 @@ class Body:
         named = kind(self.resource)
         if ImageService.read(self.resource) is not None:
             return "Image"
-        if not named and text(self.resource.get("format")).startswith("image/"):
+        address = identity(self.resource)
+        if named in ("", "SpecificResource") and image_request(address):
             return "Image"
-        return "Image" if named == "SpecificResource" and image_request(identity(self.resource)) else named
+        picture = text(self.resource.get("format")).startswith("image/") or _names_picture(address)
+        return "Image" if not named and picture else named
 
     def depiction(self, place: str) -> Depiction | None:
         """The ways to an image: its services, and then its own address; None where it has neither.
@@ -115,6 +118,11 @@ class Body:
 
     def _measured(self, part: Part) -> Part:
         return _measured(part, self._size())
+
+
+def _names_picture(address: str) -> bool:
+    """Whether an address of which nothing is said ends as those of pictures do."""
+    return address.partition("?")[0].lower().endswith(tuple(ENDINGS))
 
 
 def _measured(part: Part, size: tuple[float, float] | None) -> Part:

@@ -196,7 +196,7 @@ class _Walk:
                 **known_facts(manifest.get("metadata")),
                 **known_facts(canvas.get("metadata")),
                 "description": label(canvas.get("summary")) or label(manifest.get("summary")),
-                "rights": text(canvas.get("rights")) or text(manifest.get("rights")),
+                "rights": label(text(canvas.get("rights"))) or label(text(manifest.get("rights"))),
                 "attribution": credit(canvas) or credit(manifest),
             }
             name = f"{title} {own}".strip() if len(canvases) > 1 else carried["title"]

@@ -82,14 +82,14 @@ def target_canvases(target: object) -> set[str]:
 
 def style_turn(body: dict[str, Any], annotation: dict[str, Any]) -> Part | None:
     """The rotation that the style of a body gives it, where it gives one."""
-    own = " ".join(text(body.get(name)) for name in ("style", "styleClass"))
+    own = " ".join(text(body.get(name))[:1000] for name in ("style", "styleClass"))
     sheets = "\n".join(
         text(each.get("value")) or text(each.get("chars")) or identity(each)
         for each in objects(annotation.get("stylesheet"))
     )
     names = {re.escape(name) for name in own.split() if name.isprintable() and "(" not in name}
-    rules = re.findall(rf"\.(?:{'|'.join(sorted(names))})\s*\{{([^}}]*)\}}", sheets[:100_000]) if names else []
-    turn = next((found for each in (own[:1000], *rules) if (found := _ROTATE.search(each))), None)
+    rules = re.findall(rf"\.(?:{'|'.join(sorted(names))})\s*\{{([^{{}}]*)\}}", sheets[:100_000]) if names else []
+    turn = next((found for each in (own, *rules) if (found := _ROTATE.search(each))), None)
     if turn is None:
         return None
     return Part(degrees=float(turn[1]) * (360.0 if turn[2].lower() == "turn" else 1.0) % 360.0)

@@ -107,6 +107,17 @@ def test_the_largest_without_an_address_gives_way(museum):
     assert "largest that has an address" in remarks(item)[0]
 
 
+@pytest.mark.parametrize("ending", ["/whole.jpg", "/whole.JPG?size=1#x", "/image/full/full/max/0/default.jpg"])
+@pytest.mark.parametrize("form", ["address", "object", "format"])
+def test_a_body_of_which_nothing_is_said_may_be_a_picture(museum, ending, form):
+    address = museum.url + ending
+    body: object = address if form == "address" else {"id": address}
+    if form == "format":
+        body = {"id": f"{museum.url}/picture", "format": "image/png"}
+    (item,) = items_of(museum, canvas(museum, [page(painted(body, f"{museum.url}/c1"))]))
+    assert item.image == (address if form != "format" else f"{museum.url}/picture")
+
+
 def test_what_is_no_picture_is_passed_over(museum):
     here = f"{museum.url}/c1"
     others = [

@@ -51,6 +51,7 @@ THIRD = {
     "type": "Manifest",
     "label": {"en": ["Works"]},
     "summary": {"none": ["<p>All"]},
+    "rights": f"{HERE}/free",
     "items": [
         {
             "id": f"{HERE}/c/{number}",
@@ -180,7 +181,8 @@ def disturbed(document: dict[str, Any], chance: random.Random) -> dict[str, Any]
         if kind < 0.1 and isinstance(container, dict):
             container.pop(key)
         elif kind < 0.2 and isinstance(container, dict):
-            container[chance.choice(("id", "@id", "type", "@type", "items", "selector", "full", "next"))] = what
+            name = chance.choice(("id", "@id", "type", "@type", "items", "selector", "full", "next"))
+            container[name] = copy.deepcopy(what)
         else:
             container[key] = copy.deepcopy(what)
     return changed
