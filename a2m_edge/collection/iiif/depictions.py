@@ -15,7 +15,7 @@ from a2m_edge.collection.iiif.image_api import ImageService, Offer
 from a2m_edge.collection.iiif.image_requests import image_request, is_information
 from a2m_edge.errors import PictureError
 from a2m_edge.perception.parts import Part, PartError
-from a2m_edge.perception.picture_formats import HeaderError, read_header
+from a2m_edge.perception.picture_formats import MAXIMUM_PIXELS, HeaderError, read_header
 
 MOST_PICTURE_BYTES = 128 * 2**20
 """Pictures that are larger are not fetched: they are kept in memory."""
@@ -142,11 +142,13 @@ def _fetched(depiction: Depiction, patience: Patience) -> tuple[bytes, Offer, tu
 
 
 def _check(content: bytes, address: str) -> None:
-    """Refuses what is no picture, such as a page that asks visitors to log in."""
+    """Refuses what is no picture, such as a page that asks visitors to log in, or has too many pixels."""
     try:
-        read_header(io.BytesIO(content))
+        header = read_header(io.BytesIO(content))
     except HeaderError as error:
         raise FetchError(f"{address}: what is there cannot be read: {error}") from None
+    if header.pixels > MAXIMUM_PIXELS:
+        raise FetchError(f"{address}: it has more than {MAXIMUM_PIXELS // 10**6} megapixels; offer a smaller copy")
 
 
 def _through(way: Way, patience: Patience) -> tuple[bytes, Offer]:

@@ -180,6 +180,21 @@ def test_a_server_that_cuts_less_than_it_says_is_asked_for_the_whole(museum):
     assert museum.asked["/image/four/full/max/0/default.jpg"] == 1
 
 
+def test_a_picture_of_too_many_pixels_gives_way_to_a_smaller_one(museum):
+    huge = jpeg(quarters(8, 8)).replace(b"\x00\x08\x00\x08\x03", b"\x7f\xff\x7f\xff\x03")  # as its header has it
+    museum.documents["/image/four/full/max/0/default.jpg"] = huge
+    item = item_of(museum, None, f"{museum.url}/image/four/full/max/0/default.jpg")
+    museum.documents["/image/four/info.json"] = {
+        "@context": IMAGE_CONTEXT,
+        "profile": "level1",
+        "width": 32767,
+        "height": 32767,
+    }
+    museum.documents["/image/four/full/1024,/0/default.jpg"] = jpeg(quarters())
+    assert corners(fetched(item)) == "RG/BY"
+    assert "100 megapixels" in remarks(item)[0]
+
+
 def test_no_way_leads_out_of_the_network(museum):
     for address in ("file:///etc/passwd", "/etc/passwd?x", "ftp://museum.example/x.jpg", "data:image/png;base64,AA"):
         item = item_of(museum, [{"id": address, "type": "ImageService3", "profile": "level1"}], address)
