@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from a2m_edge.errors import OutputError
-from a2m_edge.ledger import digest, note, require_free
+from a2m_edge.ledger import begin_list, digest, note, require_free
 
 _LOCK, _ASIDE = ".lock", ".part"
 _ASIDE_NAME = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(_ASIDE)}")
@@ -82,7 +82,7 @@ def _aside(
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder, and those above it, where it is missing.
+    """Makes a folder for results, and those above it, where it is missing.
 
     Raises:
         OutputError: that cannot be done.
@@ -91,6 +91,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+    begin_list(folder)
 
 
 @contextlib.contextmanager

@@ -215,7 +215,7 @@ def _claim(
         for record in known.values()
         if record.sound is not None and record.sha256 is not None
     }
-    table = storage.free_name(TABLE, settings.source)
+    table = storage.free_name(TABLE, settings.source, settings.force)
     names = [table, *sounds.values()]
     if settings.contact_sheet:
         names += [PAGE, *(thumbnail_name(item.id) for item in items)]

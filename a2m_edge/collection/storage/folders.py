@@ -82,8 +82,8 @@ class Storage(Protocol):
             OutputError: a file is there that this program did not write, or that was changed since.
         """
 
-    def free_name(self, name: str, source: Path | None = None) -> str:
-        """``name``, or one beside it where the source, or somebody else's file, is called so.
+    def free_name(self, name: str, source: Path | None = None, force: bool = False) -> str:
+        """``name``, or one beside it where the source, or without ``force`` somebody else's file, is called so.
 
         Raises:
             OutputError: the place cannot be read.
@@ -134,7 +134,10 @@ class LocalStorage:
         """See ``Storage``: the folder, for this process alone."""
         with held(self.folder):
             self._make(self.folder / SOUNDS)
-            yield
+            try:
+                yield
+            finally:
+                self._clear_empty()
 
     def claim(
         self, names: Sequence[str], written: Mapping[str, tuple[int, str]], sources: Sequence[Path], force: bool
@@ -145,17 +148,17 @@ class LocalStorage:
                 note(self.folder / name, sha256)
         claim(*(self.folder / name for name in names), force=force, sources=sources)
 
-    def free_name(self, name: str, source: Path | None = None) -> str:
+    def free_name(self, name: str, source: Path | None = None, force: bool = False) -> str:
         """See ``Storage``."""
         path = self.folder / name
-        return name if is_free(path) and not _same(path, source) else beside(name)
+        return name if (force or is_free(path)) and not _same(path, source) else beside(name)
 
     def log(self, source: Path | None = None) -> IndexLog:
         """See ``Storage``."""
         for name in (INDEX, beside(INDEX)):
             path = self.folder / name
             with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:
-                if _same(path, source) or not is_index(stream.readline()):
+                if _same(path, source) or not is_index(stream):
                     continue
             return _FileLog(path)
         raise OutputError(f"{self.folder / INDEX} is no index of a2m-edge: name another folder")
@@ -181,6 +184,15 @@ class LocalStorage:
     def made_folder(self) -> Iterator[Path]:
         """See ``Storage``: the folder itself."""
         yield self.folder
+
+    def _clear_empty(self) -> None:
+        """Leaves nothing behind that a run which was refused had only begun."""
+        with contextlib.suppress(OSError):
+            (self.folder / SOUNDS).rmdir()
+        for name in (INDEX, beside(INDEX)):
+            with contextlib.suppress(OSError):
+                if not (self.folder / name).stat().st_size:
+                    (self.folder / name).unlink()
 
     @staticmethod
     def _make(folder: Path) -> None:
@@ -249,12 +261,17 @@ def beside(name: str) -> str:
     return f"a2m-edge-{name}"
 
 
-def is_index(first_line: bytes) -> bool:
-    """Whether a file that begins with this line is an index of this program, or empty.
+def is_index(lines: Iterable[bytes]) -> bool:
+    """Whether a file of these lines is an index of this program, or empty.
 
-    Every line of an index has all the fields of a record; a table of works has not these two.
+    Every line of an index has all the fields of a record; a table of works has not these two. Some may be damaged.
     """
-    return not first_line or (first_line.endswith(b"\n") and b'"work": ' in first_line and b'"sha256": ' in first_line)
+    empty = True
+    for line in lines:
+        if line.endswith(b"\n") and b'"work": ' in line and b'"sha256": ' in line:
+            return True
+        empty = False
+    return empty
 
 
 def _same(path: Path, source: Path | None) -> bool:

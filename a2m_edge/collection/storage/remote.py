@@ -14,6 +14,7 @@ from typing import Any
 
 from a2m_edge.collection.storage.folders import INDEX, SOUNDS, IndexLog, beside, is_index, whole_lines
 from a2m_edge.errors import MissingExtraError, OptionError, OutputError
+from a2m_edge.ledger import refusal
 
 PARTS = "index-parts"
 """Where lines of the index wait to be joined: what is stored elsewhere cannot be added to."""
@@ -75,23 +76,19 @@ class RemoteStorage:
             if name in sizes and (sizes[name] != written[name][0] if name in written else name not in claimed)
         ]
         if foreign and not force:
-            others = "" if len(foreign) == 1 else f", and so are {len(foreign) - 1:,} others"
-            raise OutputError(
-                f"{self.place}/{foreign[0]} is not what a2m-edge wrote there{others}: name another place, or move it "
-                f"away; --force replaces it"
-            )
+            raise OutputError(refusal(f"{self.place}/{foreign[0]}", len(foreign) - 1))
         if not claimed.issuperset(names):
             self.write(CLAIMED, "".join(f"{name}\n" for name in sorted({*claimed, *names})).encode())
 
-    def free_name(self, name: str, source: Path | None = None) -> str:
+    def free_name(self, name: str, source: Path | None = None, force: bool = False) -> str:
         """See ``Storage``."""
-        return beside(name) if name in self._sizes([name]) and name not in self._claimed() else name
+        return name if force or name not in self._sizes([name]) or name in self._claimed() else beside(name)
 
     def log(self, source: Path | None = None) -> IndexLog:
         """See ``Storage``."""
         for name in (INDEX, beside(INDEX)):
             with contextlib.suppress(FileNotFoundError):
-                if not is_index(self.read(name).partition(b"\n")[0] + b"\n"):
+                if not is_index(io.BytesIO(self.read(name))):
                     continue
             return _PartsLog(self, name)
         raise OutputError(f"{self.place}/{INDEX} is no index of a2m-edge: name another place")
