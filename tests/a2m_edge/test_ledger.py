@@ -279,9 +279,10 @@ def test_no_order_of_events_loses_what_a_person_wrote(tmp_path_factory, steps, o
 @pytest.fixture
 def place(tmp_path, monkeypatch) -> Path:
     """The current folder, with a painting in it."""
-    monkeypatch.chdir(tmp_path)
-    paint(tmp_path / "sea.png")
-    return tmp_path
+    current: Path = tmp_path
+    monkeypatch.chdir(current)
+    paint(current / "sea.png")
+    return current
 
 
 RENDER = ("render", "sea.png", "--seconds", 0.1, "--bundle", TINY_BUNDLE, "--device", "cpu")
@@ -380,10 +381,11 @@ def test_results_beside_the_paintings(place, capsys):
 def test_a_sound_of_an_index_made_before_there_were_lists_is_the_programs(place, capsys):
     assert collection(".", "-o", "out") == 0
     (place / "out" / LEDGER).unlink()
-    assert collection(".", "-o", "out", "--seed", 1) == 2  # the table; of it nobody knows whose it is
-    (place / "out" / "index.csv").unlink()
     assert collection(".", "-o", "out", "--seed", 1) == 0
     assert "1 rendered" in capsys.readouterr().err
+    assert "out/a2m-edge-index.csv" in {path.as_posix() for path in Path().rglob("*.csv")}, "of the table nobody knows"
+    assert collection(".", "-o", "out", "--seed", 2, "--force") == 0
+    assert ",2," in (place / "out" / "index.csv").read_text(encoding="utf-8")
 
 
 WRITING = {"output", "out", "picture", "figures", "items", "cache"}

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from a2m_edge.errors import OutputError
+from a2m_edge.errors import A2MError, OutputError
 from a2m_edge.ledger import claim, identity, is_free, note
 from a2m_edge.output import held, written_aside
 
@@ -136,8 +136,9 @@ class LocalStorage:
             self._make(self.folder / SOUNDS)
             try:
                 yield
-            finally:
+            except A2MError:
                 self._clear_empty()
+                raise
 
     def claim(
         self, names: Sequence[str], written: Mapping[str, tuple[int, str]], sources: Sequence[Path], force: bool
@@ -186,7 +187,7 @@ class LocalStorage:
         yield self.folder
 
     def _clear_empty(self) -> None:
-        """Leaves nothing behind that a run which was refused had only begun."""
+        """Leaves nothing behind of a run that was refused before it made anything."""
         with contextlib.suppress(OSError):
             (self.folder / SOUNDS).rmdir()
         for name in (INDEX, beside(INDEX)):

@@ -112,6 +112,25 @@ def test_what_is_stored_elsewhere_are_the_very_files_of_a_folder(works, shelf, t
     assert shelf.names() - {CLAIMED} == names
 
 
+def test_what_others_stored_is_not_replaced(works, shelf):
+    arguments = (works, "--seconds", 1, "--workers", 1, "--contact-sheet", "-o", shelf.address)
+    shelf.files.makedirs(f"{shelf.root}/sounds", exist_ok=True)
+    for name in ("sounds/work_1.flac", "contact_sheet.html", "index.csv", "index.jsonl"):
+        shelf.files.pipe_file(f"{shelf.root}/{name}", b"precious")
+    said = run(shelf, *arguments, expected=2)
+    assert "sounds/work_1.flac is not as a2m-edge wrote it, or never was a2m-edge's, and so are 1 more" in said
+    assert shelf.read("contact_sheet.html") == b"precious"
+    shelf.files.rm_file(f"{shelf.root}/sounds/work_1.flac")
+    shelf.files.rm_file(f"{shelf.root}/contact_sheet.html")
+    assert "4 rendered" in run(shelf, *arguments)
+    assert shelf.read("index.csv") == shelf.read("index.jsonl") == b"precious"
+    assert {"a2m-edge-index.csv", "a2m-edge-index.jsonl"} <= shelf.names()
+    assert "4 as before" in run(shelf, *arguments)
+    shelf.files.pipe_file(f"{shelf.root}/sounds/work_1.flac", b"shortened by hand")
+    assert "sounds/work_1.flac is not" in run(shelf, *arguments, expected=2)
+    assert "1 rendered, 3 as before" in run(shelf, *arguments, "--force")
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_from_what_was_stored(works, shelf):
     arguments = (works, "-o", shelf.address, "--seconds", 2, "--workers", 1)
