@@ -128,6 +128,15 @@ def begin_list(folder: Path) -> None:
             _lists.cache_clear()
 
 
+def end_list(folder: Path) -> None:
+    """Takes the list of a folder away on which nothing came; what is on it, and one that is not there, stay as it is."""
+    file = Path(os.path.realpath(folder)) / LEDGER
+    with contextlib.suppress(OSError):
+        if not file.stat().st_size:
+            file.unlink()
+            _lists.cache_clear()
+
+
 def digest(output: Path) -> str:
     """SHA-256 in hexadecimal: of a file, or of the hashes and names of all that is below a folder.
 

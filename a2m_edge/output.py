@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from a2m_edge.errors import OutputError
-from a2m_edge.ledger import begin_list, digest, note, require_free
+from a2m_edge.ledger import begin_list, digest, end_list, note, require_free
 
 _LOCK, _ASIDE = ".lock", ".part"
 _ASIDE_NAME = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(_ASIDE)}")
@@ -116,6 +116,7 @@ def held(folder: Path) -> Iterator[None]:
             yield
         finally:
             _clear(folder)
+            end_list(folder)
 
 
 def require_seen(path: Path, folder: Path) -> None:
