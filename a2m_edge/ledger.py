@@ -129,7 +129,7 @@ def begin_list(folder: Path) -> None:
 
 
 def end_list(folder: Path) -> None:
-    """Takes the list of a folder away on which nothing came; what is on it, and one that is not there, stay as it is."""
+    """Takes the list of a folder away if nothing came onto it."""
     file = Path(os.path.realpath(folder)) / LEDGER
     with contextlib.suppress(OSError):
         if not file.stat().st_size:
