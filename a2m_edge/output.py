@@ -1,4 +1,4 @@
-"""Writing results: whole or not at all."""
+"""Writing results: whole or not at all, and never over what is not the program's own (see ``a2m_edge.ledger``)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import re
 import secrets
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from a2m_edge.errors import OutputError
+from a2m_edge.ledger import begin_list, digest, end_list, note, require_free
 
 _LOCK, _ASIDE = ".lock", ".part"
 _ASIDE_NAME = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(_ASIDE)}")
@@ -24,12 +25,34 @@ def written_aside(path: Path) -> Iterator[BinaryIO]:
     """A binary stream whose content appears at ``path`` when the block ends well, else nowhere.
 
     The content goes to a hidden file in the same folder, reaches the disk, and is then renamed: a reader sees
-    the old file or the new one, never a part. A symbolic link stays and its target is replaced. A device or a
-    pipe (``/dev/null``) is written directly, since a rename would take its place.
+    the old file or the new one, never a part. What this program did not write is not replaced. A symbolic link stays
+    and its target is replaced. A device or a pipe (``/dev/null``) is written directly, since a rename would take its
+    place.
 
     Raises:
-        OutputError: the folder is missing or may not be written, ``path`` is a folder, or the disk is full.
+        OutputError: the folder is missing or may not be written, ``path`` is a folder or a file that this program did
+            not write, or the disk is full.
     """
+    with _aside(path, require_free, lambda target, aside: note(target, digest(aside))) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def written_within(path: Path) -> Iterator[BinaryIO]:
+    """The same for a file within a folder that is the program's alone, such as a cache: nobody asks whose it was.
+
+    Raises:
+        OutputError: as of ``written_aside``, a stranger's file apart.
+    """
+    with _aside(path) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _aside(
+    path: Path, allow: Callable[[Path], None] | None = None, keep: Callable[[Path, Path], None] | None = None
+) -> Iterator[BinaryIO]:
+    """Asks ``allow`` about the file that is to be replaced, and tells ``keep`` of both before it is."""
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
@@ -40,12 +63,17 @@ def written_aside(path: Path) -> Iterator[BinaryIO]:
             return
         if not target.parent.is_dir():
             raise OutputError(f"cannot write {path}: there is no folder {path.parent}; create it first")
+        if allow is not None:
+            allow(target)
         aside = target.parent / f".{secrets.token_hex(8)}{_ASIDE}"
         try:
             with aside.open("xb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
+            # Noted first: a power cut between the two leaves a note too many, and no file that seems a stranger's.
+            if keep is not None:
+                keep(target, aside)
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
@@ -54,7 +82,7 @@ def written_aside(path: Path) -> Iterator[BinaryIO]:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder, and those above it, where it is missing.
+    """Makes a folder for results, and those above it, where it is missing.
 
     Raises:
         OutputError: that cannot be done.
@@ -63,6 +91,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+    begin_list(folder)
 
 
 @contextlib.contextmanager
@@ -87,6 +116,7 @@ def held(folder: Path) -> Iterator[None]:
             yield
         finally:
             _clear(folder)
+            end_list(folder)
 
 
 def require_seen(path: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.output import written_within
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.loudness import normalise_loudness
 from a2m_edge.sound.wav import write_wav
@@ -31,12 +32,14 @@ def render_bed(bundle: Bundle, path: Path) -> None:
     samples = np.concatenate([chunk.samples for chunk in soundscape.chunks(frames)])
     samples = samples[audio.frames(LEAD_IN) * audio.hop :]
     looped = loop(samples, audio.frames(OVERLAP) * audio.hop)
-    write_wav(path, normalise_loudness(looped, audio.sample_rate, LOUDNESS), audio.sample_rate)
+    with written_within(path) as stream:
+        write_wav(stream, normalise_loudness(looped, audio.sample_rate, LOUDNESS), audio.sample_rate)
 
 
 def write_silence(path: Path, audio: AudioFormat) -> None:
     """Writes one second of silence, which holds the bed's place until the bundle can play."""
-    write_wav(path, np.zeros((audio.sample_rate, audio.channels), np.float32), audio.sample_rate)
+    with written_within(path) as stream:
+        write_wav(stream, np.zeros((audio.sample_rate, audio.channels), np.float32), audio.sample_rate)
 
 
 def loop(samples: NDArray[np.float32], overlap: int) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from a2m_edge.options import Force
 from training.commands.options import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def export(
     validate: Annotated[
         bool, typer.Option("--validate/--no-validate", help="Compare every graph with its model.")
     ] = True,
+    force: Force = False,
 ) -> None:
     """Makes a bundle from checkpoints: ONNX graphs that are compared with their models before anything is kept."""
     require("onnx", "onnxscript", "torch")
@@ -96,7 +98,7 @@ def export(
     known = _known_label(out, (Path(encoder), fusion, decoder, vocoder))
     label = Label(name or known.name, version, licence or known.licence, card or known.model_card)
     figures = _read_measured(measured)
-    refuse(out, bed, feelings)  # before minutes of work
+    refuse(out, bed, feelings, force=force)  # before minutes of work
     engines: dict[str, EngineRecord] = {}
 
     def build_engines(bundle: Bundle) -> None:

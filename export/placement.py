@@ -9,14 +9,21 @@ from tempfile import TemporaryDirectory
 
 from a2m_edge.bundle.manifest import MANIFEST
 from a2m_edge.errors import ExportError, OutputError
+from a2m_edge.ledger import claim, digest, note
 
 
-def refuse(out: Path, *sources: Path | None) -> None:
-    """Refuses, before minutes of work, a place that cannot take a bundle and sources that are not there.
+def refuse(out: Path, *sources: Path | None, force: bool = False) -> None:
+    """Refuses, before minutes of work, a place that may not take a bundle and sources that are not there.
+
+    Args:
+        out: the bundle's folder.
+        sources: files that the bundle needs.
+        force: whether a bundle may be replaced that was not exported there, or that was changed since.
 
     Raises:
         ExportError: a source is no file.
-        OutputError: ``out`` is something else than a bundle, or cannot be renamed, or its folder is missing.
+        OutputError: ``out`` is something else than a bundle that was exported there, or cannot be renamed, or its
+            folder is missing.
     """
     for source in sources:
         if source is not None and not source.is_file():
@@ -27,6 +34,7 @@ def refuse(out: Path, *sources: Path | None) -> None:
         raise OutputError(f"cannot write the bundle {out}: there is no folder {out.parent}; create it first")
     if out.is_symlink() or (out.exists() and not (out / MANIFEST).is_file() and not _is_empty(out)):
         raise OutputError(f"{out} exists and is no bundle: name another folder, or remove it")
+    claim(out, force=force)
 
 
 def _is_empty(out: Path) -> bool:
@@ -56,6 +64,7 @@ def placed_when_whole(out: Path) -> Iterator[Path]:
         whole.mkdir()
         yield whole
         try:
+            note(out, digest(whole))
             if out.exists():
                 out.rename(old)
             whole.rename(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from a2m_edge.errors import OutputError
 from training import parallel
 
 REPORT_SECONDS = 60.0
 """How often a line is printed where there is no terminal to draw a bar on."""
+
+_CURVE = re.compile(rb'\{"step": \d+, "rate": |$')
+"""How a curve begins; it may be empty."""
 
 console = Console(stderr=True)
 
@@ -113,9 +118,12 @@ class Report:
 
 
 def _curve_until(file: Path, step: int) -> Path:
-    """A curve without the lines that were told after the step."""
+    """A curve without the lines that were told after the step; OutputError where the file is none."""
     if file.exists():
         # Each step has one line; the last one may be half written.
-        lines = file.read_text(encoding="utf-8").splitlines()[:step]
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()[:step]
+        with file.open("rb") as stream:
+            if not _CURVE.match(stream.readline()):
+                raise OutputError(f"{file} is no curve of a training: move it away, or train into another folder")
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return file

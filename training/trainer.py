@@ -28,6 +28,10 @@ from training.stopping import stop_signals
 logger = logging.getLogger(__name__)
 
 
+RESULTS = ("model.safetensors", "config.json", "state.pt")
+"""Files that every training writes into the folder of its run."""
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What every training run can be told.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from a2m_edge.options import Force
+
 if TYPE_CHECKING:
     from a2m_edge.bundle import Bundle
     from a2m_edge.terminal import Table
@@ -41,6 +43,7 @@ def bench(
     peer: Annotated[
         bool, typer.Option("--peer", help="Measure PyTorch and the published configuration in the same run.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Measure how fast this machine plays a bundle: every stage, what somebody waits for, and what it takes.
 
@@ -64,6 +67,7 @@ def bench(
     from a2m_edge.bench.stages import measure_stages
     from a2m_edge.bundle import open_bundle
     from a2m_edge.errors import OptionError
+    from a2m_edge.ledger import claim
     from a2m_edge.output import written_aside
     from a2m_edge.terminal import print_tables
 
@@ -71,6 +75,8 @@ def bench(
     cores = len(os.sched_getaffinity(0))
     if max(counts) > cores:
         raise OptionError(f"--threads {max(counts)} is more than the {cores} cores of this machine")
+    if out is not None:
+        claim(out, force=force, sources=[compare])
     earlier = None if compare is None else read_document(compare)
     opened = open_bundle(bundle)
     measures = _peers() if peer else {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from a2m_edge.bundle.manifest import MANIFEST, FileRecord, Manifest
 from a2m_edge.bundle.plain_files import NotPlainError, read_plain_file, record_plain_file
 from a2m_edge.errors import BundleError
-from a2m_edge.output import written_aside
+from a2m_edge.output import written_within
 from a2m_edge.strict_json import StrictJsonError
 
 DEFAULT_BUNDLE = Path(__file__).parent / "default"
@@ -100,7 +100,7 @@ def seal_bundle(folder: Path, manifest: Manifest) -> Bundle:
         text = sealed.to_json()
     except StrictJsonError as error:
         raise BundleError(f"the manifest cannot be written: {error}") from error
-    with written_aside(folder / MANIFEST) as stream:
+    with written_within(folder / MANIFEST) as stream:
         stream.write(text.encode())
     return open_bundle(folder)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from a2m_edge.errors import printable
+from a2m_edge.options import Force
 
 if TYPE_CHECKING:
     from a2m_edge.collection.run import Summary
@@ -52,12 +53,14 @@ def render_collection(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End at the first work that fails.")] = False,
     bundle: Annotated[Path | None, typer.Option(help="Folder of a bundle; the built-in one when left out.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, tensorrt or auto.")] = "cpu",
+    force: Force = False,
 ) -> None:
     """Turn a whole collection into music: a sound for each work, and an index of all.
 
     Run it again after any interruption: only what is missing or has changed is rendered. The status is 0 when every
     work has its sound, 1 when some failed, and 2 when nothing more can be done.
     """
+    from a2m_edge.collection.iiif.fetching import is_address
     from a2m_edge.collection.progress import shown_progress
     from a2m_edge.collection.run import RunSettings
     from a2m_edge.collection.run import render_collection as render_all
@@ -79,6 +82,8 @@ def render_collection(
         contact_sheet,
         iiif_annotations,
         works.title,
+        None if is_address(source) else Path(source),
+        force,
     )
     with shown_progress() as watcher:
         if works.passed_over:
@@ -91,12 +96,11 @@ def render_collection(
 
 def _conclude(summary: Summary, output: str) -> None:
     """Says what was done, and ends with the status that tells it."""
-    from a2m_edge.collection.index import TABLE
-
     for record in summary.failed[:_SHOWN]:
         _say(f"failed: {record.image or record.id}: {record.error}")
     if len(summary.failed) > _SHOWN:
-        _say(f"... and {len(summary.failed) - _SHOWN:,} more: see the column error of {output.rstrip('/')}/{TABLE}")
+        table = f"{output.rstrip('/')}/{summary.table}"
+        _say(f"... and {len(summary.failed) - _SHOWN:,} more: see the column error of {table}")
     parts = [f"{summary.rendered:,} rendered", f"{summary.kept:,} as before", f"{len(summary.failed):,} failed"]
     if summary.left:
         parts.append(f"{summary.left:,} left: the same command goes on from here")

@@ -13,6 +13,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,7 @@ from a2m_edge.strict_json import StrictJsonError, decode, parse
 from a2m_edge.version import __version__
 
 TABLE = "index.csv"
-"""The index as a table, written when a run ends."""
+"""The index as a table, written when a run ends; another name is taken where this is somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class Index:
 
     Args:
         storage: place of the run.
+        source: file that the works come from, which must stay, or None.
 
     Attributes:
         latest: the last readable record of each id.
@@ -137,10 +139,10 @@ class Index:
         OutputError: it cannot be read or written.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, source: Path | None = None) -> None:
         self.latest: dict[str, Record] = {}
         self.unreadable = 0
-        self._log = storage.log()
+        self._log = storage.log(source)
         for line in self._log.lines():
             try:
                 record = decode(Record, parse(line))
@@ -171,8 +173,8 @@ class Index:
         self.latest[record.id] = record
 
 
-def write_table(storage: Storage, records: Iterable[Record]) -> None:
-    """Writes the records as ``index.csv``, in their order; carried columns come last, under their own names.
+def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) -> None:
+    """Writes the records as a table, in their order; carried columns come last, under their own names.
 
     Emotions are in one column each, named ``emotion: awe`` and so on; a carried column that is named like one of
     the index is called ``carried: …``. It begins with a byte order mark, without which Excel loses its accents, and no
@@ -201,7 +203,7 @@ def write_table(storage: Storage, records: Iterable[Record]) -> None:
             *(record.carried.get(name) for name in carried),
         ]
         writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
-    storage.write(TABLE, text.getvalue().encode("utf-8-sig"))
+    storage.write(name, text.getvalue().encode("utf-8-sig"))
 
 
 def _encodable(text: str) -> str:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from a2m_edge.bundle import open_bundle
+from a2m_edge.collection.iiif.annotations import annotation_names
 from a2m_edge.collection.iiif.fetching import is_address
-from a2m_edge.collection.index import Index, Record, work_hash, write_table
+from a2m_edge.collection.index import TABLE, Index, Record, work_hash, write_table
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
+from a2m_edge.collection.sheet.page import NAME as PAGE
+from a2m_edge.collection.sheet.page import thumbnail_name
 from a2m_edge.collection.storage.folders import SOUNDS, Storage, file_hash
 from a2m_edge.collection.storage.places import is_remote, local_path, open_storage
 from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_stamp
@@ -41,6 +44,8 @@ class RunSettings:
         contact_sheet: whether a page with all works is written.
         iiif_annotations: address under which ``output`` will be served, for IIIF annotations; None for none.
         title: of the page.
+        source: file that the works come from, which must stay; None where it is none.
+        force: whether files may be replaced that this program did not write.
     """
 
     output: str
@@ -52,6 +57,8 @@ class RunSettings:
     contact_sheet: bool = False
     iiif_annotations: str | None = None
     title: str = "Collection"
+    source: Path | None = None
+    force: bool = False
 
 
 @dataclass
@@ -67,6 +74,7 @@ class Summary:
         sound_seconds: duration of the sounds made.
         elapsed: seconds that took.
         signal: that stopped the run, or None.
+        table: name of the index as a table.
     """
 
     works: int = 0
@@ -77,6 +85,7 @@ class Summary:
     sound_seconds: float = 0.0
     elapsed: float = 0.0
     signal: int | None = None
+    table: str = TABLE
 
 
 class Watcher(Protocol):
@@ -105,7 +114,8 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
 
     Raises:
         OptionError: a setting is out of its range.
-        OutputError: the folder cannot be used, another run uses it, or the disk is full.
+        OutputError: the folder cannot be used, another run uses it, something is there that this program did not
+            write, or the disk is full.
         BundleError, DeviceError, MissingExtraError: the models cannot be used here.
         KeyboardInterrupt: at the second Ctrl-C.
     """
@@ -128,7 +138,7 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
     )
     summary = Summary(works=len(items))
     begun = time.monotonic()
-    with storage.held(), Index(storage) as index, Stopping(watcher.says) as stopping:
+    with storage.held(), Index(storage, settings.source) as index, Stopping(watcher.says) as stopping:
         todo = _plan(items, index, options, storage, stopping)
         if index.unreadable:
             watcher.says(
@@ -136,6 +146,9 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
                 "their works are rendered again"
             )
         summary.kept = len(items) - len(todo)
+        summary.table = _claim(items, todo, index, options, storage, settings)
+        if summary.table != TABLE:
+            watcher.says(f"{TABLE} in {storage.place} is not a2m-edge's: the table goes to {summary.table}")
         watcher.planned(summary.kept, todo)
         try:
             _render(todo, index, options, storage, settings, stopping, summary, watcher)
@@ -145,7 +158,7 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
         summary.elapsed = time.monotonic() - begun
         summary.left = len(todo) - summary.rendered - len(summary.failed)
         summary.signal = stopping.number
-        write_table(storage, [index.latest[item.id] for item in items if item.id in index.latest])
+        write_table(storage, [index.latest[each.id] for each in items if each.id in index.latest], summary.table)
         if stopping.number is None:
             made = f"a2m-edge {__version__}, {bundle.manifest.name} {bundle.manifest.version}"
             _publish(items, index, storage, settings, made)
@@ -184,6 +197,35 @@ def _render(
             else:
                 summary.failed.append(record)
             watcher.done(record)
+
+
+def _claim(
+    items: Sequence[Item],
+    todo: Sequence[Item],
+    index: Index,
+    options: RenderOptions,
+    storage: Storage,
+    settings: RunSettings,
+) -> str:
+    """Makes sure that all that is to be written may be, before anything is; gives the name of the table."""
+    sounds = {item.id: f"{SOUNDS}/{item.id}.{options.sound_format}" for item in todo if item.problem is None}
+    known = {identity: index.latest[identity] for identity in sounds if identity in index.latest}
+    written = {
+        record.sound: (record.size, record.sha256)
+        for record in known.values()
+        if record.sound is not None and record.sha256 is not None
+    }
+    table = storage.free_name(TABLE, settings.source, settings.force)
+    names = [table, *sounds.values()]
+    if settings.contact_sheet:
+        names += [PAGE, *(thumbnail_name(item.id) for item in items)]
+    if settings.iiif_annotations is not None:
+        names += annotation_names(item.id for item in items)
+    sources = [Path(item.image) for item in items if item.image is not None and not is_address(item.image)]
+    if settings.source is not None:
+        sources.append(settings.source)
+    storage.claim(names, written, sources, settings.force)
+    return table
 
 
 def _publish(items: Sequence[Item], index: Index, storage: Storage, settings: RunSettings, made: str) -> None:

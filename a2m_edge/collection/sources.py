@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.iiif.manifests import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.items import Ids, Item, image_name, readable
+from a2m_edge.collection.sheet.page import FOLDER as THUMBNAILS
 from a2m_edge.collection.tables import TableRow, read_csv, read_jsonl, read_parquet
 from a2m_edge.errors import CollectionError, Remark
 from a2m_edge.perception.picture_formats import ENDINGS, HeaderError, read_header
@@ -163,7 +164,7 @@ def _folder(folder: Path, defaults: Defaults, output: Path | None) -> tuple[list
     """
     ids, items = Ids(), []
     passed_over = 0
-    left_out = None if output is None else os.path.realpath(output)
+    left_out = [] if output is None else [os.path.realpath(place) for place in (output, output / THUMBNAILS)]
 
     def item(path: Path, problem: str | None = None) -> None:
         place = str(path.relative_to(folder))
@@ -173,7 +174,7 @@ def _folder(folder: Path, defaults: Defaults, output: Path | None) -> tuple[list
     def walk(place: Path, above: tuple[str, ...]) -> None:
         nonlocal passed_over
         real = os.path.realpath(place)
-        if real == left_out:
+        if above and real in left_out:
             return
         if real in above:
             item(place, f"{place} leads back to {real}, a folder above it; remove the link")

@@ -14,6 +14,7 @@ import typer
 from a2m_edge.bench.command import bench
 from a2m_edge.collection.command import render_collection
 from a2m_edge.errors import OptionError, printable
+from a2m_edge.options import Force
 
 if TYPE_CHECKING:
     from a2m_edge.bundle import Bundle
@@ -55,6 +56,7 @@ def render(
         Path | None, typer.Option(help="PNG file to write: the painting, its feeling, the score, the sound.")
     ] = None,
     device: Device = "auto",
+    force: Force = False,
 ) -> None:
     """Turn a picture, a comment, or both into music: a WAV file, and a JSON file that tells what was felt."""
     from a2m_edge.output import terminable
@@ -67,7 +69,7 @@ def render(
         request.check()
         name = image.stem.strip(".") if image else ""
         sound = None if output == "-" else Path(output or f"{name or 'soundscape'}.wav")
-        check_outputs(sound, picture, image)
+        check_outputs(sound, picture, image, force)
         if sound is None:
             _refuse_terminal()
         from a2m_edge.bundle import open_bundle

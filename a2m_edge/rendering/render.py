@@ -19,6 +19,7 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import ClipDecoder, Manifest
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.feeling import Feeling
+from a2m_edge.ledger import claim
 from a2m_edge.output import written_aside
 from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.pictures import read_picture
@@ -195,17 +196,18 @@ def facts_path(sound: Path) -> Path:
     return sound.with_suffix(".json")
 
 
-def check_outputs(sound: Path | None, picture: Path | None, source: Path | None) -> None:
-    """Refuses outputs that could not be written, before any work is done.
+def check_outputs(sound: Path | None, picture: Path | None, source: Path | None, force: bool = False) -> None:
+    """Refuses outputs that could not or may not be written, before any work is done.
 
     Args:
         sound: the WAV file, or None for a stream.
         picture: the PNG file, or None.
         source: the picture that is rendered and must stay, or None.
+        force: whether files that this program did not write may be replaced.
 
     Raises:
-        OptionError: a name has the wrong ending, or two files would be one.
-        OutputError: a folder is missing or may not be written.
+        OptionError: a name has the wrong ending, or a file is the source.
+        OutputError: a folder is missing or may not be written, or a file is there that this program did not write.
     """
     outputs: list[Path] = []
     for path, ending in ((sound, ".wav"), (picture, ".png")):
@@ -215,8 +217,6 @@ def check_outputs(sound: Path | None, picture: Path | None, source: Path | None)
             raise OptionError(f"{path} must have a name that ends in {ending}")
         outputs += [path, facts_path(path)] if ending == ".wav" else [path]
     for path in outputs:
-        if source is not None and os.path.realpath(path) == os.path.realpath(source):
-            raise OptionError(f"{path} is the picture itself; name another file to write")
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
         folder = path.resolve().parent
@@ -224,6 +224,7 @@ def check_outputs(sound: Path | None, picture: Path | None, source: Path | None)
             raise OutputError(f"cannot write {path}: there is no folder {path.parent}; create it first")
         if not os.access(folder, os.W_OK):
             raise OutputError(f"cannot write {path}: the folder {path.parent} may not be written; choose another")
+    claim(*outputs, force=force, sources=[source])
 
 
 def _play(soundscape: Soundscape, length: int, progress: Callable[[float], None] | None) -> NDArray[np.float32]:

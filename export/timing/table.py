@@ -19,6 +19,7 @@ from a2m_edge.bench.report import processor_name
 from a2m_edge.bundle.manifest import Precision
 from a2m_edge.errors import A2MError, ExportError
 from a2m_edge.inference.sessions import require_engines, session_options
+from a2m_edge.ledger import claim
 from a2m_edge.output import written_aside
 from export.graphs.export import Arrays, GraphPlan, write_graph
 from export.graphs.files import GraphFile, export_graphs
@@ -219,6 +220,7 @@ def replace_table(path: Path, table: str) -> None:
         OutputError: it cannot be written.
     """
     before, after = around_table(path)
+    claim(path, force=True)  # somebody's own page: what stands between its marks is the program's, and the rest stays
     with written_aside(path) as stream:
         stream.write(f"{before}{BEGIN}\n{table}{END}{after}".encode())
 

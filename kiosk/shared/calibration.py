@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.ledger import require_free
 from a2m_edge.output import written_aside
 from kiosk.shared.messages import Outline
 
@@ -39,9 +40,10 @@ def write_region(file: Path, region: Outline | None) -> None:
 
     Raises:
         OptionError: the region is no quadrilateral (see ``check_region``).
-        OutputError: the file cannot be written or removed.
+        OutputError: the file cannot be written or removed, or holds what this program did not write there.
     """
     if region is None:
+        require_free(file)
         try:
             file.unlink(missing_ok=True)
         except OSError as error:

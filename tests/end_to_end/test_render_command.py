@@ -140,7 +140,7 @@ def test_the_picture_is_never_overwritten(run, tmp_path):
     source = tmp_path / "work.png"
     cv2.imwrite(str(source), np.full((20, 20, 3), 90, np.uint8))
     before = source.read_bytes()
-    assert_refused(run("render", source, "--seconds", 1, "--picture", source), "the picture itself")
+    assert_refused(run("render", source, "--seconds", 1, "--picture", source), "is what is read")
     assert names(tmp_path) == ["work.png"]
     assert source.read_bytes() == before
 

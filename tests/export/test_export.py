@@ -26,6 +26,7 @@ from a2m_edge.bundle.manifest import Tensor
 from a2m_edge.cli import main
 from a2m_edge.errors import BundleError, DeviceError, ExportError, OutputError
 from a2m_edge.inference.agreement import cosines
+from a2m_edge.ledger import claim
 from a2m_edge.soundscape import Soundscape
 from export.bed import loop
 from export.bundle_writer import Companions, export_bundle, write_bundle
@@ -260,6 +261,7 @@ def test_a_failed_export_leaves_the_bundle_that_was_there(
     monkeypatch.setitem(ARCHITECTURES, "hifigan", drifting)
     out = tmp_path / "bundle"
     shutil.copytree(TINY_BUNDLE, out)
+    claim(out, force=True)
     before = open_bundle(out).hash
     with pytest.raises(
         ExportError,
@@ -275,6 +277,9 @@ def test_an_export_is_a_bundle_that_plays_and_replaces_the_old_one(
 ) -> None:
     out = tmp_path / "bundle"
     shutil.copytree(TINY_BUNDLE, out)
+    with pytest.raises(OutputError, match="is not as a2m-edge wrote it"):
+        write_bundle(tiny, graphs, out, LABEL, Companions(COMPOSER))
+    claim(out, force=True)
     checks = validate_graphs(tiny, graphs)
     prepared: list[Bundle] = []
     bundle = write_bundle(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from a2m_edge.ledger import claim
+from a2m_edge.options import Force
 from training.commands.options import Shared
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def composer(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Table (Markdown) to write; else it is shown.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Compare what is composed with CC0 scores: intervals, chords, rests, how much returns."""
     from zipfile import BadZipFile
@@ -37,6 +40,8 @@ def composer(
     from training.data.scores.midi import read_midi_archive
     from training.evaluation.composer.music_statistics import compare, excerpt_of_midi
 
+    if out is not None:
+        claim(out, force=force)
     tables = ComposerTables.read(_composer_of(open_bundle(bundle)))
     corpus = []
     for name in CORPORA:

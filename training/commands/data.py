@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from a2m_edge.ledger import claim, claim_below
+from a2m_edge.options import Force
 from training.commands.importing import import_data
 from training.commands.labels import label
 from training.commands.options import (
@@ -20,6 +22,9 @@ from training.commands.options import (
     need_torch,
     shown_on_a_bar,
 )
+
+RESULTS = ("articaps.csv", "articaps.json", "data-card.md", "similarity.png", "music-feelings.csv", "labeller.json")
+"""What  a2m-edge data build  writes beside its recordings."""
 
 Format = Annotated[
     str, typer.Option("--format", help="Sound format: 22k-mono, 48k-stereo, or a JSON file with the fields of one.")
@@ -66,6 +71,7 @@ def build(
     workers: Workers = None,
     ray: RayAddress = None,
     seed: Seed = 0,
+    force: Force = False,
 ) -> None:
     """Build ArtiCaps pairs and the realisations that the decoder learns from.
 
@@ -89,6 +95,7 @@ def build(
     from training.data.recordings.realisation import build_realisations
     from training.data.tables.captions import read_captions
 
+    claim_below(out, *RESULTS, force=force)
     recorded_format = named_format(sound_format)
     runner = job_runner(workers, ray)
     sources = Sources.of(shared / "data")
@@ -147,6 +154,7 @@ def embed(
     encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     workers: Workers = None,
     ray: RayAddress = None,
+    force: Force = False,
 ) -> None:
     """Embed all utterances, paintings and photographs, for  a2m-edge train fusion --embeddings.
 
@@ -157,6 +165,7 @@ def embed(
     from a2m_edge.output import held
     from training.data.embeddings.feeling_embeddings import extract_feelings
 
+    claim_below(out, force=force)
     runner = job_runner(workers, ray)
     with held(out):
         count = extract_feelings(encoder_checkpoint, shared / "data", out, runner)
@@ -166,11 +175,13 @@ def embed(
 def tables(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = TABLES,
     shared: Shared = Path("../shared"),
+    force: Force = False,
 ) -> None:
     """Estimate the composer's tables from the CC0 OpenScore corpora."""
     need_torch()
     from training.data.scores.score_tables import build_score_tables
 
+    claim(out, force=force)
     scores = shared / "data" / "scores"
     result = build_score_tables([scores / "lieder.zip", scores / "quartets.zip"], out)
     typer.echo(f"{out}: tables from {result['scores']} scores")
@@ -183,12 +194,14 @@ def orchestrate(
     held_out_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to measure on.")] = 6.0,
     sound_format: Format = "22k-mono",
     seed: Seed = 0,
+    force: Force = False,
 ) -> None:
     """Render the CC0 scores, re-orchestrated over the palette: what the vocoder learns from."""
     need_torch()
     from training.data.recordings.formats import named_format
     from training.data.recordings.orchestration import build_orchestrations
 
+    claim_below(out, force=force)
     build_orchestrations(
         shared / "data" / "scores",
         out,
@@ -208,6 +221,7 @@ def arrange(
     sound_format: Format = "22k-mono",
     workers: Workers = None,
     seed: Seed = 0,
+    force: Force = False,
 ) -> None:
     """Arrange excerpts of the CC0 scores for the four roles: what the decoder learns beside realised captions.
 
@@ -217,9 +231,10 @@ def arrange(
     need_torch()
     from a2m_edge.output import held
     from training.data.recordings.arrangement import build_arrangements
-    from training.data.recordings.arrangement_recipes import TABLE
+    from training.data.recordings.arrangement_recipes import TABLE as ARRANGEMENTS
     from training.data.recordings.formats import named_format
 
+    claim_below(out, ARRANGEMENTS, force=force)
     recorded_format = named_format(sound_format)
     # The folder of  a2m-edge data build  is held whole, for it clears what another run is writing in it.
     with held(out.absolute().parent if (out.absolute().parent / "articaps.csv").exists() else out):
@@ -233,7 +248,7 @@ def arrange(
             seed=seed,
         )
         count = sum(1 for _ in made)
-    typer.echo(f"{out}: {count} arrangements made, their recipes in {TABLE}")
+    typer.echo(f"{out}: {count} arrangements made, their recipes in {ARRANGEMENTS}")
 
 
 def condition(
@@ -242,6 +257,7 @@ def condition(
     shared: Shared = Path("../shared"),
     encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     fusion_checkpoint: Annotated[Path, typer.Option("--fusion", help="Fusion checkpoint.")] = CHECKPOINTS / "fusion",
+    force: Force = False,
 ) -> None:
     """Compute the fused embeddings of all pairs, for training the decoder on them."""
     need_torch()
@@ -249,6 +265,7 @@ def condition(
     from training.models.encoders import load_encoder
     from training.models.fusion import load_fusion
 
+    claim(out, force=force, sources=[pairs])
     count = build_conditions(
         pairs, shared / "data", load_encoder(encoder_checkpoint), load_fusion(fusion_checkpoint), out
     )
@@ -262,10 +279,12 @@ def decode(
     / "decoder",
     fused: Annotated[Path | None, typer.Option(help="Fused embeddings from  a2m-edge data condition.")] = None,
     every: Annotated[int, typer.Option(min=1, help="Take one realisation of so many.")] = 8,
+    force: Force = False,
 ) -> None:
     """Decode realisations with a trained decoder, for the vocoder to learn from what it will be fed."""
     need_torch()
     from training.data.recordings.decoded import write_decoded
 
+    claim_below(out, force=force)
     count = write_decoded(decoder_checkpoint, data / "realisations" / "train", fused, out, every)
     typer.echo(f"{out}: {count} decoded recordings")

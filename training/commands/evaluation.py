@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from a2m_edge.ledger import claim_below
+from a2m_edge.options import Force
 from training.commands.composer import composer
 from training.commands.options import CHECKPOINTS, Shared, need_torch
 from training.commands.rating import rate
@@ -93,6 +95,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the pairs, the music and all draws.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto, for the bundle.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of one model.")] = None,
+    force: Force = False,
 ) -> None:
     """Measure a bundle on material that training never saw, and write one page with tables, pictures and sounds.
 
@@ -106,11 +109,12 @@ def evaluate(
     from a2m_edge.output import make_folder, written_aside
     from training.evaluation.evaluate import evaluate as run
     from training.evaluation.inputs import Settings, check_output
-    from training.evaluation.rating.items import write_items
+    from training.evaluation.rating.items import ITEMS, write_items
     from training.evaluation.report.writing import write_report
 
-    check_output(out, *[file for file in (figures, cache) if file is not None])
+    check_output(out, *[file for file in (figures, cache) if file is not None], force=force)
     if items is not None:
+        claim_below(items, ITEMS, force=force)
         make_folder(items)
     settings = Settings(
         data=data,

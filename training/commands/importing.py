@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from a2m_edge.ledger import claim_below
+from a2m_edge.options import Force
 from training.commands.options import Shared, Workers, job_runner, need_torch
 
 
@@ -20,6 +22,7 @@ def import_data(
     shared: Shared = Path("../shared"),
     side: Annotated[int, typer.Option(min=64, max=2048, help="Pixels of the pictures' shorter sides.")] = 256,
     workers: Workers = None,
+    force: Force = False,
 ) -> None:
     """Bring ArtEmis, WikiArt and MusicCaps as published into the form that every command reads by --shared.
 
@@ -32,6 +35,7 @@ def import_data(
     need_torch()
     from training.data.tables.importing import OTHER_SPLIT, Official, import_official
 
+    claim_below(out, force=force)
     runner = job_runner(workers)
     facts, missing = import_official(Official(artemis, wikiart, musiccaps), shared, out, side, runner)
     pictures, dropped, unreadable = facts["pictures"], facts["dropped"], facts["unreadable"]

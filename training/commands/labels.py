@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from a2m_edge.errors import OptionError
+from a2m_edge.ledger import claim_below
+from a2m_edge.options import Force
 from training.commands.options import Shared, need_torch
 
 
@@ -23,6 +25,7 @@ def label(
     labeller: Annotated[
         Path | None, typer.Option(help="labeller.json of an earlier run; without it one is fitted on --shared.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Label music with the valence and arousal that its notes suggest.
 
@@ -34,6 +37,7 @@ def label(
     from training.data.labels.music_feeling import MusicLabeller
     from training.data.labels.music_labels import corpus_name, label_corpus, write_labels
 
+    claim_below(out, "music-feelings.csv", "labeller.json", force=force)
     names = [corpus_name(place) for place in music]
     if len(set(names)) < len(names):
         raise OptionError("two corpora have the same name: rename one, or label them in two runs")

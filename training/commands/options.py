@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from a2m_edge.errors import MissingExtraError
+from a2m_edge.ledger import claim_below
+from a2m_edge.options import Force
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,18 +64,22 @@ class Run:
     validate_every: ValidateEvery = 500
     average: Average = 0.0
     clip: Clip = None
+    force: Force = False
 
     def options(self) -> RunOptions:
-        """What a trainer is given.
+        """What a trainer is given, once it is sure that its results may be written.
 
         Raises:
             MissingExtraError: torch cannot be imported.
             OptionError: a value is out of its range.
+            OutputError: the folder of the run holds a file of theirs that was not written there.
         """
         need_torch()
-        from training.trainer import RunOptions
+        from training.trainer import RESULTS, RunOptions
 
-        return RunOptions(**vars(self))
+        given = dict(vars(self))
+        claim_below(self.out, *RESULTS, force=given.pop("force"))
+        return RunOptions(**given)
 
 
 def trainer_command(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:

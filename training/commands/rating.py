@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from a2m_edge.errors import OptionError
+from a2m_edge.ledger import claim
+from a2m_edge.options import Force
 
 if TYPE_CHECKING:
     from training.evaluation.rating.items import Question
@@ -33,6 +35,7 @@ def rate(
         float | None, typer.Option(min=0.0, max=2.0, help="Of the answers; the endpoint's own when left out.")
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an answer may take.")] = 120.0,
+    force: Force = False,
 ) -> None:
     """Have a language model rate how well music, painting and comment agree in feeling.
 
@@ -61,8 +64,9 @@ def rate(
     from training.evaluation.rating.summary import summarise
 
     asked = Endpoint(endpoint, model, os.environ.get(KEY, ""), temperature, Patience(answer=timeout))
-    found = read_items(items)
     folder = out or items
+    claim(folder / SUMMARY, force=force)
+    found = read_items(items)
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     try:

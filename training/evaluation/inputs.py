@@ -8,6 +8,7 @@ from pathlib import Path
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import CheckpointError, DataError, OptionError, OutputError
+from a2m_edge.ledger import claim
 from a2m_edge.sound.format import AudioFormat
 from training.data.embeddings.feeling_set import PAINTINGS
 from training.data.tables.feelings import PictureArchive, read_paintings, read_utterances
@@ -102,12 +103,13 @@ class Inputs:
     tags: Tags | None
 
 
-def check_output(page: Path, *others: Path) -> None:
+def check_output(page: Path, *others: Path, force: bool = False) -> None:
     """Refuses, before the long work, a page or another file that could not be written after it.
 
     Raises:
         OptionError: the page ends in ``.json``, which its numbers do, or two results have the same name.
-        OutputError: a folder is missing or may not be written, or is where a file should be.
+        OutputError: a folder is missing or may not be written, or is where a file should be, or a file is there that
+            this program did not write; ``force`` lets it be replaced.
     """
     beside = page.with_suffix(".json")
     if page == beside:
@@ -122,6 +124,7 @@ def check_output(page: Path, *others: Path) -> None:
             raise OutputError(f"cannot write {file}: there is no folder {file.parent}; create it first")
         if not os.access(file.parent, os.W_OK):
             raise OutputError(f"cannot write {file}: {file.parent} may not be written; choose another folder")
+    claim(*files, force=force)
 
 
 def gather(bundle: Bundle, settings: Settings) -> Inputs:

@@ -8,7 +8,7 @@ the ``annotations`` of its canvas; viewers then offer the sound beside the pictu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,11 @@ def write_annotations(output: Path, base: str, sounds: Sequence[CanvasSound]) ->
     whole = output / f"{FOLDER}.json"
     _write(whole, annotation_collection(base, sounds))
     return whole
+
+
+def annotation_names(ids: Iterable[str]) -> list[str]:
+    """The files of a run's annotations, as paths below its place."""
+    return [f"{FOLDER}.json", *(f"{FOLDER}/{identity}.json" for identity in ids)]
 
 
 def _address(base: str, sound: CanvasSound) -> str:

@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from a2m_edge.errors import OutputError
+from a2m_edge.errors import A2MError, OutputError
+from a2m_edge.ledger import claim, identity, is_free, note
 from a2m_edge.output import held, written_aside
 
 SOUNDS = "sounds"
@@ -65,15 +66,38 @@ class Storage(Protocol):
             OutputError: it cannot be used, or another run uses it.
         """
 
-    def log(self) -> IndexLog:
-        """Opens the index.
+    def claim(
+        self, names: Sequence[str], written: Mapping[str, tuple[int, str]], sources: Sequence[Path], force: bool
+    ) -> None:
+        """Makes sure that files may be written: each is missing, or what this program wrote.
+
+        Args:
+            names: of the files.
+            written: size and SHA-256 of those that the index knows.
+            sources: files of this computer that must stay even where ``force`` is set.
+            force: whether what others wrote may be replaced.
+
+        Raises:
+            OptionError: a file is a source.
+            OutputError: a file is there that this program did not write, or that was changed since.
+        """
+
+    def free_name(self, name: str, source: Path | None = None, force: bool = False) -> str:
+        """``name``, or one beside it where the source, or without ``force`` somebody else's file, is called so.
+
+        Raises:
+            OutputError: the place cannot be read.
+        """
+
+    def log(self, source: Path | None = None) -> IndexLog:
+        """Opens the index; one of another name where the source, or a file that is no index, is called so.
 
         Raises:
             OutputError: it cannot be read or written.
         """
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes a file whole or not at all.
+        """Writes a file whole or not at all, and not over one that this program did not write.
 
         Raises:
             OutputError: it cannot be written.
@@ -110,11 +134,35 @@ class LocalStorage:
         """See ``Storage``: the folder, for this process alone."""
         with held(self.folder):
             self._make(self.folder / SOUNDS)
-            yield
+            try:
+                yield
+            except A2MError:
+                self._clear_empty()
+                raise
 
-    def log(self) -> IndexLog:
+    def claim(
+        self, names: Sequence[str], written: Mapping[str, tuple[int, str]], sources: Sequence[Path], force: bool
+    ) -> None:
         """See ``Storage``."""
-        return _FileLog(self.folder / INDEX)
+        for name, (size, sha256) in written.items():
+            if self.has(name, size, sha256):
+                note(self.folder / name, sha256)
+        claim(*(self.folder / name for name in names), force=force, sources=sources)
+
+    def free_name(self, name: str, source: Path | None = None, force: bool = False) -> str:
+        """See ``Storage``."""
+        path = self.folder / name
+        return name if (force or is_free(path)) and not _same(path, source) else beside(name)
+
+    def log(self, source: Path | None = None) -> IndexLog:
+        """See ``Storage``."""
+        for name in (INDEX, beside(INDEX)):
+            path = self.folder / name
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:
+                if _same(path, source) or not is_index(stream):
+                    continue
+            return _FileLog(path)
+        raise OutputError(f"{self.folder / INDEX} is no index of a2m-edge: name another folder")
 
     def write(self, name: str, content: bytes) -> None:
         """See ``Storage``; the cause of an ``OutputError`` is the OSError."""
@@ -137,6 +185,15 @@ class LocalStorage:
     def made_folder(self) -> Iterator[Path]:
         """See ``Storage``: the folder itself."""
         yield self.folder
+
+    def _clear_empty(self) -> None:
+        """Leaves nothing behind of a run that was refused before it made anything."""
+        with contextlib.suppress(OSError):
+            (self.folder / SOUNDS).rmdir()
+        for name in (INDEX, beside(INDEX)):
+            with contextlib.suppress(OSError):
+                if not (self.folder / name).stat().st_size:
+                    (self.folder / name).unlink()
 
     @staticmethod
     def _make(folder: Path) -> None:
@@ -198,6 +255,28 @@ class _FileLog:
 
     def _refused(self, error: OSError) -> OutputError:
         return OutputError(f"cannot write {self._path}: {error.strerror or error}; make room or choose another folder")
+
+
+def beside(name: str) -> str:
+    """The name that an index takes where somebody else's file has its own."""
+    return f"a2m-edge-{name}"
+
+
+def is_index(lines: Iterable[bytes]) -> bool:
+    """Whether a file of these lines is an index of this program, or empty.
+
+    Every line of an index has all the fields of a record; a table of works has not these two. Some may be damaged.
+    """
+    empty = True
+    for line in lines:
+        if line.endswith(b"\n") and b'"work": ' in line and b'"sha256": ' in line:
+            return True
+        empty = False
+    return empty
+
+
+def _same(path: Path, source: Path | None) -> bool:
+    return source is not None and identity(path) is not None and identity(path) == identity(source)
 
 
 def file_hash(path: Path) -> str:

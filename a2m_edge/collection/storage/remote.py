@@ -7,16 +7,20 @@ import io
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from a2m_edge.collection.storage.folders import INDEX, SOUNDS, IndexLog, whole_lines
+from a2m_edge.collection.storage.folders import INDEX, SOUNDS, IndexLog, beside, is_index, whole_lines
 from a2m_edge.errors import MissingExtraError, OptionError, OutputError
+from a2m_edge.ledger import refusal
 
 PARTS = "index-parts"
 """Where lines of the index wait to be joined: what is stored elsewhere cannot be added to."""
+
+CLAIMED = ".a2m-edge.names"
+"""The names that runs have written, or set out to write: what is stored elsewhere is not read back to know it."""
 
 PART_SECONDS = 10.0
 """How long lines wait for others at most before they are stored: as much work may be done twice after a crash."""
@@ -60,9 +64,34 @@ class RemoteStorage:
         self.remove(probe)
         yield
 
-    def log(self) -> IndexLog:
+    def claim(
+        self, names: Sequence[str], written: Mapping[str, tuple[int, str]], sources: Sequence[Path], force: bool
+    ) -> None:
+        """See ``Storage``: a file of the index is known by its size, any other by its name."""
+        claimed = self._claimed()
+        sizes = self._sizes(names)
+        foreign = [
+            name
+            for name in names
+            if name in sizes and (sizes[name] != written[name][0] if name in written else name not in claimed)
+        ]
+        if foreign and not force:
+            raise OutputError(refusal(f"{self.place}/{foreign[0]}", len(foreign) - 1))
+        if not claimed.issuperset(names):
+            self.write(CLAIMED, "".join(f"{name}\n" for name in sorted({*claimed, *names})).encode())
+
+    def free_name(self, name: str, source: Path | None = None, force: bool = False) -> str:
         """See ``Storage``."""
-        return _PartsLog(self)
+        return name if force or name not in self._sizes([name]) or name in self._claimed() else beside(name)
+
+    def log(self, source: Path | None = None) -> IndexLog:
+        """See ``Storage``."""
+        for name in (INDEX, beside(INDEX)):
+            with contextlib.suppress(FileNotFoundError):
+                if not is_index(io.BytesIO(self.read(name))):
+                    continue
+            return _PartsLog(self, name)
+        raise OutputError(f"{self.place}/{INDEX} is no index of a2m-edge: name another place")
 
     def write(self, name: str, content: bytes) -> None:
         """See ``Storage``."""
@@ -115,7 +144,9 @@ class RemoteStorage:
         """
         try:
             self._files.invalidate_cache()
-            found: dict[str, dict[str, Any]] = self._files.find(f"{self._root}/{folder}", detail=True)
+            found: dict[str, dict[str, Any]] = self._files.find(
+                f"{self._root}/{folder}".rstrip("/"), maxdepth=1, detail=True
+            )
         except FileNotFoundError:
             return {}
         except Exception as error:
@@ -138,6 +169,20 @@ class RemoteStorage:
                 if path.is_file():
                     self.write(path.relative_to(folder).as_posix(), path.read_bytes())
 
+    def _claimed(self) -> set[str]:
+        try:
+            return set(self.read(CLAIMED).decode().splitlines())
+        except (FileNotFoundError, UnicodeDecodeError):
+            return set()
+
+    def _sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """Size of each file that is there, by its name."""
+        found = {}
+        for folder in {name.rpartition("/")[0] for name in names}:
+            for own, size in self.names(folder).items():
+                found[f"{folder}/{own}" if folder else own] = size
+        return {name: found[name] for name in names if name in found}
+
     @cached_property
     def _sounds(self) -> dict[str, int]:
         return self.names(SOUNDS)
@@ -151,15 +196,15 @@ class RemoteStorage:
 class _PartsLog:
     """An index that is stored in parts, joined when the run ends; read again, the parts change nothing."""
 
-    def __init__(self, storage: RemoteStorage) -> None:
-        self._storage = storage
+    def __init__(self, storage: RemoteStorage, name: str) -> None:
+        self._storage, self._name = storage, name
         self._begun = time.monotonic()
         self._waiting: list[bytes] = []
         self._parts = sorted(storage.names(PARTS))
 
     def lines(self) -> Iterator[bytes]:
         """See ``IndexLog``."""
-        for name in (INDEX, *(f"{PARTS}/{part}" for part in self._parts)):
+        for name in (self._name, *(f"{PARTS}/{part}" for part in self._parts)):
             with contextlib.suppress(FileNotFoundError):
                 yield from whole_lines(io.BytesIO(self._storage.read(name)))
 
@@ -177,7 +222,7 @@ class _PartsLog:
             self._store()
         if not self._parts:
             return
-        self._storage.write(INDEX, b"".join(self.lines()))
+        self._storage.write(self._name, b"".join(self.lines()))
         for part in self._parts:
             self._storage.remove(f"{PARTS}/{part}")
         self._parts.clear()

@@ -30,7 +30,7 @@ from a2m_edge.bundle.plain_files import NotPlainError, read_plain_file, record_p
 from a2m_edge.errors import EngineCacheError, OutputError
 from a2m_edge.inference.devices import Gpu
 from a2m_edge.inference.shapes import Profile
-from a2m_edge.output import written_aside
+from a2m_edge.output import written_within
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
 LIMIT = 16 << 30
@@ -226,7 +226,7 @@ class EngineCache:
         Raises:
             EngineCacheError: it cannot be written, for example because the disk is full.
         """
-        with _told(self.path(key)), written_aside(self.path(key) / name) as stream:
+        with _told(self.path(key)), written_within(self.path(key) / name) as stream:
             stream.write(content)
 
     def seal(self, key: EngineKey, parity: Mapping[str, float], seconds: float) -> EngineRecord:

@@ -93,7 +93,9 @@ def test_only_what_changed_is_rendered_again(works, undisturbed, tmp_path):
     os.utime(source / "work 4.png")
     (output / "sounds" / "work_1.flac").write_bytes(b"altered")
     (output / "sounds" / "work_2.flac").unlink()
-    assert "3 rendered, 3 as before" in run(*arguments)
+    assert "work_1.flac is not as a2m-edge wrote it" in run(*arguments, expected=2)
+    assert (output / "sounds" / "work_1.flac").read_bytes() == b"altered"
+    assert "3 rendered, 3 as before" in run(*arguments, "--force")
     again = sounds(output)
     assert {name for name in again if again[name] != undisturbed[name]} == {"work_3.flac"}
     assert "6 rendered, 0 as before" in run(*arguments, "--seed", 1), "the seed is another"

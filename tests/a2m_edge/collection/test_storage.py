@@ -17,8 +17,9 @@ import pytest
 from a2m_edge.collection.index import Index, Record
 from a2m_edge.collection.storage.folders import LocalStorage
 from a2m_edge.collection.storage.places import local_path, open_storage
-from a2m_edge.collection.storage.remote import PARTS, RemoteStorage
+from a2m_edge.collection.storage.remote import CLAIMED, PARTS, RemoteStorage
 from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.ledger import LEDGER
 from tests.fixtures.collection.runs import command, paint_works
 from tests.fixtures.programs import ENVIRONMENT, finished
 
@@ -98,8 +99,8 @@ def test_what_is_stored_elsewhere_are_the_very_files_of_a_folder(works, shelf, t
     arguments = (works, "--seconds", 2, "--workers", 1, "--contact-sheet")
     run(shelf, *arguments, "-o", folder)
     assert "4 rendered" in run(shelf, *arguments, "-o", shelf.address)
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {".lock"}
-    assert shelf.names() == names
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {".lock", LEDGER}
+    assert shelf.names() - {CLAIMED} == names
     for name in names:
         if name.startswith(("sounds/", "thumbnails/")):
             assert shelf.read(name) == (folder / name).read_bytes()
@@ -108,7 +109,26 @@ def test_what_is_stored_elsewhere_are_the_very_files_of_a_folder(works, shelf, t
         assert record["sha256"] == hashlib.sha256(shelf.read(record["sound"])).hexdigest()
     shelf.files.rm_file(f"{shelf.root}/{index[2]['sound']}")
     assert "1 rendered, 3 as before" in run(shelf, *arguments, "-o", f"{shelf.address}/")
-    assert shelf.names() == names
+    assert shelf.names() - {CLAIMED} == names
+
+
+def test_what_others_stored_is_not_replaced(works, shelf):
+    arguments = (works, "--seconds", 1, "--workers", 1, "--contact-sheet", "-o", shelf.address)
+    shelf.files.makedirs(f"{shelf.root}/sounds", exist_ok=True)
+    for name in ("sounds/work_1.flac", "contact_sheet.html", "index.csv", "index.jsonl"):
+        shelf.files.pipe_file(f"{shelf.root}/{name}", b"precious")
+    said = run(shelf, *arguments, expected=2)
+    assert "sounds/work_1.flac is not as a2m-edge wrote it, or never was a2m-edge's, and so are 1 more" in said
+    assert shelf.read("contact_sheet.html") == b"precious"
+    shelf.files.rm_file(f"{shelf.root}/sounds/work_1.flac")
+    shelf.files.rm_file(f"{shelf.root}/contact_sheet.html")
+    assert "4 rendered" in run(shelf, *arguments)
+    assert shelf.read("index.csv") == shelf.read("index.jsonl") == b"precious"
+    assert {"a2m-edge-index.csv", "a2m-edge-index.jsonl"} <= shelf.names()
+    assert "4 as before" in run(shelf, *arguments)
+    shelf.files.pipe_file(f"{shelf.root}/sounds/work_1.flac", b"shortened by hand")
+    assert "sounds/work_1.flac is not" in run(shelf, *arguments, expected=2)
+    assert "1 rendered, 3 as before" in run(shelf, *arguments, "--force")
 
 
 @pytest.mark.slow

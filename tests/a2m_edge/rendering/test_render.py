@@ -14,6 +14,7 @@ import soundfile
 
 from a2m_edge.errors import CommentError, OptionError, OutputError, PictureError
 from a2m_edge.feeling import EMOTIONS, ROLES
+from a2m_edge.ledger import claim
 from a2m_edge.rendering.render import Request, check_outputs, render, write_render
 from a2m_edge.sound.loudness import true_peak
 
@@ -138,6 +139,7 @@ def test_a_comment_that_is_too_long_is_heard_in_part_and_the_user_told(tiny_bund
 
 def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path, result):
     (tmp_path / "calm.json").write_text("older")
+    claim(tmp_path / "calm.json", force=True)
     broken = dataclasses.replace(result, samples=np.full((100, 1), np.nan, np.float32))
     with pytest.raises(ValueError, match="finite"):
         write_render(broken, tmp_path / "calm.wav", tmp_path / "calm.png")
@@ -182,7 +184,7 @@ def test_outputs_are_checked_before_the_work(tmp_path, painting):
             check_outputs(sound, picture, painting)
     link = tmp_path / "link.png"
     link.symlink_to(painting)
-    with pytest.raises(OptionError, match="the picture itself"):
+    with pytest.raises(OptionError, match="what is read"):
         check_outputs(None, link, painting)
 
 

@@ -22,6 +22,7 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 from a2m_edge import cli
 from a2m_edge.errors import DataError
 from a2m_edge.feeling import EMOTIONS
+from a2m_edge.ledger import LEDGER
 from training.data.embeddings.encoder_data import EncoderData
 from training.data.embeddings.feeling_set import FeelingTable
 from training.data.pairs.articaps import Sources
@@ -97,7 +98,9 @@ def ended(arguments: list[str]) -> int:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    found = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    found.pop(LEDGER, None)  # in the order in which things came to be
+    return found
 
 
 class Here:

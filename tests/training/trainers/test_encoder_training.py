@@ -166,6 +166,7 @@ def test_damaged_or_missing_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(CheckpointError, match="tokenizer"):
         load_encoder(tmp_path)
+    tmp_path = tmp_path / "another"
     tiny_encoder().save(tmp_path)
     weights = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(weights[: len(weights) // 2])

@@ -18,6 +18,9 @@ from training.evaluation.rating.prompt import AGAIN, Rating, UnusableError, fing
 
 RATINGS = "ratings.jsonl"
 
+_LINE = b'{"key": "'
+"""How a line begins."""
+
 _MOST_RAW = 4_000
 """Letters that are kept of an answer that cannot be used."""
 
@@ -125,11 +128,9 @@ def read_answers(path: Path) -> dict[str, Answer]:
         if not path.exists():
             return {}
         content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}; choose another folder with --out") from error
+    whole = content.rfind(b"\n") + 1
     answers = {}
     for number, line in enumerate(content[:whole].splitlines(), 1):
         try:
@@ -139,7 +140,19 @@ def read_answers(path: Path) -> dict[str, Answer]:
                 f"line {number} of {path} is damaged ({error}): take it out, and it is asked again"
             ) from error
         answers[answer.key] = answer
+    if whole < len(content):
+        _cut(path, content, whole)
     return answers
+
+
+def _cut(path: Path, content: bytes, whole: int) -> None:
+    """Takes a last line off that was torn as it was written."""
+    if not _LINE.startswith(content[whole : whole + len(_LINE)]):
+        raise DataError(f"{path} holds something else than ratings: name another folder with --out")
+    try:
+        os.truncate(path, whole)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose another folder with --out") from error
 
 
 def _answer(question: Question, key: str, model: Model, pictures: bool) -> Answer:
