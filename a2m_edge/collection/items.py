@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from a2m_edge.addresses import shown
+
 LONGEST_ID = 120
 """Letters of an id: with ending and ``.part`` it stays below the 255 bytes that file systems allow."""
 
@@ -26,7 +28,8 @@ class Item:
         id: the stem of its files: letters, digits, dot, hyphen and underscore of ASCII; no two items of a run
             have the same one, capital letters not told apart.
         image: path of the picture, or its http(s) address, or None. A path may hold bytes that are not UTF-8, as
-            ``os.fsdecode`` gives them; use ``readable`` before it is printed or written.
+            ``os.fsdecode`` gives them; use ``readable`` before it is printed or written, and for an address ``shown``,
+            as it may hold a password.
         comment: words about it, or None.
         seconds: duration of the sound.
         seed: chooses among the pieces that picture and comment allow.
@@ -35,11 +38,11 @@ class Item:
     """
 
     id: str
-    image: str | None
+    image: str | None = field(repr=False)
     comment: str | None
     seconds: float
     seed: int
-    carried: dict[str, str] = field(default_factory=dict)
+    carried: dict[str, str] = field(default_factory=dict, repr=False)
     problem: str | None = None
 
 
@@ -86,8 +89,8 @@ def safe_id(name: str) -> str:
 
 def image_name(image: str) -> str:
     """The name of a picture without its ending: the stem of a path, or of the last part of an address."""
-    if image.startswith(("http://", "https://")):
-        return PurePosixPath(unquote(urlsplit(image).path)).stem
+    if image.lower().startswith(("http://", "https://")):
+        return PurePosixPath(unquote(urlsplit(shown(image)).path)).stem
     return PurePosixPath(image).stem
 
 

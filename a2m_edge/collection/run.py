@@ -13,7 +13,7 @@ from typing import Protocol
 from a2m_edge.bundle import open_bundle
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import Index, Record, work_hash, write_table
-from a2m_edge.collection.items import Item, readable
+from a2m_edge.collection.items import Item
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.storage.folders import SOUNDS, Storage, file_hash
 from a2m_edge.collection.storage.places import is_remote, local_path, open_storage
@@ -43,7 +43,7 @@ class RunSettings:
         title: of the page.
     """
 
-    output: str
+    output: str = field(repr=False)
     runner: Runner
     sound_format: str = "flac"
     bundle: Path | None = None
@@ -233,7 +233,7 @@ def _input(previous: Record, item: Item) -> str | None:
     if item.image is None:
         return None
     if is_address(item.image):
-        return previous.input if previous.image == readable(item.image) else ""
+        return previous.input if previous.image == Record.begin(item).image else ""
     path = Path(item.image)
     if picture_stamp(path) == previous.stamp:
         return previous.input

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from a2m_edge.addresses import shown
 from a2m_edge.collection.iiif.fetching import PATIENT, FetchError, Patience, fetch, in_memory, is_address
 from a2m_edge.errors import PictureError
 from a2m_edge.perception.pictures import SHORTEST_SIDE
@@ -147,8 +148,8 @@ def picture_file(image: str, patience: Patience = PATIENT) -> Iterator[Path]:
     try:
         content = _fetched(image, patience)
     except FetchError as error:
-        raise PictureError(f"cannot fetch {image}: {error}") from None
-    with in_memory(content, image) as path:
+        raise PictureError(f"cannot fetch {shown(image)}: {error}") from None
+    with in_memory(content, shown(image)) as path:
         yield path
 
 

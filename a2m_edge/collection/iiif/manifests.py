@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+from a2m_edge.addresses import shown, shown_place
 from a2m_edge.collection.iiif.fetching import PATIENT, FetchError, Patience, fetch, is_address
 from a2m_edge.collection.iiif.image_api import ImageService
 from a2m_edge.collection.iiif.texts import credit, known_facts, label, languages
@@ -52,7 +53,7 @@ def read_iiif(source: str, patience: Patience = PATIENT) -> object:
     try:
         return _document(source, patience)
     except _UnusableError as error:
-        raise CollectionError(f"cannot read {source}: {error}") from None
+        raise CollectionError(f"cannot read {shown_place(source)}: {error}") from None
 
 
 def iiif_items(
@@ -85,7 +86,7 @@ def iiif_items(
     try:
         whole = _checked(document, source)
     except _UnusableError as error:
-        raise CollectionError(f"cannot read {source}: {error}") from None
+        raise CollectionError(f"cannot read {shown_place(source)}: {error}") from None
     return walk.works(whole, source, 0)
 
 
@@ -144,7 +145,7 @@ class _Walk:
                 self.documents.add(urldefrag(address).url)
             carried = {"manifest": address or ""}
             title = label(part.get("label")) or (image_name(address) if address else "") or f"part {number + 1}"
-            yield self._problem(title, f"{place}\0{number}", carried, f"cannot read {address or title}: {error}")
+            yield self._problem(title, f"{place}\0{number}", carried, f"cannot read {shown(address or title)}: {error}")
             return
         yield from self.works(found, address, depth)
 

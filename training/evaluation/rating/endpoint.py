@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from a2m_edge import __version__
+from a2m_edge.addresses import scrubbed, shown
 from a2m_edge.collection.iiif.fetching import retry_after
 from a2m_edge.errors import A2MError, OptionError
 
@@ -185,7 +186,7 @@ class Endpoint:
 
     def _told(self, said: object) -> str:
         """What a server or the system says, in one short line and without the key, which some servers repeat."""
-        line = " ".join(str(said).split())[:300]
+        line = " ".join(scrubbed(str(said), *urllib.request.getproxies().values()).split())[:300]
         return line.replace(self._key, "…") if self._key else line
 
 
@@ -196,7 +197,7 @@ def _completions(address: str) -> str:
     except ValueError:
         valid = False
     if not valid or not address.isascii() or not address.strip().isprintable() or " " in address.strip():
-        raise OptionError(f"{address!r} is no http or https address: give one such as http://127.0.0.1:8000/v1")
+        raise OptionError(f"{shown(address)!r} is no http or https address: give one such as http://127.0.0.1:8000/v1")
     if parts.username is not None or parts.password is not None:
         raise OptionError(f"an address holds no password: take it out, and set {KEY}")
     if parts.query or parts.fragment:
