@@ -67,7 +67,7 @@ def shown(address: str) -> str:
         end = signs[-1].end()
         plain = prefix and end <= len(_authority(rest)) and rest[: signs[-1].start()] != HIDDEN
         text = f"{prefix}{'' if plain else f'{HIDDEN}@'}{_without_values(rest[end:])}"
-    elif _NETWORK.match(prefix) and not _HOST.fullmatch(_authority(rest)):
+    elif _is_halved(prefix, rest):
         text = f"{prefix}{HIDDEN}"
     else:
         text = _without_values(address)
@@ -81,19 +81,21 @@ def shown_place(place: str | os.PathLike[str]) -> str:
 
 
 def is_like_address(text: str) -> bool:
-    """Whether a text begins with a scheme, or has a colon before an at sign, as ``user:word@host`` without one."""
-    if _KNOWN.match(text) or _SCHEME.match(text):
+    """Whether there is a scheme in a text, or a colon before an at sign, as in ``user:word@host`` without one."""
+    if _KNOWN.match(text) or "://" in text:
         return True
     found = _AT.search(text)
     return found is not None and ":" in text[: found.start()]
 
 
 def keeps_secret(address: str) -> bool:
-    """Whether an address certainly holds a user name, a password or a token; ``https://host/@name`` does not."""
+    """Whether an address very likely holds a user name, a password or a token; ``https://host/@name`` does not."""
     prefix, rest = _split(address, _KNOWN, _SCHEME)
     authority = _authority(rest)
-    halved = _NETWORK.match(prefix) and not _HOST.fullmatch(authority)
-    return bool(_AT.search(authority) or halved or is_misread(address) or next(_secret_names(rest), None))
+    halved = _is_halved(prefix, rest) or is_misread(address)
+    parts = _AT.split(rest)
+    second_host = ":" in authority and len(parts) > 1 and re.search(r"[.:\]]", _authority(parts[-1]))
+    return bool(_AT.search(authority) or halved or second_host or next(_secret_names(rest), None))
 
 
 def is_misread(address: str) -> bool:
@@ -143,7 +145,7 @@ def scrubbed(text: str, *addresses: str) -> str:
     See ``without_secrets`` for the addresses that are not named here.
     """
     for address in addresses:
-        for whole in _longest_first({address, address.strip(), unquote(address), repr(address)[1:-1]}):
+        for whole in _longest_first({*_written(address), address.strip(), unquote(address)}):
             text = text.replace(whole, shown(whole))
         for form in _longest_first({form for part in _parts(_secret(address)) for form in _forms(part)}):
             pattern = re.escape(form) if len(form) >= _LONG_PIECE else rf"(?<!\w){re.escape(form)}(?!\w)"
@@ -162,7 +164,7 @@ def without_secrets(text: str, *arguments: str) -> str:
     for argument in arguments:
         values = {argument, argument[2:], argument.partition("=")[2]} if argument[:1] == "-" else {argument}
         for value in filter(is_like_address, values):
-            for form in _longest_first({_secret(value), _secret(os.fspath(Path(value))), repr(_secret(value))[1:-1]}):
+            for form in _longest_first({*_written(_secret(value)), _secret(os.fspath(Path(value)))}):
                 text = text.replace(f"{form}@", f"{HIDDEN}@")
     text = _IN_TEXT.sub(_shown_in_text, text)
     parts, end = [], 0
@@ -183,11 +185,17 @@ def _authority(rest: str) -> str:
     return re.split(r"[/?#\\]", rest, maxsplit=1)[0]
 
 
+def _is_halved(prefix: str, rest: str) -> bool:
+    """Whether host and port of an address of the network can be none."""
+    return _NETWORK.match(prefix) is not None and not _HOST.fullmatch(_authority(rest))
+
+
 def _secret(address: str) -> str:
-    """What stands before the last at sign, without a scheme that is known."""
-    _, rest = _split(address, _KNOWN)
-    signs = list(_AT.finditer(rest))
-    return rest[: signs[-1].start()] if signs else ""
+    """What stands before the last at sign, without a scheme that is known, or where that should be in one without."""
+    prefix, rest = _split(address, _KNOWN)
+    if signs := list(_AT.finditer(rest)):
+        return rest[: signs[-1].start()]
+    return _authority(rest) if _is_halved(prefix, rest) else ""
 
 
 def _shown_in_text(found: re.Match[str]) -> str:
@@ -230,7 +238,13 @@ def _parts(secret: str) -> set[str]:
 
 def _forms(part: str) -> set[str]:
     whole = part.encode("utf-8", "surrogatepass")
-    return {part, quote(whole, safe=""), quote_plus(whole), quote(whole), repr(part)[1:-1]}
+    return {quote(whole, safe=""), quote_plus(whole), quote(whole), *_written(part)}
+
+
+def _written(text: str) -> set[str]:
+    """A text, and as it is written where what does not print is escaped."""
+    control = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+    return {text, control, repr(text)[1:-1], text.encode("unicode_escape").decode("ascii")}
 
 
 def _longest_first(texts: set[str]) -> list[str]:

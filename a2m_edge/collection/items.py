@@ -7,7 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from a2m_edge.addresses import shown
 
@@ -15,6 +15,7 @@ LONGEST_ID = 120
 """Letters of an id: with ending and ``.part`` it stays below the 255 bytes that file systems allow."""
 
 _HASH_DIGITS = 8
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 """Device names of Windows: a collection may be unpacked there."""
@@ -89,8 +90,9 @@ def safe_id(name: str) -> str:
 
 def image_name(image: str) -> str:
     """The name of a picture without its ending: the stem of a path, or of the last part of an address."""
-    if image.lower().startswith(("http://", "https://")):
-        return PurePosixPath(unquote(urlsplit(shown(image)).path)).stem
+    if _SCHEME.match(image):
+        path = re.split(r"[?#]", shown(image).partition("://")[2])[0].partition("/")[2]
+        return PurePosixPath(unquote(path)).stem
     return PurePosixPath(image).stem
 
 

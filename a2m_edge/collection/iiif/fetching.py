@@ -210,10 +210,10 @@ def _failure(cause: object) -> Exception:
         return FetchError("there is no such host; check the address and the network")
     if isinstance(cause, TimeoutError):
         return _PassingError(FetchError("the server does not answer in time; try again later"))
-    if isinstance(cause, OSError | http.client.HTTPException):
+    if isinstance(cause, OSError | http.client.HTTPException) and not isinstance(cause, http.client.InvalidURL):
         reason = getattr(cause, "strerror", None) or _told(cause) or type(cause).__name__
         return _PassingError(FetchError(f"the server cannot be reached ({reason}); check the address and the network"))
-    return FetchError(f"it cannot be fetched ({_told(cause)}); check the address")
+    return FetchError("it, or the address that it sends on to, is no valid address; check it")
 
 
 def _told(cause: object) -> str:
