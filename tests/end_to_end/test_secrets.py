@@ -45,7 +45,7 @@ QUICK = Patience(attempts=2, pause=0.0)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     """Without pauses between two requests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("a2m_edge.collection.iiif.fetching.random.uniform", lambda *_: 0.0)
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
     open_storage.cache_clear()
 
 

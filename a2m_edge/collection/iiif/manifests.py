@@ -145,7 +145,8 @@ class _Walk:
                 self.documents.add(urldefrag(address).url)
             carried = {"manifest": address or ""}
             title = label(part.get("label")) or (image_name(address) if address else "") or f"part {number + 1}"
-            yield self._problem(title, f"{place}\0{number}", carried, f"cannot read {shown(address or title)}: {error}")
+            name = shown(address) if address else title
+            yield self._problem(title, f"{place}\0{number}", carried, f"cannot read {name}: {error}")
             return
         yield from self.works(found, address, depth)
 
