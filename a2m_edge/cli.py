@@ -12,15 +12,19 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from inspect import getdoc
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from a2m_edge.diagnostics import print_traceback, scrub_warnings
 from a2m_edge.errors import A2MError, printable
 from a2m_edge.version import __version__
 
 COMMANDS = "a2m_edge.commands"
 """The entry-point group whose members add commands."""
+
+_WrongUsage: Any = typer.BadParameter.__base__  # of typer's own click, which it does not export
 
 _log = logging.getLogger(__name__)
 
@@ -29,30 +33,60 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process.
 
     The status is 0 after success, 2 after an error that the user can mend (one sentence on standard error) and
-    after wrong usage, and 130 after Ctrl-C.
+    after wrong usage, 1 after a mistake in the program, and 130 after Ctrl-C. Whatever is said on the way out, no user
+    name and no password of an address among the arguments is in it.
 
     Args:
         arguments: without the program's name; None takes those of the process.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    scrub_warnings(*given)
     try:
-        build_app()(list(sys.argv[1:] if arguments is None else arguments), prog_name="a2m-edge")
+        build_app()(given, prog_name="a2m-edge")
     except A2MError as error:
-        typer.echo(f"a2m-edge: {printable(str(error))}", err=True)
+        typer.echo(f"a2m-edge: {printable(str(error), *given)}", err=True)
         _abandon_output()
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        print_traceback(error, *given)
+        sys.exit(1)
 
 
 def build_app() -> typer.Typer:
     """The app with the commands of every room that is installed."""
     # Without rich the help is there in half the time; progress bars and tables import it when they need it.
-    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, cls=_Commands)
     app.callback()(_options)
     for room in sorted(entry_points(group=COMMANDS), key=lambda each: each.name):
         _add(app, room)
     _tell_whole(app)
     return app
+
+
+class _Commands(TyperGroup):
+    """The commands; wrong usage is told without the secrets of what was given."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        self._given = tuple(args or ())
+        return super().main(args, *rest, **options)
+
+    def make_context(self, *rest: Any, **options: Any) -> Any:
+        try:
+            return super().make_context(*rest, **options)
+        except _WrongUsage as error:
+            raise self._told(error) from None
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _WrongUsage as error:
+            raise self._told(error) from None
+
+    def _told(self, error: Any) -> Any:
+        error.message = printable(error.message, *self._given)
+        return error
 
 
 def _tell_whole(app: typer.Typer) -> None:

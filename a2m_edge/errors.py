@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from a2m_edge.addresses import without_secrets
+
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error of some library says, or its type where it says nothing; 300 letters at most."""
@@ -18,12 +20,17 @@ Remark = Callable[[str], None]
 """Is given a sentence for the user about what was read nevertheless: a picture, a table."""
 
 
-def printable(text: str) -> str:
-    """A text on one line, with a blank for each character that cannot be shown.
+def printable(text: str, *arguments: str) -> str:
+    """A text on one line, with a blank for each character that cannot be shown, and without secrets of addresses.
 
     A message may hold the name of a file, or a value from one: it must not steer the terminal.
+
+    Args:
+        text: see above.
+        arguments: of the command line, see ``a2m_edge.addresses.without_secrets``.
     """
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    safe = without_secrets(text, *arguments)
+    return "".join(letter if letter.isprintable() else " " for letter in safe)
 
 
 class A2MError(Exception):

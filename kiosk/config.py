@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from a2m_edge.addresses import scrubbed, shown, shown_place
 from a2m_edge.errors import OptionError
 from kiosk.shared.calibration import check_region
 from kiosk.shared.settings import CameraSettings, MusicSettings, SpeakerSettings, WatchSettings, WebSettings
@@ -80,7 +81,7 @@ def load_settings(file: Path | None = None, given: Mapping[str, Mapping[str, obj
     """
     values: dict[str, dict[str, object]] = {}
     for origin, source in (
-        (str(file), _read(file) if file is not None else {}),
+        (shown_place(file or ""), _read(file) if file is not None else {}),
         ("the environment", _environment()),
         ("the command line", _without_none(given or {})),
     ):
@@ -143,7 +144,7 @@ def _read(file: Path) -> dict[str, Any]:
             raise OptionError(f"{file} is above 1 MiB: that is no kiosk.toml")
         return _read_toml(content.decode(), str(file))
     except OSError as error:
-        raise OptionError(f"the options in {file} cannot be read: {error.strerror or error}") from error
+        raise OptionError(f"the options in {shown_place(file)} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise OptionError(f"{file} is no TOML file: it is not UTF-8 text") from error
 
@@ -152,7 +153,7 @@ def _read_toml(text: str, origin: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise OptionError(f"{origin} is no TOML: {_lowered(str(error))}") from error
+        raise OptionError(f"{origin} is no TOML: {_lowered(scrubbed(str(error)))}") from error
     except RecursionError:
         raise OptionError(f"{origin} is no TOML: it is nested too deep") from None
 
@@ -185,24 +186,33 @@ def _refuse_unknown(source: Mapping[str, Any], origin: str) -> None:
     everywhere = {name: f"{section}.{name}" for section, name in _options()}
     for section, options in source.items():
         if section not in sections:
-            raise OptionError(f"there is no option {section!r} in {origin}{_nearest(section, sections, everywhere)}")
+            raise OptionError(
+                f"there is no option {shown(section)!r} in {origin}{_nearest(section, sections, everywhere)}"
+            )
         if not isinstance(options, Mapping):
             raise OptionError(f"{section!r} in {origin} is a section: write [{section}] and its options below it")
         own = {name: f"{section}.{name}" for other, name in _options() if other == section}
         for name in options:
             if name not in own:
-                raise OptionError(f"there is no option {section}.{name!s} in {origin}{_nearest(name, own, everywhere)}")
+                raise OptionError(
+                    f"there is no option {section}.{shown(name)} in {origin}{_nearest(name, own, everywhere)}"
+                )
 
 
 def _nearest(name: str, *places: Mapping[str, str]) -> str:
     """The hint that ends a sentence: what the first of ``places`` with a similar name shows for it."""
-    for shown in places:
-        if found := difflib.get_close_matches(name, shown, n=1):
-            return f": did you mean {shown[found[0]]}?"
+    for place in places:
+        if found := difflib.get_close_matches(name, place, n=1):
+            return f": did you mean {place[found[0]]}?"
     return ": see deploy/kiosk.toml for all of them"
 
 
 def _check_exposure(web: WebSettings) -> None:
+    for name in (web.host, *web.names):
+        if shown(name) != name:
+            raise OptionError(
+                f"{shown(name)} in web.host or web.names is no host: write the name or the numbers of one"
+            )
     if not is_loopback(web.host) and web.token is None:
         raise OptionError(
             f"listening on {web.host} opens the pages to the network: give web.token a pairing token of 16 characters"
@@ -213,8 +223,8 @@ def _check_exposure(web: WebSettings) -> None:
 def _check_language(web: WebSettings) -> None:
     if web.language not in LANGUAGES:
         raise OptionError(
-            f"the option web.language of the kiosk is wrong: the pages have no texts in {web.language!r}, but in "
-            + ", ".join(LANGUAGES)
+            f"the option web.language of the kiosk is wrong: the pages have no texts in {shown(web.language)!r}, but"
+            f" in {', '.join(LANGUAGES)}"
         )
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2m_edge import __version__
+from a2m_edge.addresses import shown_place
 from a2m_edge.bundle import DEFAULT_BUNDLE, Bundle, open_bundle
 from a2m_edge.bundle.manifest import BED
 from a2m_edge.errors import A2MError, printable
+from kiosk.camera.capture import choose_source
 from kiosk.config import Settings, is_loopback
 from kiosk.shared.calibration import read_region
 from kiosk.shared.counters import Controls, Progress
@@ -130,6 +132,7 @@ def _headroom(settings: Settings, bundle: Bundle) -> Finding:
 def _camera(settings: Settings) -> Finding:
     if (region := read_region(settings.camera.calibration)) is None:
         region = settings.camera.region
+    choose_source(settings.camera)  # what can be no camera is told as it is, and not waited for
     controls, progress = Controls(), Progress()
     routes = Routes(controls, 1.0, lambda _: None)
     plan = ProcessPlan(
@@ -143,7 +146,7 @@ def _camera(settings: Settings) -> Finding:
     working = _try_process(plan, routes, controls, 1.0)
     state = routes.state("camera")
     if working and not (isinstance(state, CameraState) and not state.ok):
-        name = state.device if isinstance(state, CameraState) else settings.camera.source
+        name = state.device if isinstance(state, CameraState) else shown_place(settings.camera.source)
         place = "with a region" if region is not None else "the artwork is searched for"
         return Finding("camera", True, f"{name} gives frames; {place}")
     if isinstance(state, CameraState):
@@ -151,8 +154,8 @@ def _camera(settings: Settings) -> Finding:
     return Finding(
         "camera",
         False,
-        f"no frame came from camera {settings.camera.source} in {_PATIENCE:.0f} s: check the cable, and end programs"
-        " that use it (the exhibit itself, too)",
+        f"no frame came from camera {shown_place(settings.camera.source)} in {_PATIENCE:.0f} s: check the cable, and"
+        " end programs that use it (the exhibit itself, too)",
     )
 
 

@@ -15,8 +15,9 @@ import pytest
 from tests.fixtures.places import ROOT, files_of_the_repository
 
 ROOMS = """
-a2m_edge: errors, ledger, options, output, strict_json, terminal, version < sound < bundle < inference < feeling, score
-    < perception, composer < synthesis < soundscape < rendering, jobs < collection < bench < commands, cli
+a2m_edge: addresses, diagnostics, errors, ledger, options, output, strict_json, terminal, version < sound < bundle
+    < inference < feeling, score < perception, composer < synthesis < soundscape < rendering, jobs < collection < bench
+    < commands, cli
 training: parallel, checkpoint, precision, progress, stopping, jobs, losses, averaging, torchvision_guard < trainer
     < models < data < trainers < evaluation < commands, __main__
 training.data: tables, scores < recordings < labels, pairs < embeddings
@@ -164,6 +165,8 @@ def test_torch_lives_in_training_and_export_alone():
 def test_the_cli_names_no_room():
     assert {module for module in _imports(ROOT / "a2m_edge" / "cli.py") if module.startswith("a2m_edge")} <= {
         "a2m_edge.version.__version__",
+        "a2m_edge.diagnostics.print_traceback",
+        "a2m_edge.diagnostics.scrub_warnings",
         "a2m_edge.errors.A2MError",
         "a2m_edge.errors.printable",
     }

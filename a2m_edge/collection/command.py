@@ -96,6 +96,9 @@ def render_collection(
 
 def _conclude(summary: Summary, output: str) -> None:
     """Says what was done, and ends with the status that tells it."""
+    from a2m_edge.addresses import shown_place
+
+    output = shown_place(output)
     for record in summary.failed[:_SHOWN]:
         _say(f"failed: {record.image or record.id}: {record.error}")
     if len(summary.failed) > _SHOWN:

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from a2m_edge.addresses import keeps_secret, scrubbed, shown, without_secrets
+from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.storage.folders import Storage
 from a2m_edge.collection.table_text import guarded
@@ -44,7 +46,8 @@ class Record:
     """One line of the index.
 
     Attributes:
-        id, image, comment, seconds, seed: of the item; what is no UTF-8 is escaped.
+        id, image, comment, seconds, seed: of the item; what is no UTF-8 is escaped, and what an address keeps secret is
+            left out.
         work: what the sound depends on, hashed: see ``work_hash``; empty where the input could not be read.
         input: SHA-256 of the picture file, or None.
         stamp: of the picture file, or None.
@@ -57,7 +60,7 @@ class Record:
         timings: seconds for ``fetch``, ``render`` and ``write``.
         peak_mib: most memory that the worker has held so far.
         error: why the item failed, or None.
-        carried: further columns of the source.
+        carried: further columns of the source, without secrets of addresses.
     """
 
     id: str
@@ -93,16 +96,16 @@ class Record:
         """What is known of an item before it is rendered."""
         return cls(
             item.id,
-            None if item.image is None else readable(item.image),
+            None if item.image is None else readable(shown(item.image) if is_address(item.image) else item.image),
             None if item.comment is None else _encodable(item.comment),
             item.seconds,
             item.seed,
-            carried={_encodable(name): _encodable(value) for name, value in item.carried.items()},
+            carried={_encodable(name): _encodable(_public(value)) for name, value in item.carried.items()},
         )
 
     def failed(self, reason: str) -> Record:
         """The same item with the reason why it failed."""
-        return dataclasses.replace(self, error=readable(reason))
+        return dataclasses.replace(self, error=readable(without_secrets(reason)))
 
     def line(self) -> bytes:
         """JSON in UTF-8, ended by the only newline in it."""
@@ -204,6 +207,11 @@ def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) 
         ]
         writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
     storage.write(name, text.getvalue().encode("utf-8-sig"))
+
+
+def _public(text: str) -> str:
+    """A column without the secrets of the addresses in it; one address may hold blanks."""
+    return shown(text) if is_address(text) and keeps_secret(text) else scrubbed(text)
 
 
 def _encodable(text: str) -> str:

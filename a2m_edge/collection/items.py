@@ -7,14 +7,16 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from a2m_edge.addresses import shown
 from a2m_edge.collection.iiif.depictions import Depiction
 
 LONGEST_ID = 120
 """Letters of an id: with ending and ``.part`` it stays below the 255 bytes that file systems allow."""
 
 _HASH_DIGITS = 8
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 """Device names of Windows: a collection may be unpacked there."""
@@ -28,7 +30,8 @@ class Item:
         id: the stem of its files: letters, digits, dot, hyphen and underscore of ASCII; no two items of a run
             have the same one, capital letters not told apart.
         image: path of the picture, or its http(s) address, or None. A path may hold bytes that are not UTF-8, as
-            ``os.fsdecode`` gives them; use ``readable`` before it is printed or written.
+            ``os.fsdecode`` gives them; use ``readable`` before it is printed or written, and for an address ``shown``,
+            as it may hold a password.
         comment: words about it, or None.
         seconds: duration of the sound.
         seed: chooses among the pieces that picture and comment allow.
@@ -38,11 +41,11 @@ class Item:
     """
 
     id: str
-    image: str | None
+    image: str | None = field(repr=False)
     comment: str | None
     seconds: float
     seed: int
-    carried: dict[str, str] = field(default_factory=dict)
+    carried: dict[str, str] = field(default_factory=dict, repr=False)
     problem: str | None = None
     depiction: Depiction | None = None
 
@@ -90,8 +93,9 @@ def safe_id(name: str) -> str:
 
 def image_name(image: str) -> str:
     """The name of a picture without its ending: the stem of a path, or of the last part of an address."""
-    if image.startswith(("http://", "https://")):
-        return PurePosixPath(unquote(urlsplit(image).path)).stem
+    if _SCHEME.match(image):
+        path = re.split(r"[?#]", shown(image).partition("://")[2])[0].partition("/")[2]
+        return PurePosixPath(unquote(path)).stem
     return PurePosixPath(image).stem
 
 

@@ -14,7 +14,7 @@ from a2m_edge.bundle import open_bundle
 from a2m_edge.collection.iiif.annotations import annotation_names
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import TABLE, Index, Record, work_hash, write_table
-from a2m_edge.collection.items import Item, readable
+from a2m_edge.collection.items import Item
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sheet.page import NAME as PAGE
 from a2m_edge.collection.sheet.page import thumbnail_name
@@ -48,7 +48,7 @@ class RunSettings:
         force: whether files may be replaced that this program did not write.
     """
 
-    output: str
+    output: str = field(repr=False)
     runner: Runner
     sound_format: str = "flac"
     bundle: Path | None = None
@@ -275,7 +275,7 @@ def _input(previous: Record, item: Item) -> str | None:
     if item.image is None:
         return None
     if is_address(item.image):
-        return previous.input if previous.image == readable(item.image) else ""
+        return previous.input if previous.image == Record.begin(item).image else ""
     path = Path(item.image)
     if picture_stamp(path) == previous.stamp:
         return previous.input

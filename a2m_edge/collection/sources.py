@@ -10,6 +10,7 @@ from pathlib import Path, PureWindowsPath
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from a2m_edge.addresses import is_like_address, shown, shown_place
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.iiif.manifests import iiif_items, iiif_title, is_iiif, read_iiif
 from a2m_edge.collection.items import Ids, Item, image_name, readable
@@ -75,8 +76,9 @@ def open_collection(source: str, defaults: Defaults, output: Path | None = None)
         CollectionError: the source is missing, unreadable, of no known form, or holds no work.
         MissingExtraError: a Parquet table needs pyarrow.
     """
-    path = Path(source)
-    title, passed_over = readable(path.name or path.resolve().name), 0
+    path, named = Path(source), readable(shown_place(source))
+    own = Path(shown(source)).name if is_address(source) else path.name or path.resolve().name
+    title, passed_over = readable(own), 0
     remarks: list[str] = []
     if is_address(source) or path.suffix.lower() == ".json":
         items, own_title = _iiif(source, defaults)
@@ -87,13 +89,13 @@ def open_collection(source: str, defaults: Defaults, output: Path | None = None)
         items = _rows(_TABLES[path.suffix.lower()](path, remarks.append), path, defaults)
     elif path.exists():
         raise CollectionError(
-            f"{readable(source)} is no collection: name a folder, a table ({', '.join(_TABLES)}), or a IIIF manifest "
+            f"{named} is no collection: name a folder, a table ({', '.join(_TABLES)}), or a IIIF manifest "
             f"(.json or its address); for one picture use  a2m-edge render"
         )
     else:
-        raise CollectionError(f"there is no {readable(source)}: check the name")
+        raise CollectionError(f"there is no {named}: check the name")
     if not items:
-        raise CollectionError(f"{readable(source)} holds no works: nothing in it is a picture or a row")
+        raise CollectionError(f"{named} holds no works: nothing in it is a picture or a row")
     return Source(title, items, passed_over, tuple(remarks))
 
 
@@ -102,7 +104,8 @@ def _iiif(source: str, defaults: Defaults) -> tuple[list[Item], str]:
     document = read_iiif(source)
     if not is_iiif(document):
         raise CollectionError(
-            f"{readable(source)} is no IIIF manifest or collection; for a table of your own use CSV or JSON Lines"
+            f"{readable(shown_place(source))} is no IIIF manifest or collection; for a table of your own use CSV or "
+            f"JSON Lines"
         )
     items = iiif_items(document, source, seconds=defaults.seconds, seed=defaults.seed, comment=defaults.comment)
     return list(items), iiif_title(document)
@@ -122,9 +125,10 @@ def _rows(rows: Iterable[TableRow], table: Path, defaults: Defaults) -> list[Ite
         seed = defaults.seed if row.seed is None else row.seed
         if problem is None and image is None and comment is None:
             problem = f"row {row.number} has neither an image nor a comment"
-        name = row.id or (image_name(image) if image else None) or (comment or "")[:40] or f"row-{row.number}"
+        own = row.id and shown_place(row.id)
+        name = own or (image_name(image) if image else None) or (comment or "")[:40] or f"row-{row.number}"
         # Not the number of the row: a row that is added above must not change the ids of all below.
-        whole = repr((row.id, row.image, comment, seconds, seed))
+        whole = repr((own, row.image and shown_place(row.image), comment, seconds, seed))
         items.append(Item(ids.give(name, whole), image, comment, seconds, seed, row.carried, problem))
     return items
 
@@ -149,6 +153,9 @@ def _local_path(image: str, folder: Path) -> tuple[str, str | None]:
                 return str(folder / form), None
         except (OSError, ValueError):
             continue
+    if is_like_address(image) and shown(image) != image:
+        sentence = f"{readable(shown(image))} is no file, and no address without http:// or https://: write it"
+        return str(folder / shown(image)), sentence
     if windows.drive and not Path(image).is_absolute():
         return str(folder / image), (
             f"{readable(image)} is a path of another computer: copy the pictures beside the table, and write "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from a2m_edge.addresses import shown
 from a2m_edge.collection.table_text import clean, csv_rows, read_text, unguarded
 from a2m_edge.errors import CollectionError, MissingExtraError, Remark, first_line
 from a2m_edge.strict_json import StrictJsonError, parse
@@ -128,8 +129,8 @@ def _row(number: int, place: str, cells: Mapping[str, Any]) -> TableRow:
         try:
             values[column] = _READ[column](cell)
         except (ValueError, TypeError, OverflowError):
-            shown = _text(cell)[:40]
-            problem = f"{column} in {place} of the table is {shown!r}; write {_WANTED[column]}"
+            words = shown(_text(cell))[:40]
+            problem = f"{column} in {place} of the table is {words!r}; write {_WANTED[column]}"
     return TableRow(number, carried=carried, problem=problem, **values)
 
 

@@ -9,7 +9,7 @@ import hashlib
 import resource
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.addresses import scrubbed
 from a2m_edge.bundle import Bundle, open_bundle
 from a2m_edge.collection.iiif.depictions import PictureFile, picture_file
 from a2m_edge.collection.iiif.fetching import is_address
@@ -47,7 +48,7 @@ class RenderOptions:
         thumbnails: whether a thumbnail of each picture is written for the contact sheet.
     """
 
-    output: str
+    output: str = field(repr=False)
     sound_format: str
     bundle: str | None
     bundle_hash: str
@@ -132,7 +133,7 @@ class RenderWork(Work[Item, Record]):
                 )
             return Prepared(job, known, picture, stamp, time.monotonic() - begun)
 
-        return _or_failed(record, read)
+        return _or_failed(job, record, read)
 
     def perform(self, prepared: Prepared | Record) -> Performed | Record:
         """Makes the sound."""
@@ -147,7 +148,7 @@ class RenderWork(Work[Item, Record]):
             seconds = time.monotonic() - begun
             return Performed(kept, _described(prepared.record, result), result.samples, result.sample_rate, seconds)
 
-        return _or_failed(prepared.record, make)
+        return _or_failed(prepared.item, prepared.record, make)
 
     def finish(self, performed: Performed | Record) -> Record:
         """Encodes the sound and writes it, whole or not at all."""
@@ -156,7 +157,9 @@ class RenderWork(Work[Item, Record]):
         prepared, record = performed.prepared, performed.record
         kind = sound_format(self.options.sound_format)
         begun = time.monotonic()
-        content = _or_failed(record, lambda: encode_sound(performed.samples, performed.sample_rate, kind))
+        content = _or_failed(
+            prepared.item, record, lambda: encode_sound(performed.samples, performed.sample_rate, kind)
+        )
         if isinstance(content, Record):
             return content
         storage = open_storage(self.options.output)
@@ -235,14 +238,15 @@ def _named(file: PictureFile, notices: list[str]) -> Remark:
 Made = TypeVar("Made")
 
 
-def _or_failed(record: Record, make: Callable[[], Made]) -> Made | Record:
+def _or_failed(item: Item, record: Record, make: Callable[[], Made]) -> Made | Record:
     """What ``make`` gives, or the record of an item that failed for a reason of its own."""
     try:
         return make()
     except (PictureError, CommentError, OptionError) as error:
         return record.failed(str(error))
     except (MemoryError, OSError, cv2.error, ValueError, RuntimeError) as error:  # unforeseen, of this work alone
-        return record.failed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        said = scrubbed(str(error), item.image) if item.image and is_address(item.image) else str(error)
+        return record.failed(f"{type(error).__name__}: {said}" if said else type(error).__name__)
 
 
 def _request(item: Item) -> Request:

@@ -13,12 +13,13 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from a2m_edge.addresses import scrubbed, shown
 from a2m_edge.errors import A2MError, DeviceError, MissingExtraError, first_line
 from a2m_edge.jobs.gate import Gate, closing_gate, may_begin
 from a2m_edge.jobs.work import Answer, Job, Work, one_thread, portable
@@ -66,7 +67,7 @@ class RayRunner:
         workers: processes; None for one on each of the cluster's processors (or GPUs, where they perform).
     """
 
-    address: str
+    address: str = field(repr=False)
     workers: int | None = None
 
     def run(
@@ -96,8 +97,8 @@ class RayRunner:
                     return
                 if gate.ready == 0:
                     raise DeviceError(
-                        f"no process could begin on the Ray cluster at {self.address}: see that all its computers have "
-                        f"the same Python and the same a2m-edge"
+                        f"no process could begin on the Ray cluster at {shown(self.address)}: see that all its "
+                        f"computers have the same Python and the same a2m-edge"
                     )
                 _log.warning("%d jobs were lost with their processes and are tried again", len(waiting))
             for job in waiting.values():
@@ -116,7 +117,7 @@ def _connected(address: str) -> Iterator[None]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise DeviceError(
-            f"no Ray cluster can be used at {address} ({first_line(error).rstrip('.')}): start one "
+            f"no Ray cluster can be used at {shown(address)} ({_told(error, address)}): start one "
             f"by  ray start --head  or check the address"
         ) from error
     finally:
@@ -125,10 +126,17 @@ def _connected(address: str) -> Iterator[None]:
                 signal.signal(number, handler)
     try:
         if ray.cluster_resources().get("CPU", 0) < 1:
-            raise DeviceError(f"the Ray cluster at {address} has no processor: add computers by  ray start --address")
+            raise DeviceError(
+                f"the Ray cluster at {shown(address)} has no processor: add computers by  ray start --address"
+            )
         yield
     finally:
         ray.shutdown()
+
+
+def _told(error: Exception, address: str) -> str:
+    """What Ray says, without what the address keeps secret, or the one that stands in the environment."""
+    return scrubbed(first_line(error).rstrip("."), address, os.environ.get("RAY_ADDRESS", ""))
 
 
 def _require_listener(address: str) -> None:
@@ -191,7 +199,7 @@ def _rows(
         for batch in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             yield from zip(*(batch[name].to_pylist() for name in ("number", "kind", "content")), strict=True)
     except ray.exceptions.RayError as error:
-        _log.warning("a round on the cluster ended early: %s", first_line(error))
+        _log.warning("a round on the cluster ended early: %s", scrubbed(first_line(error)))
 
 
 def _actors(data: ray.data.Dataset, count: int, arguments: tuple[Any, ...], **resources: float) -> ray.data.Dataset:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from a2m_edge.diagnostics import print_traceback, scrub_warnings
 from a2m_edge.errors import A2MError, DeviceError
 from a2m_edge.jobs.work import Answer, Job, Work, one_thread, portable
 
@@ -180,6 +181,7 @@ def _live(connection: Connection, work: Work[Any, Any]) -> None:
     if parent is None or os.getppid() != parent.pid:
         return
     one_thread()
+    scrub_warnings()
     try:
         work.start()
         connection.send(None)
@@ -190,6 +192,9 @@ def _live(connection: Connection, work: Work[Any, Any]) -> None:
             connection.send(_Failed(portable(error)))
     except (EOFError, OSError):  # nobody gives out work any more
         return
+    except Exception as error:
+        print_traceback(error)
+        raise SystemExit(1) from None
 
 
 def _ending(status: int | None) -> str:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,7 +54,7 @@ class Request:
         seed: chooses among the pieces that the same picture and comment allow, at least 0.
     """
 
-    picture: Path | None
+    picture: Path | None = field(repr=False)
     comment: str | None
     seconds: float = 30.0
     seed: int = 0

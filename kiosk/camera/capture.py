@@ -6,18 +6,20 @@ the one that was grabbed. Reading every frame and looking at few keeps what is l
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import re
+import socket
 import time
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.addresses import host_and_port, is_like_address, is_misread, misreading, shown, shown_place
 from a2m_edge.errors import DeviceError, PictureError
 from a2m_edge.perception.picture_formats import ENDINGS
 from a2m_edge.perception.pictures import read_picture
@@ -26,7 +28,9 @@ from kiosk.shared.settings import CameraSettings
 OPEN_SECONDS, READ_SECONDS = 6.0, 5.0
 """Longest waits for an answer of a network camera; those of a camera of this computer are its driver's."""
 
-_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PROBE_SECONDS = 2.0
 _LINKS = ("/dev/v4l/by-id", "/dev/v4l/by-path")
 _WALL, _BORDER, _MARGIN = 150, 12, 0.06  # grey value of a folder's wall; dark border and margin around its pictures
 _log = logging.getLogger(__name__)
@@ -66,31 +70,30 @@ def choose_source(settings: CameraSettings) -> Source:
     Raises:
         DeviceError: there is no such file, folder or kind of address.
     """
-    source = settings.source
+    source = settings.source.strip()
+    settings = dataclasses.replace(settings, source=source)
     if source.isdecimal():
         return DeviceSource(settings)
-    scheme = urlsplit(source).scheme.lower() if "://" in source else ""
-    if scheme in _SCHEMES:
-        return NetworkSource(settings)
-    if scheme:
-        raise DeviceError(f"the camera {without_password(source)} has an unknown address: use rtsp:// or http://")
+    if scheme := _SCHEME.match(source):
+        if scheme[1].lower() in _PORTS:
+            return NetworkSource(settings)
+        raise DeviceError(f"the camera {shown(source)} has an unknown address: use rtsp:// or http://")
     if source.startswith("/dev/"):
         return DeviceSource(settings)
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return FolderSource(path, settings)
-    if path.is_file():
-        return FileSource(path)
+    try:
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return FolderSource(path, settings)
+        if path.is_file():
+            return FileSource(path)
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such user's home
+        pass
+    if is_like_address(source):
+        raise DeviceError(f"the camera's address {shown(source)} has no scheme: write rtsp:// or http:// before it")
     raise DeviceError(
-        f"there is no camera {source}: give its number, its path in /dev, an rtsp:// or http:// address, a video file "
-        "or a folder of pictures"
+        f"there is no camera {shown(source)}: give its number, its path in /dev, an rtsp:// or http:// address, a "
+        "video file or a folder of pictures"
     )
-
-
-def without_password(address: str) -> str:
-    """A network address as it may be shown: without user, password and query."""
-    parts = urlsplit(address)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class _Video:
@@ -141,14 +144,16 @@ class DeviceSource(_Video):
         self._settings, self._links = settings, links
         source = settings.source
         self._path = Path(f"/dev/video{int(source)}" if source.isdecimal() else source)
-        self.name = str(self._path)
+        self.name = shown_place(self._path)
 
     def open(self) -> None:
         """See ``Source``."""
         self.close()
         path = self._path
         if not path.exists():
-            raise DeviceError(f"there is no camera {path}: plug it in, or choose another one ({self._others()})")
+            raise DeviceError(
+                f"there is no camera {shown_place(path)}: plug it in, or choose another one ({self._others()})"
+            )
         if not os.access(path, os.R_OK | os.W_OK):
             raise DeviceError(f"the camera {path} may not be used: add this user to the group video")
         real = Path(os.path.realpath(path))
@@ -200,12 +205,15 @@ class NetworkSource(_Video):
 
     def __init__(self, settings: CameraSettings) -> None:
         super().__init__()
-        self._address = settings.source
-        self.name = without_password(self._address)
+        scheme, _, rest = settings.source.partition("://")
+        self._address = f"{scheme.lower()}://{rest}"  # FFmpeg knows schemes in small letters alone
+        self.name = shown(self._address)
 
     def open(self) -> None:
         """See ``Source``."""
         self.close()
+        if not self._address.isprintable():
+            raise DeviceError(f"the camera's address {self.name} holds a line break or a tab: take it out")
         options = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
             round(1000 * OPEN_SECONDS),
@@ -214,10 +222,27 @@ class NetworkSource(_Video):
             cv2.CAP_PROP_N_THREADS,  # more of them would each keep a frame back
             1,
         ]
-        capture = cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, options)
-        if not capture.isOpened():
-            raise DeviceError(f"the camera {self.name} does not answer: check its address, its power and the network")
+        # Else FFmpeg would ask the network for a host that is called like the user.
+        capture = None if is_misread(self._address) else cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, options)
+        if capture is None or not capture.isOpened():
+            way_out = misreading(self._address) or "check its address, its power and the network"
+            raise DeviceError(f"the camera {self.name} does not answer{self._cause()}: {way_out}")
         self._capture = capture
+
+    def _cause(self) -> str:
+        """Why the host of the camera cannot be reached, in brackets; nothing where it can, or nobody knows."""
+        host, port = host_and_port(self._address)
+        if not host:
+            return " (there is no host in its address)"
+        try:
+            socket.create_connection((host, port or _PORTS[self._address.partition("://")[0]]), _PROBE_SECONDS).close()
+        except TimeoutError:
+            return " (nothing comes from its host)"
+        except (ValueError, OverflowError):
+            return " (host and port in its address cannot be such)"
+        except OSError as error:
+            return f" ({error.strerror or type(error).__name__})"
+        return ""
 
 
 class FileSource(_Video):

@@ -1,12 +1,13 @@
 """Every option of the kiosk. ``kiosk.config`` reads them from ``kiosk.toml``; the processes are handed their section.
 
 These are plain data classes, so that a process can take its section without loading the library that reads it.
-Defaults, ranges and the texts below are what ``deploy/kiosk.toml`` shows.
+Defaults, ranges and the texts below are what ``deploy/kiosk.toml`` shows. What may hold a secret is left out of
+``repr``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +26,7 @@ class CameraSettings:
 
     Attributes:
         source: Number of a camera, path of a device, RTSP or HTTP (MJPEG) address, video file, or folder of pictures.
+            In a user name or password write / as %2F, # as %23, ? as %3F, @ as %40, : as %3A and % as %25.
         width: Pixels that the camera is asked for.
         height: Pixels that the camera is asked for.
         rate: Frames a second that are looked at.
@@ -40,7 +42,7 @@ class CameraSettings:
         view_rate: Live views a second for the staff page.
     """
 
-    source: Annotated[str, MinLen(1)] = "0"
+    source: Annotated[str, MinLen(1)] = field(default="0", repr=False)
     width: Annotated[int, Interval(ge=160, le=7680)] = 1280
     height: Annotated[int, Interval(ge=120, le=4320)] = 720
     rate: Annotated[float, Interval(ge=1.0, le=60.0)] = 10.0
@@ -122,9 +124,9 @@ class WebSettings:
 
     host: Annotated[str, MinLen(1)] = "127.0.0.1"
     port: Annotated[int, Interval(ge=0, le=65535)] = 8000
-    token: Annotated[str, MinLen(16)] | None = None
+    token: Annotated[str, MinLen(16)] | None = field(default=None, repr=False)
     names: tuple[str, ...] = ()
-    pin_hash: str | None = None
+    pin_hash: str | None = field(default=None, repr=False)
     certificate: Path | None = None
     key: Path | None = None
     language: str = "en"

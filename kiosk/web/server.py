@@ -9,6 +9,7 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
+from a2m_edge.addresses import shown
 from a2m_edge.errors import DeviceError, OptionError
 from kiosk.shared.settings import WebSettings
 from kiosk.web.connections import GuardedConnection
@@ -109,7 +110,7 @@ def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise OptionError(f"{host!r} is no address of this computer: give one in numbers as web.host") from error
+        raise OptionError(f"{shown(host)!r} is no address of this computer: give one in numbers as web.host") from error
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)  # IPv4 where there is a choice
     return family, str(address[0])
 

@@ -61,7 +61,7 @@ def test_the_import_is_light_and_a_first_use_brings_the_rest() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     heavy, own, listed, after_dir, after_use, telemetry = json.loads(done.stdout)
     assert heavy == []
-    assert own == ["a2m_edge", "a2m_edge.errors", "a2m_edge.version"]
+    assert own == ["a2m_edge", "a2m_edge.addresses", "a2m_edge.errors", "a2m_edge.version"]
     assert {*listed} >= {*HOMES, *ERRORS, "__version__"}
     assert (after_dir, after_use, telemetry) == (False, True, "1")
 

@@ -97,7 +97,7 @@ def rate(
         raise
     figures = {
         "model": model,
-        "endpoint": asked.address,
+        "endpoint": asked.shown,
         "repeats": repeats,
         "seed": seed,
         "pictures": not no_pictures,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from a2m_edge.addresses import keeps_secret, shown
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.output import written_aside
 
@@ -60,13 +61,14 @@ def checked_base(base: str) -> str:
     try:
         parts = urlsplit(base.strip())
         well = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        well = well and not keeps_secret(base)
     except ValueError:
         well = False
         parts = urlsplit("")
     if not well or parts.query or parts.fragment or parts.username is not None or not base.strip().isprintable():
         raise OptionError(
             f"--iiif-annotations must be the address under which the output will be served, such as "
-            f"https://museum.example/sounds, not {base!r}"
+            f"https://museum.example/sounds, not {shown(base)!r}"
         )
     return quote(base.strip().rstrip("/"), safe="/%:@!$&'()*+,;=~[]-._")
 

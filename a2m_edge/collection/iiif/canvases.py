@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from a2m_edge.addresses import shown
 from a2m_edge.collection.iiif.bodies import Body
 from a2m_edge.collection.iiif.depictions import Depiction
 from a2m_edge.collection.iiif.json_ld import absolute, identity, kind, objects, pixels
@@ -132,6 +133,8 @@ def _resolved(
         return {}, place
     fetched = modern(found) if isinstance(found, dict) else {}
     if key not in fetched:
-        problems.append(f"{address} is no annotation{' page' if key == 'items' else ''}; ask its owner to correct it")
+        problems.append(
+            f"{shown(address)} is no annotation{' page' if key == 'items' else ''}; ask its owner to correct it"
+        )
         return {}, place
     return fetched, address

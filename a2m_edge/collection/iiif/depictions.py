@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from a2m_edge.addresses import shown
 from a2m_edge.collection.iiif.fetching import PATIENT, FetchError, Patience, fetch, in_memory, is_address
 from a2m_edge.collection.iiif.image_api import ImageService, Offer
 from a2m_edge.collection.iiif.image_requests import image_request, is_information
@@ -114,8 +115,8 @@ def picture_file(image: str, depiction: Depiction | None = None, patience: Patie
         yield PictureFile(Path(image), image)
         return
     content, offer, remarks = _fetched(depiction or Depiction.at(image), patience)
-    with in_memory(content, offer.address) as path:
-        yield PictureFile(path, offer.address, offer.parts, remarks)
+    with in_memory(content, shown(offer.address)) as path:
+        yield PictureFile(path, shown(offer.address), offer.parts, remarks)
 
 
 def _fetched(depiction: Depiction, patience: Patience) -> tuple[bytes, Offer, tuple[str, ...]]:
@@ -134,9 +135,9 @@ def _fetched(depiction: Depiction, patience: Patience) -> tuple[bytes, Offer, tu
             failures.append(str(error))
             continue
         except PartError as error:
-            failures.append(f"{way.address}: {error}")
+            failures.append(f"{shown(way.address)}: {error}")
             continue
-        instead = (f"{offer.address} was taken instead of {failure}" for failure in failures)
+        instead = (f"{shown(offer.address)} was taken instead of {failure}" for failure in failures)
         return content, offer, (*depiction.remarks, *instead)
     raise PictureError(f"cannot fetch {'; nor '.join(failures)}")
 
@@ -146,9 +147,11 @@ def _check(content: bytes, address: str) -> None:
     try:
         header = read_header(io.BytesIO(content))
     except HeaderError as error:
-        raise FetchError(f"{address}: what is there cannot be read: {error}") from None
+        raise FetchError(f"{shown(address)}: what is there cannot be read: {error}") from None
     if header.pixels > MAXIMUM_PIXELS:
-        raise FetchError(f"{address}: it has more than {MAXIMUM_PIXELS // 10**6} megapixels; offer a smaller copy")
+        raise FetchError(
+            f"{shown(address)}: it has more than {MAXIMUM_PIXELS // 10**6} megapixels; offer a smaller copy"
+        )
 
 
 def _through(way: Way, patience: Patience) -> tuple[bytes, Offer]:
@@ -179,7 +182,7 @@ def _through(way: Way, patience: Patience) -> tuple[bytes, Offer]:
             refusal = refusal or error
             if error.status not in _REFUSALS:
                 break
-    raise refusal or FetchError(f"{way.address}: it offers no picture; ask its owner")
+    raise refusal or FetchError(f"{shown(way.address)}: it offers no picture; ask its owner")
 
 
 def _content(address: str, patience: Patience) -> bytes:
@@ -196,7 +199,7 @@ def _service(service: ImageService, patience: Patience) -> ImageService:
     except (ValueError, RecursionError):
         told = None
     if told is None:
-        raise FetchError(f"{service.information}: it is not one of the IIIF Image API 1 to 3; check the address")
+        raise FetchError(f"{shown(service.information)}: it is not one of the IIIF Image API 1 to 3; check the address")
     return told
 
 
@@ -204,4 +207,4 @@ def _fetch(address: str, most_bytes: int, accept: str, patience: Patience) -> by
     try:
         return fetch(address, most_bytes=most_bytes, accept=accept, patience=patience)
     except FetchError as error:
-        raise FetchError(f"{address}: {error}", error.status) from None
+        raise FetchError(f"{shown(address)}: {error}", error.status) from None

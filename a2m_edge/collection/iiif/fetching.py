@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from a2m_edge.addresses import is_misread, scrubbed
 from a2m_edge.collection.iiif.encodings import CutOffError, Decoder, EncodingError
 from a2m_edge.errors import PictureError
 from a2m_edge.version import __version__
 
 USER_AGENT = f"a2m-edge/{__version__} (renders sound for works of art)"
 
+_NO_PASSWORD = "an address needs a host, and holds no password; correct it"  # noqa: S105 - a sentence
 _BLOCK = 64 * 2**10
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -133,7 +135,7 @@ def _request(address: str, accept: str) -> urllib.request.Request:
         if parts.scheme.lower() not in ("http", "https"):
             raise FetchError("only http and https addresses are fetched; name one of those")
         if not parts.hostname or parts.username is not None or parts.password is not None:
-            raise FetchError("an address needs a host, and holds no password; correct it")
+            raise FetchError(_NO_PASSWORD)
         host = parts.hostname.encode("idna").decode("ascii")
         host = f"[{host}]" if ":" in host else host
         place = host if parts.port is None else f"{host}:{parts.port}"
@@ -141,7 +143,7 @@ def _request(address: str, accept: str) -> urllib.request.Request:
         query = quote(parts.query, safe="/?%:@!$&'()*+,;=~-._")
         whole = urlunsplit((parts.scheme.lower(), place, path, query, ""))
     except (ValueError, UnicodeError):
-        raise FetchError("it is no valid address; correct it") from None
+        raise FetchError(_NO_PASSWORD if is_misread(address) else "it is no valid address; correct it") from None
     return urllib.request.Request(whole, headers={"User-Agent": USER_AGENT, "Accept": accept})  # noqa: S310
 
 
@@ -203,7 +205,7 @@ def _read(answer: http.client.HTTPResponse, most_bytes: int, end: float) -> byte
 
 
 def _refusal(status: int, phrase: str, after: str | None) -> Exception:
-    said = f"the server answers {status} {phrase}".rstrip()
+    said = f"the server answers {status} {_told(phrase)}".rstrip()
     if status in _AGAIN:
         return _PassingError(FetchError(f"{said}; try again later", status), retry_after(after))
     way_out = "ask its owner for access" if status in (401, 403, 407) else "check the address"
@@ -218,10 +220,15 @@ def _failure(cause: object) -> Exception:
         return FetchError("there is no such host; check the address and the network")
     if isinstance(cause, TimeoutError):
         return _PassingError(FetchError("the server does not answer in time; try again later"))
-    if isinstance(cause, OSError | http.client.HTTPException):
-        reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    if isinstance(cause, OSError | http.client.HTTPException) and not isinstance(cause, http.client.InvalidURL):
+        reason = getattr(cause, "strerror", None) or _told(cause) or type(cause).__name__
         return _PassingError(FetchError(f"the server cannot be reached ({reason}); check the address and the network"))
-    return FetchError(f"it cannot be fetched ({cause}); check the address")
+    return FetchError("it, or the address that it sends on to, is no valid address; check it")
+
+
+def _told(cause: object) -> str:
+    """What a library or a server says, without the password of a proxy, or of an address that it sends on to."""
+    return scrubbed(str(cause), *urllib.request.getproxies().values())
 
 
 def retry_after(after: str | None) -> float | None:

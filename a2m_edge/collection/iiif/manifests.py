@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
+from a2m_edge.addresses import shown_place
 from a2m_edge.collection.iiif.canvases import NoPictureError, canvas_picture
 from a2m_edge.collection.iiif.fetching import PATIENT, FetchError, Patience, fetch, is_address
 from a2m_edge.collection.iiif.json_ld import absolute, contexts, identity, kind, objects, text
@@ -52,7 +53,7 @@ def read_iiif(source: str, patience: Patience = PATIENT) -> object:
     try:
         return _document(source, patience)
     except _UnusableError as error:
-        raise CollectionError(f"cannot read {source}: {error}") from None
+        raise CollectionError(f"cannot read {shown_place(source)}: {error}") from None
 
 
 def iiif_items(
@@ -85,7 +86,7 @@ def iiif_items(
     try:
         whole = _checked(document)
     except _UnusableError as error:
-        raise CollectionError(f"cannot read {source}: {error}") from None
+        raise CollectionError(f"cannot read {shown_place(source)}: {error}") from None
     return walk.works(whole, source, 0)
 
 
@@ -166,7 +167,9 @@ class _Walk:
             self.documents.add(urldefrag(address).url)
         title = label(part.get("label")) or (image_name(address) if address else "") or f"part {number + 1}"
         carried = {"manifest": address or ""}
-        return self._problem(title, f"{place}\0{number}", carried, f"cannot read {address or title}: {error}")
+        return self._problem(
+            title, f"{place}\0{number}", carried, f"cannot read {shown(address) if address else title}: {error}"
+        )
 
     def _check_number(self) -> None:
         if len(self.documents) >= MOST_DOCUMENTS:
@@ -180,7 +183,7 @@ class _Walk:
                 self.documents.add(f"page {urldefrag(address).url}")
                 self.last_page = address, _document(address, self.patience)
             except _UnusableError as error:
-                raise NoPictureError(f"cannot read {address}, which names its picture: {error}") from None
+                raise NoPictureError(f"cannot read {shown(address)}, which names its picture: {error}") from None
         return self.last_page[1]
 
     def _manifest(self, manifest: dict[str, Any], address: str) -> Iterator[Item]:

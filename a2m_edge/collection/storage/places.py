@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from a2m_edge.addresses import is_like_address, shown, shown_place
 from a2m_edge.collection.storage.folders import LocalStorage, Storage
 from a2m_edge.collection.storage.remote import RemoteStorage
 from a2m_edge.errors import OptionError
@@ -33,11 +34,12 @@ def local_path(place: str) -> Path:
     """The path that a place without a foreign scheme means.
 
     Raises:
-        OptionError: it is a ``file://`` address of another computer.
+        OptionError: it is a ``file://`` address of another computer, or an address that has lost its scheme.
     """
     if not place.startswith("file://"):
+        if is_like_address(place) and shown_place(place) != place:
+            raise OptionError(f"{shown(place)} is no folder, and no address without a scheme such as s3://: write it")
         return Path(place)
-    parts = urlsplit(place)
-    if parts.netloc not in ("", "localhost"):
-        raise OptionError(f"{place} names another computer: write file:///path, or the path alone")
-    return Path(unquote(parts.path))
+    if not place.startswith(("file:///", "file://localhost/")):
+        raise OptionError(f"{shown(place)} names another computer: write file:///path, or the path alone")
+    return Path(unquote(urlsplit(place).path))

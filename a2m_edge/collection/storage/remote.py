@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from a2m_edge.addresses import is_misread, misreading, scrubbed, shown
 from a2m_edge.collection.storage.folders import INDEX, SOUNDS, IndexLog, beside, is_index, whole_lines
 from a2m_edge.errors import MissingExtraError, OptionError, OutputError
 from a2m_edge.ledger import refusal
@@ -38,7 +39,7 @@ class RemoteStorage:
         place: its address, for example ``s3://bucket/folder``.
 
     Raises:
-        OptionError: the scheme is unknown, or what it needs is not installed.
+        OptionError: the scheme is unknown, what it needs is not installed, or the address is none.
         MissingExtraError: fsspec is not installed.
     """
 
@@ -49,11 +50,12 @@ class RemoteStorage:
             import fsspec
         except ModuleNotFoundError as error:
             raise MissingExtraError("fsspec", "ray") from error
-        self.place = place.rstrip("/")
+        self._address = place.rstrip("/")
+        self.place = shown(self._address)
         try:
-            self._files, self._root = fsspec.core.url_to_fs(self.place)
-        except (ImportError, ValueError) as error:
-            raise OptionError(f"cannot write to {place}: {_plain(error)}") from error
+            self._files, self._root = fsspec.core.url_to_fs(self._address)
+        except Exception as error:  # every kind of storage raises its own; some connect at once
+            raise OptionError(f"cannot write to {self.place}: {self._plain(error)}") from None
         self._at_once = place.split("://")[0] in _WHOLE_AT_ONCE
 
     @contextlib.contextmanager
@@ -189,8 +191,13 @@ class RemoteStorage:
 
     def _refused(self, name: str, error: Exception) -> OutputError:
         return OutputError(
-            f"cannot use {self.place}/{name}: {_plain(error)}; check the address, the permissions and the network"
+            f"cannot use {self.place}/{name}: {self._plain(error)}; check the address, the permissions and the network"
         )
+
+    def _plain(self, error: Exception) -> str:
+        """An error as one line, without what the address keeps secret."""
+        said = " ".join(scrubbed(str(error), self._address).split()) or type(error).__name__
+        return f"{said}; {misreading(self._address)}" if is_misread(self._address) else said
 
 
 class _PartsLog:
@@ -233,8 +240,3 @@ class _PartsLog:
         self._storage.write(f"{PARTS}/{name}", b"".join(self._waiting))
         self._parts.append(name)
         self._waiting.clear()
-
-
-def _plain(error: Exception) -> str:
-    """An error as one line."""
-    return " ".join(str(error).split()) or type(error).__name__

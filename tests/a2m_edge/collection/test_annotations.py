@@ -109,6 +109,7 @@ def test_every_title_and_name_gives_a_page_that_holds(title, name, seconds):
         "https://m.example/#x",
         "file:///srv",
         "https://user:word@m.example",
+        "https://user:12/word@m.example",
         "https://m.example:x",
         "https://[m",
         "https://m.example/\nx",

@@ -21,7 +21,6 @@ from kiosk.camera.capture import (
     choose_source,
     hung,
     stable_path,
-    without_password,
 )
 from kiosk.camera.process import run_camera
 from kiosk.shared.channel import open_channel
@@ -280,11 +279,6 @@ def test_an_empty_folder_and_a_broken_video_say_what_to_do(tmp_path):
     broken.write_bytes(b"no video")
     with pytest.raises(DeviceError, match="MP4"):
         FileSource(broken).open()
-
-
-def test_addresses_are_shown_without_their_secrets():
-    assert without_password("rtsp://user:word@camera.lan:554/live?key=1") == "rtsp://camera.lan:554/live"
-    assert without_password("http://camera/video.mjpg") == "http://camera/video.mjpg"
 
 
 def test_frames_pass_through_without_a_file(camera, tmp_path, monkeypatch):

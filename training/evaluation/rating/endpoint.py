@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from a2m_edge import __version__
+from a2m_edge.addresses import scrubbed, shown
 from a2m_edge.collection.iiif.fetching import retry_after
 from a2m_edge.errors import A2MError, OptionError
 
@@ -72,6 +73,9 @@ class Endpoint:
         patience: with it.
         sleep: waits so many seconds; time itself when None.
 
+    Attributes:
+        shown: its whole address, as it may be printed.
+
     Raises:
         OptionError: the address is no http or https address, or the key has signs that a header cannot hold.
     """
@@ -86,7 +90,8 @@ class Endpoint:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         self.model = model
-        self.address = _completions(address)
+        self._address = _completions(address)
+        self.shown = shown(self._address)
         self._key = key.strip()
         if not (self._key.isascii() and self._key.isprintable()):
             raise OptionError(f"the key in {KEY} holds signs that no key has: set it again")
@@ -118,7 +123,7 @@ class Endpoint:
                 pause = max(min(pause, patience.longest_pause), failure.after or 0.0)
                 if attempt == patience.attempts or pause > patience.longest_pause:
                     raise EndpointError(
-                        f"{self.address} gave no answer in {attempt} attempts ({self._told(failure)}): try again "
+                        f"{self.shown} gave no answer in {attempt} attempts ({self._told(failure)}): try again "
                         f"later, or give a longer --timeout"
                     ) from None
                 self._sleep(pause)
@@ -128,7 +133,7 @@ class Endpoint:
         headers = {"Content-Type": "application/json", "User-Agent": f"a2m-edge/{__version__}"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        request = urllib.request.Request(self.address, data, headers, method="POST")  # noqa: S310
+        request = urllib.request.Request(self._address, data, headers, method="POST")  # noqa: S310
         try:
             with self._opener.open(request, timeout=self._patience.answer) as answer:
                 body: bytes = answer.read(_MOST_BYTES + 1)
@@ -139,13 +144,12 @@ class Endpoint:
             if isinstance(error.reason, TimeoutError | ConnectionResetError | BrokenPipeError):
                 raise _PassingError(str(error.reason) or "no answer in time") from None
             raise EndpointError(
-                f"cannot connect to {self.address} ({self._told(error.reason)}): start the server, or correct "
-                f"--endpoint"
+                f"cannot connect to {self.shown} ({self._told(error.reason)}): start the server, or correct --endpoint"
             ) from None
         except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
             raise _PassingError(str(error) or type(error).__name__) from None
         if len(body) > _MOST_BYTES:
-            raise EndpointError(f"{self.address} answered with more than {_MOST_BYTES >> 20} MiB: correct --endpoint")
+            raise EndpointError(f"{self.shown} answered with more than {_MOST_BYTES >> 20} MiB: correct --endpoint")
         return body
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
@@ -159,17 +163,16 @@ class Endpoint:
             return _PassingError(f"{error.code} {said}".strip(), retry_after(error.headers.get("Retry-After")))
         if error.code in (401, 403):
             key = "does not accept the key: correct" if self._key else "asks for a key: set"
-            return EndpointError(f"{self.address} {key} {KEY}{because}")
+            return EndpointError(f"{self.shown} {key} {KEY}{because}")
         if error.code == 404:
             return EndpointError(
-                f"{self.address} has no model {self.model!r}, or is no chat endpoint{because}: correct --model or "
+                f"{self.shown} has no model {self.model!r}, or is no chat endpoint{because}: correct --model or "
                 f"--endpoint"
             )
         if 300 <= error.code < 400:
-            return EndpointError(f"{self.address} sends on to another address{because}: give that one as --endpoint")
+            return EndpointError(f"{self.shown} sends on to another address{because}: give that one as --endpoint")
         return EndpointError(
-            f"{self.address} refuses the request{because}: correct --model, or give --no-pictures to one that cannot "
-            f"see"
+            f"{self.shown} refuses the request{because}: correct --model, or give --no-pictures to one that cannot see"
         )
 
     def _content(self, body: bytes) -> str:
@@ -177,7 +180,7 @@ class Endpoint:
             content = json.loads(body)["choices"][0]["message"]["content"]
         except (ValueError, LookupError, TypeError, RecursionError):
             raise EndpointError(
-                f"{self.address} does not answer in the form of OpenAI's chat completions: give the base of such an "
+                f"{self.shown} does not answer in the form of OpenAI's chat completions: give the base of such an "
                 f"API as --endpoint, which mostly ends in /v1"
             ) from None
         # A model that thought until its tokens ran out says nothing, which is an answer that cannot be used.
@@ -185,7 +188,7 @@ class Endpoint:
 
     def _told(self, said: object) -> str:
         """What a server or the system says, in one short line and without the key, which some servers repeat."""
-        line = " ".join(str(said).split())[:300]
+        line = " ".join(scrubbed(str(said), *urllib.request.getproxies().values()).split())[:300]
         return line.replace(self._key, "…") if self._key else line
 
 
@@ -196,7 +199,7 @@ def _completions(address: str) -> str:
     except ValueError:
         valid = False
     if not valid or not address.isascii() or not address.strip().isprintable() or " " in address.strip():
-        raise OptionError(f"{address!r} is no http or https address: give one such as http://127.0.0.1:8000/v1")
+        raise OptionError(f"{shown(address)!r} is no http or https address: give one such as http://127.0.0.1:8000/v1")
     if parts.username is not None or parts.password is not None:
         raise OptionError(f"an address holds no password: take it out, and set {KEY}")
     if parts.query or parts.fragment:
