@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from a2m_edge.collection.iiif.depictions import Depiction, Way, shown
+from a2m_edge.collection.iiif.depictions import Depiction, Way, as_parts
 from a2m_edge.collection.iiif.image_api import ImageService
 from a2m_edge.collection.iiif.image_requests import ImageRequest, image_request, is_information
 from a2m_edge.collection.iiif.json_ld import absolute, identity, kind, objects, pixels, text
@@ -87,9 +87,9 @@ class Body:
 
     def _through(self, service: ImageService, request: ImageRequest | None) -> Way:
         """The way through a service: of its picture the part that the id names, and of that what is selected."""
-        parts = () if request is None else shown(request.part)
+        parts = () if request is None else as_parts(request.part)
         for each in self.selections:
-            parts = shown(each.part) if each.of_service else (*parts, *shown(self._measured(each.part)))
+            parts = as_parts(each.part) if each.of_service else (*parts, *as_parts(self._measured(each.part)))
         # The size of the picture that the id names is that of the whole one only where nothing is taken of it.
         whole = service if parts else service.within(self.resource.get("width"), self.resource.get("height"))
         return Way.through(whole, parts)
@@ -100,13 +100,13 @@ class Body:
         parts: tuple[Part, ...] = ()
         for each in self.selections:
             if not each.of_service:
-                parts = (*parts, *shown(self._measured(each.part)))
+                parts = (*parts, *as_parts(self._measured(each.part)))
             elif each.part == named:
                 parts = ()
             elif named == Part():
                 sizes = [(service.width, service.height) for service in services]
                 known = next(((float(wide), float(tall)) for wide, tall in sizes if wide and tall), None)
-                parts = shown(_measured(each.part, known or self._size()))
+                parts = as_parts(_measured(each.part, known or self._size()))
             else:
                 return []
         return [Way(address, parts)]

@@ -71,7 +71,7 @@ class Depiction:
         own = Way(address)
         if asked is None:
             return cls((own,))
-        return cls((own, Way.through(ImageService.at(asked.service), shown(asked.part))))
+        return cls((own, Way.through(ImageService.at(asked.service), as_parts(asked.part))))
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class PictureFile:
     remarks: tuple[str, ...] = ()
 
 
-def shown(part: Part) -> tuple[Part, ...]:
+def as_parts(part: Part) -> tuple[Part, ...]:
     """A part as a way has it: none where all is shown as it is."""
     return () if part == Part() else (part,)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
-from a2m_edge.addresses import shown_place
+from a2m_edge.addresses import shown, shown_place
 from a2m_edge.collection.iiif.canvases import NoPictureError, canvas_picture
 from a2m_edge.collection.iiif.fetching import PATIENT, FetchError, Patience, fetch, is_address
 from a2m_edge.collection.iiif.json_ld import absolute, contexts, identity, kind, objects, text
