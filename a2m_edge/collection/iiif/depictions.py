@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +36,7 @@ class Way:
         service: the image service that sends it, or None.
     """
 
-    address: str
+    address: str = field(repr=False)
     parts: tuple[Part, ...] = ()
     service: ImageService | None = None
 

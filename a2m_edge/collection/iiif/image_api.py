@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from a2m_edge.collection.iiif.image_requests import service_base
@@ -38,7 +38,7 @@ class Offer:
         parts: what is left to be taken of the picture that it sends.
     """
 
-    address: str
+    address: str = field(repr=False)
     parts: tuple[Part, ...]
 
 
@@ -57,7 +57,7 @@ class ImageService:
         features: what it can do beyond its level, ``gray`` and ``bitonal`` among it.
     """
 
-    address: str
+    address: str = field(repr=False)
     version: int = 3
     level: int | None = None
     width: int | None = None
@@ -65,7 +65,7 @@ class ImageService:
     sizes: tuple[tuple[int, int], ...] = ()
     most: tuple[float, float, float] = (math.inf, math.inf, math.inf)
     features: frozenset[str] = frozenset()
-    query: str = ""
+    query: str = field(default="", repr=False)
 
     @classmethod
     def at(cls, address: str) -> Self:
