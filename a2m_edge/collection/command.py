@@ -11,10 +11,13 @@ from a2m_edge.errors import printable
 from a2m_edge.options import Force
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from a2m_edge.collection.index import Record
     from a2m_edge.collection.run import Summary
 
 _SHOWN = 20
-"""Failures that are told at the end; the index tells all."""
+"""Failures, and remarks, that are told at the end; the index tells all."""
 
 
 def render_collection(
@@ -99,11 +102,9 @@ def _conclude(summary: Summary, output: str) -> None:
     from a2m_edge.addresses import shown_place
 
     output = shown_place(output)
-    for record in summary.failed[:_SHOWN]:
-        _say(f"failed: {record.image or record.id}: {record.error}")
-    if len(summary.failed) > _SHOWN:
-        table = f"{output.rstrip('/')}/{summary.table}"
-        _say(f"... and {len(summary.failed) - _SHOWN:,} more: see the column error of {table}")
+    table = f"{output.rstrip('/')}/{summary.table}"
+    _list("failed", "error", summary.failed, table)
+    _list("remark", "notice", summary.remarked, table)
     parts = [f"{summary.rendered:,} rendered", f"{summary.kept:,} as before", f"{len(summary.failed):,} failed"]
     if summary.left:
         parts.append(f"{summary.left:,} left: the same command goes on from here")
@@ -114,6 +115,14 @@ def _conclude(summary: Summary, output: str) -> None:
         raise typer.Exit(128 + summary.signal)
     if summary.failed:
         raise typer.Exit(1)
+
+
+def _list(kind: str, column: str, records: Sequence[Record], table: str) -> None:
+    """Says of the first works what a column of the index says of all."""
+    for record in records[:_SHOWN]:
+        _say(f"{kind}: {record.image or record.id}: {getattr(record, column)}")
+    if len(records) > _SHOWN:
+        _say(f"... and {len(records) - _SHOWN:,} more: see the column {column} of {table}")
 
 
 def _say(message: str) -> None:

@@ -70,6 +70,7 @@ class Summary:
         kept: whose sound was there already.
         rendered: whose sound was made.
         failed: records of those that could not be rendered.
+        remarked: records of those that were rendered, with a remark.
         left: works that were not begun, because the run was stopped.
         sound_seconds: duration of the sounds made.
         elapsed: seconds that took.
@@ -81,6 +82,7 @@ class Summary:
     kept: int = 0
     rendered: int = 0
     failed: list[Record] = field(default_factory=list)
+    remarked: list[Record] = field(default_factory=list)
     left: int = 0
     sound_seconds: float = 0.0
     elapsed: float = 0.0
@@ -194,6 +196,8 @@ def _render(
             if record.error is None:
                 summary.rendered += 1
                 summary.sound_seconds += record.seconds
+                if record.notice is not None:
+                    summary.remarked.append(record)
             else:
                 summary.failed.append(record)
             watcher.done(record)

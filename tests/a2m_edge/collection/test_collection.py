@@ -353,3 +353,16 @@ def test_bad_wishes_get_one_sentence(arguments, words, works, tmp_path):
     assert message.startswith("a2m-edge: ")
     assert message.count("\n") == 1
     assert words in message
+
+
+def test_what_was_read_nevertheless_is_told_at_the_end_and_in_the_index(tmp_path):
+    works = tmp_path / "works"
+    works.mkdir()
+    paint(works / "whole.jpg", 1)
+    paint(works / "short.jpg", 2)
+    (works / "short.jpg").write_bytes((works / "short.jpg").read_bytes().removesuffix(b"\xff\xd9"))
+    said = run(works, "-o", tmp_path / "out", "--seconds", 0.1, "--workers", 1)
+    notice = records(tmp_path / "out")["short"]["notice"]
+    assert notice
+    assert f"remark: {works / 'short.jpg'}: {notice}\n" in said
+    assert said.count("remark: ") == 1
