@@ -9,6 +9,8 @@ from pathlib import Path
 
 from a2m_edge.bundle.manifest import FileRecord
 
+_CHUNK = 1 << 20
+
 
 class NotPlainError(Exception):
     """A path is a link, a folder, a pipe or a device; the message is a clause that names it."""
@@ -37,6 +39,29 @@ def record_plain_file(path: Path, expected_size: int | None = None) -> FileRecor
         return FileRecord("", status.st_size)
     with path.open("rb") as stream:
         return FileRecord(hashlib.file_digest(stream, "sha256").hexdigest(), status.st_size)
+
+
+def line_ends_differ(path: Path, stated: FileRecord) -> bool:
+    """Whether a plain file is the stated one but for its line ends: CRLF for each LF, or the other way round.
+
+    Raises:
+        NotPlainError, OSError: as ``read_plain_file``.
+    """
+    size = _plain_status(path).st_size
+    if size == stated.size or max(size, stated.size) > 2 * min(size, stated.size):
+        return False  # no line end makes that of the other, and what is far too large is not read
+    with_lf, with_crlf = hashlib.sha256(), hashlib.sha256()
+    with path.open("rb") as stream:
+        held = b""
+        while chunk := stream.read(_CHUNK):
+            chunk = held + chunk
+            held = b"\r" if chunk.endswith(b"\r") else b""  # its LF may come with the next chunk
+            plain = chunk[: len(chunk) - len(held)].replace(b"\r\n", b"\n")
+            with_lf.update(plain)
+            with_crlf.update(plain.replace(b"\n", b"\r\n"))
+    for digest in (with_lf, with_crlf):
+        digest.update(held)
+    return stated.sha256 in (with_lf.hexdigest(), with_crlf.hexdigest())
 
 
 def _plain_status(path: Path) -> os.stat_result:
