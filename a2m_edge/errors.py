@@ -18,12 +18,19 @@ Remark = Callable[[str], None]
 """Is given a sentence for the user about what was read nevertheless: a picture, a table."""
 
 
+def encodable(text: str) -> str:
+    r"""A text that UTF-8 can hold: the bytes of a file's name that are no UTF-8 (as ``os.fsdecode`` gives them) become
+    ``\xff``, other halves of a surrogate pair ``\ud800``."""
+    whole = "".join(f"\\x{ord(letter) - 0xDC00:02x}" if 0xDC80 <= ord(letter) <= 0xDCFF else letter for letter in text)
+    return whole.encode("utf-8", "backslashreplace").decode()
+
+
 def printable(text: str) -> str:
-    """A text on one line, with a blank for each character that cannot be shown.
+    """A text on one line that UTF-8 can hold, with a blank for each other character that cannot be shown.
 
     A message may hold the name of a file, or a value from one: it must not steer the terminal.
     """
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return "".join(letter if letter.isprintable() else " " for letter in encodable(text))
 
 
 class A2MError(Exception):

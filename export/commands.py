@@ -197,13 +197,14 @@ def read_precisions(values: Iterable[str]) -> Precisions:
 
 def _known_label(out: Path, sources: Collection[Path]) -> Label:
     """What can be said of a bundle unasked: all of the default one, and of others where the weights came from."""
+    from a2m_edge.errors import encodable
     from export.bundle_writer import Label
 
     if all(source.resolve().parent == CHECKPOINTS for source in sources):
         return Label("a2m-s", "1", "CC-BY-NC-4.0", _read(CHECKPOINTS / "MODEL_CARD.md", "model card"))
-    rows = "\n".join(f"- {source.name}" for source in sources)
+    rows = "\n".join(f"- {encodable(source.name)}" for source in sources)
     card = f"# Model card\n\nNobody has described these weights yet. They were exported from\n\n{rows}\n"
-    return Label(out.resolve().name, "1", "not stated", card)
+    return Label(encodable(out.resolve().name), "1", "not stated", card)
 
 
 def _read(path: Path, what: str) -> str:

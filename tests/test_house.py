@@ -165,6 +165,7 @@ def test_the_cli_names_no_room():
     assert {module for module in _imports(ROOT / "a2m_edge" / "cli.py") if module.startswith("a2m_edge")} <= {
         "a2m_edge.version.__version__",
         "a2m_edge.errors.A2MError",
+        "a2m_edge.errors.encodable",
         "a2m_edge.errors.printable",
     }
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import CheckpointError
 from a2m_edge.output import make_folder, written_aside
 from a2m_edge.sound.format import AudioFormat
@@ -99,7 +100,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        tensors = load_file(path)
+        with utf8_path(path) as name:
+            tensors = load_file(name)
     except FileNotFoundError as error:
         raise CheckpointError(f"there are no weights {path}: train or fetch them again") from error
     except (OSError, SafetensorError) as error:

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from a2m_edge.bundle.manifest import FileRecord
+from a2m_edge.errors import encodable
 
 _CHUNK = 1 << 20
+
+
+@contextlib.contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """A path as libraries take it that know no names but those in UTF-8; to be used while the block lasts.
+
+    Where a folder's name is no UTF-8, it is opened and named by the number under which Linux shows it to the process
+    (https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html), and files beside ``path`` are found there too; so is
+    the file, where its own name is none.
+
+    Raises:
+        OSError: folder or file cannot be opened.
+    """
+    if str(path) == encodable(str(path)):
+        yield str(path)
+        return
+    plain = path.name == encodable(path.name)
+    number = os.open(path.parent if plain else path, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{number}/{path.name}" if plain else f"/proc/self/fd/{number}"
+    finally:
+        os.close(number)
 
 
 class NotPlainError(Exception):

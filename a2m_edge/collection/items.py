@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from a2m_edge.errors import encodable
+
 LONGEST_ID = 120
 """Letters of an id: with ending and ``.part`` it stays below the 255 bytes that file systems allow."""
 
@@ -94,10 +96,9 @@ def image_name(image: str) -> str:
 def readable(text: str) -> str:
     r"""Text that can be printed on one line and written as UTF-8: bytes that are not UTF-8 as ``\xff``, control
     letters escaped likewise."""
-    whole = "".join(f"\\x{ord(letter) - 0xDC00:02x}" if 0xDC80 <= ord(letter) <= 0xDCFF else letter for letter in text)
-    whole = whole.encode("utf-8", "backslashreplace").decode()
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in whole
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in encodable(text)
     )
 
 

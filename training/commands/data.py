@@ -18,6 +18,7 @@ from training.commands.options import (
     Workers,
     job_runner,
     need_torch,
+    number,
     shown_on_a_bar,
 )
 
@@ -48,11 +49,16 @@ def build(
     shared: Shared = Path("../shared"),
     captions: Annotated[int | None, typer.Option(min=1, help="Use only so many captions, chosen by the seed.")] = None,
     takes: Annotated[int, typer.Option(min=1, help="Realisations of each caption.")] = 1,
-    seconds: Annotated[float, typer.Option(min=2.0, help="Length of a realisation.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(min=2.0, max=600.0, callback=number, help="Length of a realisation.")
+    ] = 30.0,
     most: Annotated[int, typer.Option(min=1, help="Utterances that one caption may serve.")] = 40,
     pictured_only: Annotated[bool, typer.Option(help="Leave out utterances without a picture.")] = False,
     least_similarity: Annotated[
-        float | None, typer.Option(min=-1.0, max=1.0, help="Cosine below which an utterance and a caption are no pair.")
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, callback=number, help="Cosine below which an utterance and a caption are no pair."
+        ),
     ] = None,
     artemis: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="ArtEmis, for example the official table; else --shared.")
@@ -76,8 +82,6 @@ def build(
     need_torch()
     import dataclasses
 
-    import numpy as np
-
     from a2m_edge.output import held
     from training.data.embeddings.sentences import SentenceShards
     from training.data.embeddings.shards import EmbeddingShards
@@ -87,7 +91,7 @@ def build(
     from training.data.recordings.formats import named_format
     from training.data.recordings.musiccaps import import_recordings
     from training.data.recordings.realisation import build_realisations
-    from training.data.tables.captions import read_captions
+    from training.data.tables.captions import choose_captions, read_captions
 
     recorded_format = named_format(sound_format)
     runner = job_runner(workers, ray)
@@ -98,9 +102,7 @@ def build(
         musiccaps=musiccaps or sources.musiccaps,
         wikiart=wikiart,
     )
-    every = read_captions(sources.musiccaps)
-    order = np.random.default_rng(seed).permutation(len(every))
-    chosen = [every[index] for index in order[:captions]]
+    chosen = choose_captions(read_captions(sources.musiccaps), captions, seed)
     with held(out):
         shards = EmbeddingShards("a2m-s", out / "embeddings", runner)
         facts = build_articaps(
@@ -179,8 +181,12 @@ def tables(
 def orchestrate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     shared: Shared = Path("../shared"),
-    train_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to train on.")] = 110.0,
-    held_out_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to measure on.")] = 6.0,
+    train_minutes: Annotated[
+        float, typer.Option(min=0.5, max=1e5, callback=number, help="Minutes of music to train on.")
+    ] = 110.0,
+    held_out_minutes: Annotated[
+        float, typer.Option(min=0.5, max=1e5, callback=number, help="Minutes of music to measure on.")
+    ] = 6.0,
     sound_format: Format = "22k-mono",
     seed: Seed = 0,
 ) -> None:
@@ -203,8 +209,8 @@ def orchestrate(
 def arrange(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of realisations to add to.")],
     shared: Shared = Path("../shared"),
-    hours: Annotated[float, typer.Option(min=0.001, help="Hours of music.")] = 7.0,
-    seconds: Annotated[float, typer.Option(min=2.0, help="Length of an excerpt.")] = 30.0,
+    hours: Annotated[float, typer.Option(min=0.001, max=1e4, callback=number, help="Hours of music.")] = 7.0,
+    seconds: Annotated[float, typer.Option(min=2.0, max=600.0, callback=number, help="Length of an excerpt.")] = 30.0,
     sound_format: Format = "22k-mono",
     workers: Workers = None,
     seed: Seed = 0,

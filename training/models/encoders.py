@@ -153,7 +153,7 @@ def _a2m_s(image_weights: Path | None) -> EncoderModel:
     model = build_encoder(
         A2M_S,
         _ARCHITECTURE,
-        Tokenizer.from_file(str(folder / "tokenizer.json")),
+        Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes()),
         text_transformer={key: value for key, value in transformer.items() if not key.startswith("_")},
     )
     clip = cast(Any, model.clip)
@@ -230,7 +230,7 @@ def _encoder(
 def _from_checkpoint(folder: Path) -> EncoderModel:
     state, config = load_checkpoint(folder, "encoder")
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
     except Exception as error:  # the library raises bare Exception
         raise CheckpointError(
             f"{folder / 'tokenizer.json'} is missing or damaged ({error}): fetch the checkpoint again"
