@@ -33,7 +33,7 @@ def _checkpoint(kind: str, more: str = "") -> Any:
 
 def export(
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle; a bundle there is replaced.")],
-    encoder: Annotated[str, _checkpoint("encoder", ", or an OpenCLIP model as NAME or NAME:PRETRAINED")] = str(
+    encoder: Annotated[str, _checkpoint("encoder", ", or an OpenCLIP model as NAME:PRETRAINED")] = str(
         CHECKPOINTS / "encoder"
     ),
     fusion: Annotated[Path, _checkpoint("fusion")] = CHECKPOINTS / "fusion",
@@ -103,8 +103,13 @@ def export(
         engines.update(prepare_engines(bundle))
 
     with terminable():
+        models = load_models(encoder, fusion, decoder, vocoder)
+        if not models.fusion.config.encoder:
+            typer.echo(
+                "the fusion does not say which encoder it was trained with: it is taken to be this one", err=True
+            )
         bundle, checks = export_bundle(
-            load_models(encoder, fusion, decoder, vocoder),
+            models,
             out,
             label,
             Companions(composer, bed),

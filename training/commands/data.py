@@ -158,7 +158,9 @@ def embed(
     need_torch()
     from a2m_edge.output import held
     from training.data.embeddings.feeling_embeddings import extract_feelings
+    from training.models.encoders import require_trained
 
+    require_trained(encoder_checkpoint)
     runner = job_runner(workers, ray)
     with held(out):
         count = extract_feelings(encoder_checkpoint, shared / "data", out, runner)
@@ -252,12 +254,13 @@ def condition(
     """Compute the fused embeddings of all pairs, for training the decoder on them."""
     need_torch()
     from training.data.embeddings.conditions import build_conditions
-    from training.models.encoders import load_encoder
-    from training.models.fusion import load_fusion
+    from training.models.encoders import load_encoder, require_trained
+    from training.models.fusion import load_fusion, require_encoder
 
-    count = build_conditions(
-        pairs, shared / "data", load_encoder(encoder_checkpoint), load_fusion(fusion_checkpoint), out
-    )
+    require_trained(encoder_checkpoint)
+    encoder, fusion = load_encoder(encoder_checkpoint), load_fusion(fusion_checkpoint)
+    require_encoder(fusion, encoder)
+    count = build_conditions(pairs, shared / "data", encoder, fusion, out)
     typer.echo(f"{out}: {count} fused embeddings")
 
 

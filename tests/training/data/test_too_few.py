@@ -102,7 +102,9 @@ def test_an_excerpt_longer_than_every_score_and_a_cosine_that_no_pair_has(source
     rows = {"lieder": [ScoreRow("lieder", "1", "1.mid", 100.0, 90.0, 0.1)]}
     with pytest.raises(DataError, match="no score of lieder lasts 857 s: ask for fewer --seconds"):
         next(recipes(rows, 600.0, 0))
-    with pytest.raises(DataError, match="no utterance of the split train found a caption: choose a lower --least-similarity"):
+    with pytest.raises(
+        DataError, match="no utterance of the split train found a caption: choose a lower --least-similarity"
+    ):
         build_articaps(
             sources, read_captions(sources.musiccaps), tmp_path / "out", words, options=Options(least_similarity=1.0)
         )

@@ -80,9 +80,9 @@ class Pairing:
             self._random_counts += similarity_counts(random)
         while found:  # each split's candidates are let go when they are assigned
             self._assign(rows_of.pop(), self._clips[len(found) - 1], found.pop())
-        for number, split in enumerate(SPLITS):
+        for number, name in enumerate(SPLITS):
             if (self.caption[self._rows.split == number] < 0).all():
-                raise DataError(f"no utterance of the split {split} found a caption: choose a lower --least-similarity")
+                raise DataError(f"no utterance of the split {name} found a caption: choose a lower --least-similarity")
 
     def _assign(self, rows: NDArray[np.int64], clips: NDArray[np.int64], candidates: Candidates) -> None:
         place = assign(candidates, len(clips), self._most)
