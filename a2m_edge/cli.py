@@ -6,6 +6,8 @@ Every room of the house brings its own commands: it offers a function ``register
 
 from __future__ import annotations
 
+import codecs
+import io
 import logging
 import os
 import sys
@@ -18,13 +20,14 @@ import typer
 from typer.core import TyperGroup
 
 from a2m_edge.diagnostics import print_traceback, scrub_warnings
-from a2m_edge.errors import A2MError, printable
+from a2m_edge.errors import A2MError, encodable, printable
 from a2m_edge.version import __version__
 
 COMMANDS = "a2m_edge.commands"
 """The entry-point group whose members add commands."""
 
 _WrongUsage: Any = typer.BadParameter.__base__  # of typer's own click, which it does not export
+_ESCAPED = "a2m-edge escaped"
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     scrub_warnings(*given)
+    escape_what_cannot_be_printed()
     try:
         build_app()(given, prog_name="a2m-edge")
     except A2MError as error:
@@ -87,6 +91,24 @@ class _Commands(TyperGroup):
     def _told(self, error: Any) -> Any:
         error.message = printable(error.message, *self._given)
         return error
+
+
+def escape_what_cannot_be_printed() -> None:
+    """Has standard output and error escape what their encoding lacks, as names that are no UTF-8.
+
+    To print it would end the program else.
+    """
+    codecs.register_error(_ESCAPED, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPED)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = encodable(error.object[error.start : error.end])
+    return text.encode(error.encoding, "backslashreplace").decode(error.encoding), error.end
 
 
 def _tell_whole(app: typer.Typer) -> None:

@@ -20,8 +20,16 @@ Remark = Callable[[str], None]
 """Is given a sentence for the user about what was read nevertheless: a picture, a table."""
 
 
+def encodable(text: str) -> str:
+    r"""A text that UTF-8 can hold: the bytes of a file's name that are no UTF-8 (as ``os.fsdecode`` gives them) become
+    ``\xff``, other halves of a surrogate pair ``\ud800``."""
+    whole = "".join(f"\\x{ord(letter) - 0xDC00:02x}" if 0xDC80 <= ord(letter) <= 0xDCFF else letter for letter in text)
+    return whole.encode("utf-8", "backslashreplace").decode()
+
+
 def printable(text: str, *arguments: str) -> str:
-    """A text on one line, with a blank for each character that cannot be shown, and without secrets of addresses.
+    """A text on one line that UTF-8 can hold, with a blank for each other character that cannot be shown, and without
+    secrets of addresses.
 
     A message may hold the name of a file, or a value from one: it must not steer the terminal.
 
@@ -29,7 +37,7 @@ def printable(text: str, *arguments: str) -> str:
         text: see above.
         arguments: of the command line, see ``a2m_edge.addresses.without_secrets``.
     """
-    safe = without_secrets(text, *arguments)
+    safe = encodable(without_secrets(text, *arguments))
     return "".join(letter if letter.isprintable() else " " for letter in safe)
 
 

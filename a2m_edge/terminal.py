@@ -15,6 +15,8 @@ from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
+from a2m_edge.errors import printable
+
 LEAST_WORDS = 24
 """Letters that a column of words has at least; longer words, as paths and hashes, are broken."""
 
@@ -165,4 +167,4 @@ def _heading(column: str | Figures) -> str:
 
 def _text(text: str, style: str = "") -> Text:
     """Plain text; what a name from a file would have the terminal do is left out."""
-    return Text("".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text), style)
+    return Text("\n".join(map(printable, text.split("\n"))), style)

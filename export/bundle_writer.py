@@ -188,6 +188,7 @@ def _manifest(models: Models, label: Label, graphs: dict[str, Graph]) -> Manifes
         audio=models.audio,
         embedding_size=models.embedding_size,
         fused_size=models.fused_size,
+        encoder=models.fusion.config.encoder,
         emotions=models.emotions,
         roles=models.roles,
         instruments=models.instruments,

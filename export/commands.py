@@ -34,7 +34,7 @@ def _checkpoint(kind: str, more: str = "") -> Any:
 
 def export(
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle; a bundle there is replaced.")],
-    encoder: Annotated[str, _checkpoint("encoder", ", or an OpenCLIP model as NAME or NAME:PRETRAINED")] = str(
+    encoder: Annotated[str, _checkpoint("encoder", ", or an OpenCLIP model as NAME:PRETRAINED")] = str(
         CHECKPOINTS / "encoder"
     ),
     fusion: Annotated[Path, _checkpoint("fusion")] = CHECKPOINTS / "fusion",
@@ -105,8 +105,13 @@ def export(
         engines.update(prepare_engines(bundle))
 
     with terminable():
+        models = load_models(encoder, fusion, decoder, vocoder)
+        if not models.fusion.config.encoder:
+            typer.echo(
+                "the fusion does not say which encoder it was trained with: it is taken to be this one", err=True
+            )
         bundle, checks = export_bundle(
-            load_models(encoder, fusion, decoder, vocoder),
+            models,
             out,
             label,
             Companions(composer, bed),
@@ -199,13 +204,14 @@ def read_precisions(values: Iterable[str]) -> Precisions:
 
 def _known_label(out: Path, sources: Collection[Path]) -> Label:
     """What can be said of a bundle unasked: all of the default one, and of others where the weights came from."""
+    from a2m_edge.errors import encodable
     from export.bundle_writer import Label
 
     if all(source.resolve().parent == CHECKPOINTS for source in sources):
         return Label("a2m-s", "1", "CC-BY-NC-4.0", _read(CHECKPOINTS / "MODEL_CARD.md", "model card"))
-    rows = "\n".join(f"- {source.name}" for source in sources)
+    rows = "\n".join(f"- {encodable(source.name)}" for source in sources)
     card = f"# Model card\n\nNobody has described these weights yet. They were exported from\n\n{rows}\n"
-    return Label(out.resolve().name, "1", "not stated", card)
+    return Label(encodable(out.resolve().name), "1", "not stated", card)
 
 
 def _read(path: Path, what: str) -> str:

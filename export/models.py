@@ -14,8 +14,8 @@ from a2m_edge.perception.preprocessing import fit_tokenizer
 from a2m_edge.sound.format import AudioFormat
 from training.checkpoint import checkpoint_format
 from training.models.encoder_model import EncoderModel
-from training.models.encoders import load_encoder
-from training.models.fusion import Fusion, load_fusion
+from training.models.encoders import load_encoder, require_trained
+from training.models.fusion import Fusion, load_fusion, require_encoder
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, PaperDecoder, load_mel_decoder
 from training.models.vocoders.architectures import cropped_vocoder, load_vocoder, vocoder_format
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
@@ -61,6 +61,7 @@ class Models:
                 f"the encoder gives embeddings of {self.encoder.embedding_size} values, the fusion takes "
                 f"{self.embedding_size}: export a fusion that was trained on this encoder"
             )
+        require_encoder(self.fusion, self.encoder)
         given = (self.fusion.config.fused_size, len(self.roles), len(self.instruments))
         config = self.decoder.config
         if isinstance(config, MelDecoderConfig):
@@ -165,9 +166,11 @@ def load_models(encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path)
         vocoder: a checkpoint folder, or a public HiFi-GAN checkpoint.
 
     Raises:
-        CheckpointError: a checkpoint is missing, damaged or of another kind.
+        CheckpointError: a checkpoint is missing, damaged or of another kind; the encoder would have random weights, or
+            is not the one that the fusion was trained with.
         ExportError: they do not fit together.
     """
+    require_trained(encoder)
     return Models(
         load_encoder(encoder),
         load_fusion(fusion),

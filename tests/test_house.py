@@ -168,6 +168,7 @@ def test_the_cli_names_no_room():
         "a2m_edge.diagnostics.print_traceback",
         "a2m_edge.diagnostics.scrub_warnings",
         "a2m_edge.errors.A2MError",
+        "a2m_edge.errors.encodable",
         "a2m_edge.errors.printable",
     }
 

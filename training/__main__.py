@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import typer
 
+from a2m_edge.cli import escape_what_cannot_be_printed
 from a2m_edge.errors import A2MError, printable
 from training.commands.register import register_trainers
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: without the program's name; None takes those of the process.
     """
+    escape_what_cannot_be_printed()
     app = typer.Typer(
         no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help="Train the models."
     )

@@ -11,10 +11,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import CheckpointError
 from a2m_edge.output import make_folder, written_aside
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.strict_json import StrictJsonError, decode
+
+SHIPPED = Path(__file__).resolve().with_name("checkpoints")
+"""The checkpoints behind the default bundle: the repository has them; a package, which they would double, has not."""
 
 KINDS = ("encoder", "fusion", "decoder", "vocoder")
 
@@ -74,12 +78,27 @@ def checkpoint_format(folder: Path, kind: str) -> AudioFormat:
     return audio
 
 
+def require_shipped(path: Path) -> None:
+    """Says where the checkpoints behind the default bundle are, if one of them is asked for and is not here.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    if path.resolve().parent == SHIPPED and not path.exists():
+        raise CheckpointError(
+            f"the package that is installed has no checkpoints, and this needs that of the {path.name}: clone the "
+            f'repository, which has them in training/checkpoints, run  pip install -e ".[cpu,train]"  there, or name a '
+            f"checkpoint of your own with --{path.name}"
+        )
+
+
 def load_config(folder: Path, kind: str) -> dict[str, Any]:
     """The config of a checkpoint of ``kind``.
 
     Raises:
         CheckpointError: it is missing, damaged, or of another kind.
     """
+    require_shipped(folder)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except OSError as error:
@@ -99,7 +118,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        tensors = load_file(path)
+        with utf8_path(path) as name:
+            tensors = load_file(name)
     except FileNotFoundError as error:
         raise CheckpointError(f"there are no weights {path}: train or fetch them again") from error
     except (OSError, SafetensorError) as error:

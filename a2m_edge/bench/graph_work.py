@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.inference.sessions import session_options
 
 Shape = tuple[int, ...]
@@ -44,8 +45,8 @@ def measure_work(bundle: Bundle, graph: str, inputs: Mapping[str, NDArray[Any]])
         options.enable_profiling = True
         options.add_session_config_entry("session.disable_prepacking", "1")  # weights that are packed are not listed
         options.profile_file_prefix = str(Path(folder) / "profile")
-        path = str(bundle.file(bundle.manifest.graphs[graph].file))
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        with utf8_path(bundle.file(bundle.manifest.graphs[graph].file)) as path:
+            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         session.run(None, dict(inputs))
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return work_of(events)

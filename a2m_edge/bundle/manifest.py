@@ -10,11 +10,11 @@ from a2m_edge.errors import BundleError
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
-SCHEMA = 5
+SCHEMA = 6
 """The manifest schema that this program writes, and the newest that it reads."""
 
 OLDEST_SCHEMA = 4
-"""The oldest manifest schema that this program reads: 4 knew no channels, and its sound was mono."""
+"""The oldest manifest schema that this program reads: 4 knew no channels, its sound was mono; 5 named no encoder."""
 
 MANIFEST = "manifest.json"
 """The file of a bundle that holds its manifest."""
@@ -189,6 +189,8 @@ class Manifest:
         audio: the format of its sound.
         embedding_size: D, of image and text embeddings.
         fused_size: H, of the fused vector.
+        encoder: SHA-256, in hexadecimal, of the weights of the bundle's encoder, with which its fusion was trained;
+            empty where nothing says.
         emotions, roles, instruments: the names behind the outputs of the fusion graph, in order.
         image, text: how inputs are prepared.
         score: how the composer's score becomes frames; None for a decoder that gives clips.
@@ -208,6 +210,7 @@ class Manifest:
     audio: AudioFormat
     embedding_size: int
     fused_size: int
+    encoder: str
     emotions: tuple[str, ...]
     roles: tuple[str, ...]
     instruments: tuple[str, ...]
@@ -254,6 +257,7 @@ class Manifest:
             "embedding_size or fused_size is outside 1 to 65536": (
                 1 <= self.embedding_size <= 65536 and 1 <= self.fused_size <= 65536
             ),
+            "encoder is no SHA-256": re.fullmatch(r"([0-9a-f]{64})?", self.encoder) is not None,
             "image.size is outside 1 to 4096": 1 <= self.image.size <= 4096,
             "image.std must be above 0": min(self.image.std) > 0,
             "text.context_length is outside 2 to 65536": 2 <= self.text.context_length <= 65536,
@@ -350,6 +354,8 @@ def _of_this_schema(value: object) -> object:
             "the bundle again"
         )
     audio = value.get("audio")
-    if isinstance(audio, dict) and "channels" not in audio:
-        return {**value, "schema": SCHEMA, "audio": {**audio, "channels": 1}}
+    if schema == OLDEST_SCHEMA and isinstance(audio, dict) and "channels" not in audio:
+        value = {**value, "audio": {**audio, "channels": 1}}
+    if "encoder" not in value:
+        value = {**value, "schema": SCHEMA, "encoder": ""}
     return value

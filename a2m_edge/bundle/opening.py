@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from a2m_edge.bundle.manifest import MANIFEST, FileRecord, Manifest
-from a2m_edge.bundle.plain_files import NotPlainError, read_plain_file, record_plain_file
+from a2m_edge.bundle.plain_files import NotPlainError, line_ends_differ, read_plain_file, record_plain_file
 from a2m_edge.errors import BundleError
 from a2m_edge.output import written_within
 from a2m_edge.strict_json import StrictJsonError
@@ -29,8 +29,8 @@ class Bundle:
     Attributes:
         path: its folder.
         manifest: what it states about itself.
-        hash: SHA-256 of ``manifest.json`` in hexadecimal; since the manifest holds all other hashes, it names
-            the whole content.
+        hash: SHA-256 of ``manifest.json`` in hexadecimal, its lines ended by LF; since the manifest holds all other
+            hashes, it names the whole content.
     """
 
     path: Path
@@ -72,10 +72,11 @@ def open_bundle(path: Path | None = None) -> Bundle:
             raise BundleError(f"the bundle {folder} holds {name!r}, which it does not list: remove that file")
         for name, record in manifest.files.items():
             if _record(folder / name, expected_size=record.size) != record:
-                raise BundleError(f"the bundle {folder} is damaged: {name} was altered; copy the bundle again")
+                raise BundleError(f"the bundle {folder} is damaged: {_altered(folder / name, record)}")
     except OSError as error:
         raise BundleError(f"the bundle {folder} cannot be read: {error.strerror or error}") from error
-    return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
+    # No string of JSON holds a bare line end: a manifest says the same, and hashes the same, with either kind.
+    return Bundle(folder, manifest, hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest())
 
 
 def seal_bundle(folder: Path, manifest: Manifest) -> Bundle:
@@ -123,3 +124,13 @@ def _record(path: Path, expected_size: int | None = None) -> FileRecord:
         return record_plain_file(path, expected_size)
     except NotPlainError as error:
         raise BundleError(f"the bundle {path.parent} is refused: {error}") from None
+
+
+def _altered(path: Path, stated: FileRecord) -> str:
+    """What was done to a file that is not what the manifest states, and the way out."""
+    if line_ends_differ(path, stated):
+        return (
+            f"the line ends of {path.name} were changed, as git does where core.autocrlf is set, an editor, or FTP in "
+            f"text mode; copy the bundle again byte for byte, or clone it again with  git clone -c core.autocrlf=false"
+        )
+    return f"{path.name} was altered; copy the bundle again"

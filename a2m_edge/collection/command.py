@@ -53,6 +53,12 @@ def render_collection(
         str | None,
         typer.Option(metavar="BASE_URL", help="Write IIIF annotations too, for sounds served at this address."),
     ] = None,
+    compare: Annotated[
+        str,
+        typer.Option(
+            help="How a changed picture file is told: hash reads its content; time looks at size and time alone."
+        ),
+    ] = "hash",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End at the first work that fails.")] = False,
     bundle: Annotated[Path | None, typer.Option(help="Folder of a bundle; the built-in one when left out.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, tensorrt or auto.")] = "cpu",
@@ -87,6 +93,7 @@ def render_collection(
         works.title,
         None if is_address(source) else Path(source),
         force,
+        compare,
     )
     with shown_progress() as watcher:
         if works.passed_over:

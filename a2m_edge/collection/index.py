@@ -32,10 +32,7 @@ TABLE = "index.csv"
 
 @dataclass(frozen=True)
 class Stamp:
-    """Size (bytes) and time of the last change (ns) of a picture file: while they stay, its content is not read again.
-
-    Pictures from an address have none; what is kept there is taken to stay the same.
-    """
+    """Size (bytes) and time of the last change (ns) of a picture file; pictures from an address have none."""
 
     size: int
     changed: int

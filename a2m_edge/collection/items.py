@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from a2m_edge.addresses import shown
 from a2m_edge.collection.iiif.depictions import Depiction
+from a2m_edge.errors import encodable
 
 LONGEST_ID = 120
 """Letters of an id: with ending and ``.part`` it stays below the 255 bytes that file systems allow."""
@@ -102,10 +103,9 @@ def image_name(image: str) -> str:
 def readable(text: str) -> str:
     r"""Text that can be printed on one line and written as UTF-8: bytes that are not UTF-8 as ``\xff``, control
     letters escaped likewise."""
-    whole = "".join(f"\\x{ord(letter) - 0xDC00:02x}" if 0xDC80 <= ord(letter) <= 0xDCFF else letter for letter in text)
-    whole = whole.encode("utf-8", "backslashreplace").decode()
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in whole
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in encodable(text)
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from a2m_edge.bundle import open_bundle
+from a2m_edge.collection.comparing import COMPARISONS, content_now, stamp_of
 from a2m_edge.collection.iiif.annotations import annotation_names
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import TABLE, Index, Record, work_hash, write_table
@@ -18,9 +19,9 @@ from a2m_edge.collection.items import Item
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sheet.page import NAME as PAGE
 from a2m_edge.collection.sheet.page import thumbnail_name
-from a2m_edge.collection.storage.folders import SOUNDS, Storage, file_hash
+from a2m_edge.collection.storage.folders import SOUNDS, Storage
 from a2m_edge.collection.storage.places import is_remote, local_path, open_storage
-from a2m_edge.collection.worker import RenderOptions, RenderWork, picture_stamp
+from a2m_edge.collection.worker import RenderOptions, RenderWork
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.inference.devices import DEVICES
 from a2m_edge.jobs.stopping import Stopping
@@ -46,6 +47,7 @@ class RunSettings:
         title: of the page.
         source: file that the works come from, which must stay; None where it is none.
         force: whether files may be replaced that this program did not write.
+        compare: how pictures are compared with those of an earlier run, of ``COMPARISONS``.
     """
 
     output: str = field(repr=False)
@@ -59,6 +61,7 @@ class RunSettings:
     title: str = "Collection"
     source: Path | None = None
     force: bool = False
+    compare: str = "hash"
 
 
 @dataclass
@@ -124,6 +127,8 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
     kind = sound_format(settings.sound_format)
     if settings.device not in DEVICES:
         raise OptionError(f"there is no device {settings.device!r}: choose {', '.join(DEVICES)}")
+    if settings.compare not in COMPARISONS:
+        raise OptionError(f"--compare is {settings.compare!r}: choose {' or '.join(COMPARISONS)}")
     if settings.iiif_annotations is not None:
         check_annotations(items, settings.iiif_annotations)
     bundle = open_bundle(settings.bundle)
@@ -141,7 +146,7 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
     summary = Summary(works=len(items))
     begun = time.monotonic()
     with storage.held(), Index(storage, settings.source) as index, Stopping(watcher.says) as stopping:
-        todo = _plan(items, index, options, storage, stopping)
+        todo = _plan(items, index, options, storage, settings.compare, stopping)
         if index.unreadable:
             watcher.says(
                 f"{index.unreadable:,} lines of the index in {storage.place} are damaged; "
@@ -243,28 +248,39 @@ def _publish(items: Sequence[Item], index: Index, storage: Storage, settings: Ru
 
 
 def _plan(
-    items: Sequence[Item], index: Index, options: RenderOptions, storage: Storage, stopping: Stopping
+    items: Sequence[Item],
+    index: Index,
+    options: RenderOptions,
+    storage: Storage,
+    compare: str,
+    stopping: Stopping,
 ) -> list[Item]:
     """The works that must be rendered; the other columns of the rest are brought up to date in the index."""
     todo = []
     for item in items:
         previous = index.latest.get(item.id)
-        if stopping.number is not None or previous is None or not _stands(previous, item, options, storage):
+        if stopping.number is not None or previous is None or not _stands(previous, item, options, storage, compare):
             todo.append(item)
             continue
         fresh = Record.begin(item)
-        now = dataclasses.replace(previous, image=fresh.image, comment=fresh.comment, carried=fresh.carried)
+        now = dataclasses.replace(
+            previous,
+            image=fresh.image,
+            comment=fresh.comment,
+            stamp=stamp_of(item),
+            carried=fresh.carried,
+        )
         if now != previous:
             index.add(now)
     return todo
 
 
-def _stands(previous: Record, item: Item, options: RenderOptions, storage: Storage) -> bool:
+def _stands(previous: Record, item: Item, options: RenderOptions, storage: Storage, compare: str) -> bool:
     """Whether the sound of an earlier run is whole, and is what this run would make."""
     if item.problem is not None or previous.error is not None or previous.sound is None or previous.sha256 is None:
         return False
     try:
-        picture = _input(previous, item)
+        picture = content_now(item, previous, compare)
         if previous.work != work_hash(item, picture, options.bundle_hash, options.sound_format):
             return False
     except (OSError, ValueError):
@@ -272,15 +288,3 @@ def _stands(previous: Record, item: Item, options: RenderOptions, storage: Stora
     return previous.sound == f"{SOUNDS}/{item.id}.{options.sound_format}" and storage.has(
         previous.sound, previous.size, previous.sha256
     )
-
-
-def _input(previous: Record, item: Item) -> str | None:
-    """SHA-256 of the picture as it is now; a file is only read where its stamp has changed."""
-    if item.image is None:
-        return None
-    if is_address(item.image):
-        return previous.input if previous.image == Record.begin(item).image else ""
-    path = Path(item.image)
-    if picture_stamp(path) == previous.stamp:
-        return previous.input
-    return file_hash(path) if path.is_file() else ""

@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 
 from a2m_edge.addresses import scrubbed
 from a2m_edge.bundle import Bundle, open_bundle
+from a2m_edge.collection.comparing import picture_hash, stamp_of
 from a2m_edge.collection.iiif.depictions import PictureFile, picture_file
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import Record, Stamp, work_hash
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.sheet.page import encode_thumbnail, thumbnail_name
-from a2m_edge.collection.storage.folders import SOUNDS, file_hash
+from a2m_edge.collection.storage.folders import SOUNDS
 from a2m_edge.collection.storage.places import open_storage
 from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError, Remark
 from a2m_edge.jobs.work import Work
-from a2m_edge.perception.pictures import MAXIMUM_BYTES, read_picture
+from a2m_edge.perception.pictures import read_picture
 from a2m_edge.rendering.render import Render, Request, render
 from a2m_edge.sound.files import encode_sound, sound_format
 from a2m_edge.soundscape import Soundscape
@@ -203,16 +204,6 @@ def load_models(options: RenderOptions) -> tuple[Bundle, Soundscape]:
     return bundle, Soundscape(bundle, device=options.device, threads=options.threads)
 
 
-def picture_stamp(path: Path) -> Stamp:
-    """Size and time of a file.
-
-    Raises:
-        OSError, ValueError: there is no such file, or its name cannot be one.
-    """
-    status = path.stat()
-    return Stamp(status.st_size, status.st_mtime_ns)
-
-
 @contextlib.contextmanager
 def _picture(item: Item) -> Iterator[tuple[PictureFile | None, str | None, Stamp | None]]:
     """The picture as a local file, its hash, and the stamp of a file that stays."""
@@ -220,13 +211,9 @@ def _picture(item: Item) -> Iterator[tuple[PictureFile | None, str | None, Stamp
         yield None, None, None
         return
     with picture_file(item.image, item.depiction) as file:
-        path = file.path
-        digest, stamp = None, None
-        # What is no plain file is left to the reader of pictures, which refuses it: a pipe would never end.
+        digest, stamp = None, stamp_of(item)  # the stamp first: what changes from now on has another one
         with contextlib.suppress(OSError, ValueError):
-            if path.is_file() and path.stat().st_size <= MAXIMUM_BYTES:
-                stamp = None if is_address(item.image) else picture_stamp(path)
-                digest = file_hash(path)
+            digest = picture_hash(file.path)
         yield file, digest, stamp
 
 

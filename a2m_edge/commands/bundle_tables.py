@@ -21,6 +21,7 @@ def print_info(bundle: Bundle) -> None:
         "folder": str(bundle.path),
         "licence": manifest.licence,
         "hash": bundle.hash,
+        **({"encoder": manifest.encoder} if manifest.encoder else {}),
         "size": f"{size / 2**20:.1f} MiB in {len(manifest.files)} files",
         "sound": str(audio),
         "comments": f"{manifest.text.language}, up to {manifest.text.context_length} tokens",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import Tensor
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import A2MError, BundleError, DeviceError, MissingExtraError, OptionError, first_line
 from a2m_edge.inference.devices import DEVICES
 from a2m_edge.inference.executors import BoundExecutor, Executor, PlainExecutor
@@ -282,7 +283,8 @@ class _Opening:
         path = self.bundle.file(self.description.file)
         try:
             # Without the fallback: it would go on with the CPU after any fault, and print to standard output.
-            session = self.runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+            with utf8_path(path) as name:
+                session = self.runtime.InferenceSession(name, options, providers=providers, enable_fallback=0)
         except Exception as error:  # the runtime raises many types without a common base
             message = f"{self.description.file} of the bundle cannot be loaded: {first_line(error)}"
             raise BundleError(message) from error

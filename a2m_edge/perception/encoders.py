@@ -100,7 +100,7 @@ class Encoders:
 def _open_tokenizer(bundle: Bundle) -> Tokenizer:
     """The bundle's tokenizer, which gives texts of lengths that the text encoder takes."""
     try:
-        tokenizer = Tokenizer.from_file(str(bundle.file("tokenizer.json")))
+        tokenizer = Tokenizer.from_buffer(bundle.file("tokenizer.json").read_bytes())
     except Exception as error:  # the library raises bare Exception
         raise BundleError(f"tokenizer.json of the bundle cannot be read: {error}") from error
     fit_tokenizer(tokenizer, bundle.manifest.text)

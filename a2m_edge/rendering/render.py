@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import ClipDecoder, Manifest
-from a2m_edge.errors import OptionError, OutputError
+from a2m_edge.errors import OptionError, OutputError, encodable
 from a2m_edge.feeling import Feeling
 from a2m_edge.ledger import claim
 from a2m_edge.output import written_aside
@@ -264,7 +264,7 @@ def _facts(request: Request, soundscape: Soundscape, heard: str | None, samples:
             "version": manifest.version,
             "hash": soundscape.bundle.hash,
         },
-        "picture": None if request.picture is None else request.picture.name,
+        "picture": None if request.picture is None else encodable(request.picture.name),
         "comment": heard,
         "seed": request.seed,
         "seconds": len(samples) / rate,
@@ -341,5 +341,5 @@ def _title(picture: Path | None) -> str:
     """A file's name as a title: ``calm_sea-2.jpg`` becomes ``Calm sea 2``."""
     if picture is None:
         return "Soundscape"
-    words = " ".join(picture.stem.replace("_", " ").replace("-", " ").split())
+    words = " ".join(encodable(picture.stem).replace("_", " ").replace("-", " ").split())
     return words[:1].upper() + words[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,10 @@ def read_bed(path: Path, audio: AudioFormat) -> NDArray[np.float32]:
         BundleError: it cannot be read, has another sample rate or other channels, or is silent.
     """
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise BundleError(f"the bed {path} cannot be read ({error}): it must be a WAV file") from error
+        # As bytes, since the library refuses a name that is no UTF-8.
+        samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise BundleError(f"the bed {path} cannot be read ({error.error_string}): it must be a WAV file") from error
     if (rate, samples.shape[1]) != (audio.sample_rate, audio.channels):
         raise BundleError(
             f"the bed {path} has {rate} Hz and {_counted(samples.shape[1])}, the bundle's sound {audio.sample_rate} Hz "

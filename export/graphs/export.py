@@ -22,6 +22,7 @@ from onnx import external_data_helper, numpy_helper
 from torch import nn
 
 from a2m_edge.bundle.manifest import Tensor
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import ExportError
 
 OPSET = 18
@@ -189,7 +190,8 @@ def write_graph(model: onnx.ModelProto, path: Path, inline_limit: int = INLINE_L
     for name in data:  # onnx keeps them from other users, and a bundle may be played by another than who made it
         (path.parent / name).chmod(path.stat().st_mode)
     try:
-        onnx.checker.check_model(path)  # by its path, since a message in memory may not exceed 2 GiB
+        with utf8_path(path) as name:
+            onnx.checker.check_model(name)  # by its path, since a message in memory may not exceed 2 GiB
     except onnx.checker.ValidationError as error:
         raise ExportError(f"{path.name} is no valid ONNX: {error}") from error
     return data

@@ -20,6 +20,7 @@ from training.commands.options import (
     Workers,
     job_runner,
     need_torch,
+    number,
     shown_on_a_bar,
 )
 
@@ -53,11 +54,16 @@ def build(
     shared: Shared = Path("../shared"),
     captions: Annotated[int | None, typer.Option(min=1, help="Use only so many captions, chosen by the seed.")] = None,
     takes: Annotated[int, typer.Option(min=1, help="Realisations of each caption.")] = 1,
-    seconds: Annotated[float, typer.Option(min=2.0, help="Length of a realisation.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(min=2.0, max=600.0, callback=number, help="Length of a realisation.")
+    ] = 30.0,
     most: Annotated[int, typer.Option(min=1, help="Utterances that one caption may serve.")] = 40,
     pictured_only: Annotated[bool, typer.Option(help="Leave out utterances without a picture.")] = False,
     least_similarity: Annotated[
-        float | None, typer.Option(min=-1.0, max=1.0, help="Cosine below which an utterance and a caption are no pair.")
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, callback=number, help="Cosine below which an utterance and a caption are no pair."
+        ),
     ] = None,
     artemis: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="ArtEmis, for example the official table; else --shared.")
@@ -82,8 +88,6 @@ def build(
     need_torch()
     import dataclasses
 
-    import numpy as np
-
     from a2m_edge.output import held
     from training.data.embeddings.sentences import SentenceShards
     from training.data.embeddings.shards import EmbeddingShards
@@ -93,7 +97,7 @@ def build(
     from training.data.recordings.formats import named_format
     from training.data.recordings.musiccaps import import_recordings
     from training.data.recordings.realisation import build_realisations
-    from training.data.tables.captions import read_captions
+    from training.data.tables.captions import choose_captions, read_captions
 
     claim_below(out, *RESULTS, force=force)
     recorded_format = named_format(sound_format)
@@ -105,9 +109,7 @@ def build(
         musiccaps=musiccaps or sources.musiccaps,
         wikiart=wikiart,
     )
-    every = read_captions(sources.musiccaps)
-    order = np.random.default_rng(seed).permutation(len(every))
-    chosen = [every[index] for index in order[:captions]]
+    chosen = choose_captions(read_captions(sources.musiccaps), captions, seed)
     with held(out):
         shards = EmbeddingShards("a2m-s", out / "embeddings", runner)
         facts = build_articaps(
@@ -164,8 +166,10 @@ def embed(
     need_torch()
     from a2m_edge.output import held
     from training.data.embeddings.feeling_embeddings import extract_feelings
+    from training.models.encoders import require_trained
 
     claim_below(out, force=force)
+    require_trained(encoder_checkpoint)
     runner = job_runner(workers, ray)
     with held(out):
         count = extract_feelings(encoder_checkpoint, shared / "data", out, runner)
@@ -190,8 +194,12 @@ def tables(
 def orchestrate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     shared: Shared = Path("../shared"),
-    train_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to train on.")] = 110.0,
-    held_out_minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of music to measure on.")] = 6.0,
+    train_minutes: Annotated[
+        float, typer.Option(min=0.5, max=1e5, callback=number, help="Minutes of music to train on.")
+    ] = 110.0,
+    held_out_minutes: Annotated[
+        float, typer.Option(min=0.5, max=1e5, callback=number, help="Minutes of music to measure on.")
+    ] = 6.0,
     sound_format: Format = "22k-mono",
     seed: Seed = 0,
     force: Force = False,
@@ -216,8 +224,8 @@ def orchestrate(
 def arrange(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of realisations to add to.")],
     shared: Shared = Path("../shared"),
-    hours: Annotated[float, typer.Option(min=0.001, help="Hours of music.")] = 7.0,
-    seconds: Annotated[float, typer.Option(min=2.0, help="Length of an excerpt.")] = 30.0,
+    hours: Annotated[float, typer.Option(min=0.001, max=1e4, callback=number, help="Hours of music.")] = 7.0,
+    seconds: Annotated[float, typer.Option(min=2.0, max=600.0, callback=number, help="Length of an excerpt.")] = 30.0,
     sound_format: Format = "22k-mono",
     workers: Workers = None,
     seed: Seed = 0,
@@ -262,13 +270,14 @@ def condition(
     """Compute the fused embeddings of all pairs, for training the decoder on them."""
     need_torch()
     from training.data.embeddings.conditions import build_conditions
-    from training.models.encoders import load_encoder
-    from training.models.fusion import load_fusion
+    from training.models.encoders import load_encoder, require_trained
+    from training.models.fusion import load_fusion, require_encoder
 
     claim(out, force=force, sources=[pairs])
-    count = build_conditions(
-        pairs, shared / "data", load_encoder(encoder_checkpoint), load_fusion(fusion_checkpoint), out
-    )
+    require_trained(encoder_checkpoint)
+    encoder, fusion = load_encoder(encoder_checkpoint), load_fusion(fusion_checkpoint)
+    require_encoder(fusion, encoder)
+    count = build_conditions(pairs, shared / "data", encoder, fusion, out)
     typer.echo(f"{out}: {count} fused embeddings")
 
 

@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from a2m_edge.ledger import claim_below
 from a2m_edge.options import Force
 from training.commands.composer import composer
-from training.commands.options import CHECKPOINTS, Shared, need_torch
+from training.commands.options import CHECKPOINTS, LARGEST_SEED, Shared, need_torch, number
 from training.commands.rating import rate
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def evaluate(
     bundle: Annotated[Path | None, typer.Argument(help="Folder of a bundle; the built-in one when left out.")] = None,
     shared: Shared = Path("../shared"),
     clips: Annotated[int, typer.Option(min=3, help="Held-out pairs that every row sounds.")] = 200,
-    seconds: Annotated[float, typer.Option(min=1.0, max=600.0, help="Length of each sound.")] = 12.0,
+    seconds: Annotated[float, typer.Option(min=1.0, max=600.0, callback=number, help="Length of each sound.")] = 12.0,
     seeds: Annotated[int, typer.Option(min=1, help="Soundscapes of each work, for the diversity.")] = 3,
     embedding: Annotated[
         str, typer.Option(metavar="NAME|ONNX", help="efficientat, clap, or an ONNX file with its entry beside it.")
@@ -92,7 +92,7 @@ def evaluate(
         Path | None, typer.Option(help="Write the figures that  a2m-edge export --measured  takes (JSON).")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="File (.npz) that keeps the training pairs' embeddings.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the pairs, the music and all draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pairs, the music and all draws.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto, for the bundle.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of one model.")] = None,
     force: Force = False,

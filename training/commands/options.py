@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -26,11 +27,26 @@ CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 """The checkpoints behind the default bundle, committed beside the code."""
 TABLES = CHECKPOINTS / "composer.json"
 
+LARGEST_SEED = 2**63 - 1
+"""Of PyTorch's generators."""
+
+
+def number(value: float | None) -> float | None:
+    """Passes on what an option was given, but for NaN and the infinities, which lie in every range that has no end.
+
+    Raises:
+        typer.BadParameter: it is one of these.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number that can be used")
+    return value
+
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps of the whole run.")]
 Minutes = Annotated[float | None, typer.Option(help="End after this long, the learning rate annealed.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of weights and order of the data.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights and order of the data.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Average = Annotated[float, typer.Option(help="Decay of the averaged weights that are kept, such as 0.999; 0: none.")]
 Clip = Annotated[
@@ -40,7 +56,7 @@ Clip = Annotated[
         show_default="1; 5 for a vocoder's reconstruction; any where the published recipe has none",
     ),
 ]
-CheckpointMinutes = Annotated[float, typer.Option(min=0.1, help="Minutes between checkpoints.")]
+CheckpointMinutes = Annotated[float, typer.Option(min=0.1, callback=number, help="Minutes between checkpoints.")]
 ValidateEvery = Annotated[int, typer.Option(min=1)]
 Start = Annotated[Path | None, typer.Option(help="Checkpoint or weights to begin with.")]
 Workers = Annotated[

@@ -11,6 +11,7 @@ import typer
 from a2m_edge.errors import OptionError
 from a2m_edge.ledger import claim
 from a2m_edge.options import Force
+from training.commands.options import LARGEST_SEED, number
 
 if TYPE_CHECKING:
     from training.evaluation.rating.items import Question
@@ -29,12 +30,15 @@ def rate(
         Path | None, typer.Option("--out", "-o", help="Folder for ratings.jsonl and summary.json; that of the items.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each question is asked.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of control, order and intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of control, order and intervals.")] = 0,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="The model cannot see: send words alone.")] = False,
     temperature: Annotated[
-        float | None, typer.Option(min=0.0, max=2.0, help="Of the answers; the endpoint's own when left out.")
+        float | None,
+        typer.Option(min=0.0, max=2.0, callback=number, help="Of the answers; the endpoint's own when left out."),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an answer may take.")] = 120.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=1e6, callback=number, help="Seconds that an answer may take.")
+    ] = 120.0,
     force: Force = False,
 ) -> None:
     """Have a language model rate how well music, painting and comment agree in feeling.

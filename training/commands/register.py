@@ -10,7 +10,7 @@ import typer
 from a2m_edge.errors import OptionError
 from training.commands.data import register_data
 from training.commands.evaluation import register_evaluation
-from training.commands.options import CHECKPOINTS, EncoderCheckpoint, Run, Shared, Start, trainer_command
+from training.commands.options import CHECKPOINTS, EncoderCheckpoint, Run, Shared, Start, number, trainer_command
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +79,9 @@ def fusion(
     embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
     batch: Annotated[int, typer.Option(min=2, help="Utterances in a step.")] = 512,
-    dropout: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of inner values dropped.")] = 0.3,
+    dropout: Annotated[
+        float, typer.Option(min=0.0, max=0.99, callback=number, help="Share of inner values dropped.")
+    ] = 0.3,
 ) -> None:
     """Train fusion, feeling and palette on a finished encoder."""
     options = run.options()
@@ -113,7 +115,9 @@ def decoder(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(min=1e-7, help="At the start of the schedule.", show_default="2e-3; 1e-4 for the paper's"),
+        typer.Option(
+            min=1e-7, callback=number, help="At the start of the schedule.", show_default="2e-3; 1e-4 for the paper's"
+        ),
     ] = None,
     layers: Annotated[
         int | None, typer.Option(min=1, help="Layers of the paper's decoder.", show_default="4, as published")
@@ -169,7 +173,9 @@ def vocoder(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows in a step.")] = 8,
     frames: Annotated[int, typer.Option(min=8, help="Mel frames in a window.")] = 64,
-    learning_rate: Annotated[float, typer.Option(min=1e-7, help="At the start of the schedule.")] = 1e-4,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-7, callback=number, help="At the start of the schedule.")
+    ] = 1e-4,
     half_precision: Annotated[bool, typer.Option(help="bfloat16 autocast.")] = False,
     excitation: Annotated[bool, typer.Option(help="Let the generator hear the notes' partials.")] = False,
     inverse_stft: Annotated[

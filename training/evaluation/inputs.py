@@ -22,8 +22,8 @@ from training.evaluation.report.model import Missing
 from training.evaluation.rows.baselines import PaperModel, PlainVocoder, checkpoint_fuse
 from training.evaluation.rows.materials import Intended, Pair, held_out_pairs, intended, read_pairs, recorded
 from training.evaluation.rows.rows import Rows
-from training.models.encoders import load_encoder
-from training.models.fusion import load_fusion
+from training.models.encoders import load_encoder, require_trained
+from training.models.fusion import load_fusion, require_encoder
 
 PLAIN_VOCODER = "hifigan_v3_ljspeech.safetensors"
 LEAST_CLIPS = 3
@@ -167,8 +167,10 @@ def gather(bundle: Bundle, settings: Settings) -> Inputs:
 def _paper(settings: Settings, tables: Path, audio: AudioFormat) -> PaperModel | None:
     if settings.paper is None:
         return None
-    fuse = checkpoint_fuse(load_encoder(settings.encoder), load_fusion(settings.fusion), tables / PAINTINGS)
-    return PaperModel(settings.paper, fuse, audio)
+    require_trained(settings.encoder)
+    encoder, fusion = load_encoder(settings.encoder), load_fusion(settings.fusion)
+    require_encoder(fusion, encoder)
+    return PaperModel(settings.paper, checkpoint_fuse(encoder, fusion, tables / PAINTINGS), audio)
 
 
 def check_fit(rows: Rows, inputs: Inputs, settings: Settings) -> None:

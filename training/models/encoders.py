@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from a2m_edge.errors import CheckpointError, MissingExtraError
 from a2m_edge.perception.preprocessing import fit_tokenizer
-from training.checkpoint import load_checkpoint, load_weights, read_safetensors
+from training.checkpoint import load_checkpoint, load_weights, read_safetensors, require_shipped
 from training.models.encoder_model import EncoderModel
 from training.models.image_trunk import IMAGE_TRUNK
 from training.models.openclip import (
@@ -78,6 +78,7 @@ def load_encoder(name_or_dir: str | Path, pretrained: str | None = None) -> Enco
         MissingExtraError: the MiniLM package that ``a2m-s`` starts from is not installed.
     """
     folder = Path(name_or_dir)
+    require_shipped(folder)
     if folder.is_dir():
         return _from_checkpoint(folder)
     name, _, tag = str(name_or_dir).partition(":")
@@ -85,6 +86,29 @@ def load_encoder(name_or_dir: str | Path, pretrained: str | None = None) -> Enco
     if name == A2M_S:
         return _a2m_s(Path(pretrained) if pretrained else None)
     return _from_open_clip(name, pretrained)
+
+
+def require_trained(name_or_dir: str | Path) -> None:
+    """Refuses what ``load_encoder`` would give random weights: its embeddings would mean nothing.
+
+    Raises:
+        CheckpointError: the model is named without weights; those that there are for it are told.
+    """
+    name, _, tag = str(name_or_dir).partition(":")
+    if tag or Path(name_or_dir).is_dir():
+        return
+    if name == A2M_S:
+        raise CheckpointError(
+            "a2m-s has an image tower of random weights until it is trained: name a checkpoint folder"
+        )
+    open_clip = open_clip_module()
+    if open_clip.get_model_config(name) is None:
+        return  # there is no such model
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    way_out = f"write {name}:TAG, where TAG is one of {', '.join(tags)}" if tags else "name a checkpoint folder"
+    raise CheckpointError(
+        f"no weights are named for the OpenCLIP model {name}, and random ones are worth nothing: {way_out}"
+    )
 
 
 def build_encoder(
@@ -153,7 +177,7 @@ def _a2m_s(image_weights: Path | None) -> EncoderModel:
     model = build_encoder(
         A2M_S,
         _ARCHITECTURE,
-        Tokenizer.from_file(str(folder / "tokenizer.json")),
+        Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes()),
         text_transformer={key: value for key, value in transformer.items() if not key.startswith("_")},
     )
     clip = cast(Any, model.clip)
@@ -230,7 +254,7 @@ def _encoder(
 def _from_checkpoint(folder: Path) -> EncoderModel:
     state, config = load_checkpoint(folder, "encoder")
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
     except Exception as error:  # the library raises bare Exception
         raise CheckpointError(
             f"{folder / 'tokenizer.json'} is missing or damaged ({error}): fetch the checkpoint again"

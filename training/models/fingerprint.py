@@ -1,4 +1,4 @@
-"""What tells one encoder from another: hashes of all that its embeddings depend on."""
+"""What tells one encoder from another: hashes of all that its embeddings depend on, or of its weights alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from training.models.encoder_model import EncoderModel
 
@@ -38,10 +38,27 @@ def fingerprint(encoder: EncoderModel) -> Fingerprint:
     return Fingerprint(_hash(encoder.text, text), _hash(encoder.image, image))
 
 
+def weights_hash(encoder: EncoderModel) -> str:
+    """SHA-256 in hexadecimal of the weights of both towers alone.
+
+    It stays when a library describes the same tokenizer or architecture in other words, as over years it may.
+    """
+    found = hashlib.sha256()
+    for tower in (encoder.text, encoder.image):
+        for name, tensor in sorted(tower.state_dict().items()):
+            if tensor.is_floating_point():
+                _add(found, name, tensor)
+    return found.hexdigest()
+
+
 def _hash(tower: nn.Module, facts: Any) -> str:
     found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, tensor in sorted(tower.state_dict().items()):
-        values = tensor.detach().cpu().contiguous().numpy()
-        found.update(f"{name} {values.dtype} {values.shape}".encode())
-        found.update(values.tobytes())
+        _add(found, name, tensor)
     return found.hexdigest()
+
+
+def _add(digest: hashlib._Hash, name: str, tensor: Tensor) -> None:
+    values = tensor.detach().cpu().contiguous().numpy()
+    digest.update(f"{name} {values.dtype} {values.shape}".encode())
+    digest.update(values.tobytes())

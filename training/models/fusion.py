@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from a2m_edge.errors import CheckpointError
 from a2m_edge.feeling import EMOTIONS, INSTRUMENTS, ROLES
 from training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from training.models.encoder_model import EncoderModel
+from training.models.fingerprint import weights_hash
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class FusionConfig:
         hidden_size: width between them (512 in Art2Music).
         emotions, roles, instruments: what the heads tell, in their order.
         dropout: share of the inner values dropped in training; the formula is the same without it.
+        encoder: ``training.models.fingerprint.weights_hash`` of the encoder on whose embeddings it was trained; empty
+            where nothing says.
     """
 
     embedding_size: int = 384
@@ -34,6 +38,7 @@ class FusionConfig:
     roles: tuple[str, ...] = ROLES
     instruments: tuple[str, ...] = tuple(INSTRUMENTS)
     dropout: float = 0.3
+    encoder: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As ``config.json`` of a checkpoint holds it."""
@@ -58,6 +63,9 @@ class FusionConfig:
         dropout = config["dropout"]
         if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
             raise ValueError(f"dropout is {dropout!r}")
+        encoder = config.get("encoder", "")
+        if not isinstance(encoder, str):
+            raise ValueError(f"encoder is {encoder!r}")
         return cls(
             embedding_size=sizes["embedding_size"],
             fused_size=sizes["fused_size"],
@@ -66,6 +74,7 @@ class FusionConfig:
             roles=tuple(words["roles"]),
             instruments=tuple(words["instruments"]),
             dropout=float(dropout),
+            encoder=encoder,
         )
 
 
@@ -129,6 +138,21 @@ class Fusion(nn.Module):
     def save(self, folder: Path, half: bool = False) -> None:
         """Writes a checkpoint; ``half`` stores float16 weights."""
         save_checkpoint(folder, self, self.config.to_dict(), half=half)
+
+
+def require_encoder(fusion: Fusion, encoder: EncoderModel) -> None:
+    """Refuses an encoder on whose embeddings a fusion was not trained; one that does not say takes any of its size.
+
+    Raises:
+        CheckpointError: the fusion was trained with another encoder.
+    """
+    found = weights_hash(encoder) if fusion.config.encoder else ""
+    if found != fusion.config.encoder:
+        raise CheckpointError(
+            f"the fusion was trained on the embeddings of another encoder ({fusion.config.encoder[:12]}) than this one "
+            f"({found[:12]}): train one for it with  a2m-edge train fusion --encoder ENCODER  , or name the encoder "
+            f"that it was trained with"
+        )
 
 
 def load_fusion(folder: Path) -> Fusion:

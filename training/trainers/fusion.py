@@ -24,8 +24,9 @@ from training import parallel
 from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
 from training.data.tables.caption_palette import caption_palette, palette_prior
 from training.data.tables.captions import read_captions
-from training.models.encoders import load_encoder
-from training.models.fusion import Fusion, FusionConfig, load_fusion
+from training.models.encoders import load_encoder, require_trained
+from training.models.fingerprint import weights_hash
+from training.models.fusion import Fusion, FusionConfig, load_fusion, require_encoder
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
 from training.trainers.feeling import score_feelings
@@ -241,6 +242,7 @@ def train_fusion(
     parallel.need_rows(batch)
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
+    require_trained(encoder)
     model = load_encoder(encoder)
     with parallel.first_before_others():
         sets = embed_feelings(
@@ -248,7 +250,8 @@ def train_fusion(
         )
     matched = read_matches(articaps, data / "musiccaps.csv") if articaps else None
     if palette_of is None:
-        fusion = Fusion(FusionConfig(embedding_size=model.embedding_size, dropout=dropout))
+        trained_on = weights_hash(model)
+        fusion = Fusion(FusionConfig(embedding_size=model.embedding_size, dropout=dropout, encoder=trained_on))
     else:
         fusion = load_fusion(palette_of)
         if fusion.config.embedding_size != model.embedding_size:
@@ -256,6 +259,7 @@ def train_fusion(
                 f"the fusion {palette_of} takes embeddings of {fusion.config.embedding_size} values and the encoder "
                 f"gives {model.embedding_size}: name the encoder that it was trained on"
             )
+        require_encoder(fusion, model)
     training = FusionTraining(
         fusion,
         sets["train"],

@@ -120,7 +120,7 @@ def _inputs(
 def _tokens(bundle: Bundle, shape: Shape) -> NDArray[np.int64]:
     """Sentences as the tokenizer cuts them, [batch, length]: a row that is too short ends in padding."""
     batch, length = shape
-    tokenizer = Tokenizer.from_file(str(bundle.file("tokenizer.json")))
+    tokenizer = Tokenizer.from_buffer(bundle.file("tokenizer.json").read_bytes())
     tokenizer.no_padding()
     tokenizer.enable_truncation(max(length, 1))
     tokens = np.full(shape, bundle.manifest.text.pad_id, np.int64)

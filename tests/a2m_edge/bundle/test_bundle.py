@@ -193,11 +193,20 @@ class TestHostileManifests:
 
     def test_a_schema_without_channels_is_mono(self, folder):
         document = json.loads((folder / "manifest.json").read_text())
-        del document["audio"]["channels"]
+        del document["audio"]["channels"], document["encoder"]
         (folder / "manifest.json").write_text(json.dumps(document | {"schema": 4}))
         assert open_bundle(folder).manifest.audio.channels == 1
-        (folder / "manifest.json").write_text(json.dumps(document))
+        (folder / "manifest.json").write_text(json.dumps(document | {"encoder": ""}))
         with pytest.raises(BundleError, match="channels"):
+            open_bundle(folder)
+
+    def test_a_schema_without_an_encoder_leaves_it_open(self, folder):
+        document = json.loads((folder / "manifest.json").read_text())
+        del document["encoder"]
+        (folder / "manifest.json").write_text(json.dumps(document | {"schema": 5}))
+        assert open_bundle(folder).manifest == replace(open_bundle(folder).manifest, encoder="", schema=SCHEMA)
+        (folder / "manifest.json").write_text(json.dumps(document))
+        with pytest.raises(BundleError, match="encoder is missing"):
             open_bundle(folder)
 
     def test_a_manifest_that_states_other_channels_than_its_vocoder_has_is_refused(self, tmp_path):
@@ -224,6 +233,8 @@ class TestHostileManifests:
             {"schema": "1"},
             {"name": ""},
             {"name": None},
+            {"encoder": None},
+            {"encoder": "abc"},
             {"embedding_size": 8.0},
             {"embedding_size": 0},
             {"embedding_size": 10**30},

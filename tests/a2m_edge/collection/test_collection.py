@@ -101,6 +101,54 @@ def test_only_what_changed_is_rendered_again(works, undisturbed, tmp_path):
     assert "6 rendered, 0 as before" in run(*arguments, "--seed", 1), "the seed is another"
 
 
+def exchanged(path, how):
+    """Puts another picture of the same size and time in the place of a bitmap."""
+    times, pixels = path.stat(), bytearray(path.read_bytes())
+    pixels[-24 * 32 :] = bytes(reversed(pixels[-24 * 32 :]))
+    if how == "written over":
+        with path.open("r+b") as stream:
+            stream.write(pixels)
+    elif how == "another file":
+        path.with_suffix(".new").write_bytes(pixels)
+        path.with_suffix(".new").replace(path)
+    elif how == "one bit":
+        changed = bytearray(path.read_bytes())
+        changed[-1] ^= 1
+        path.write_bytes(changed)
+    else:
+        elsewhere = path.parent.parent / "elsewhere.bmp"
+        elsewhere.write_bytes(pixels)
+        path.unlink()
+        path.symlink_to(elsewhere)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
+
+
+def test_a_picture_exchanged_for_one_of_the_same_size_and_time_is_rendered_again(tmp_path):
+    source, output = tmp_path / "works", tmp_path / "out"
+    source.mkdir()
+    ways = ("written over", "another file", "one bit", "a link")
+    for number, name in enumerate([*ways, "untouched", "touched"]):
+        paint(source / f"{name}.bmp", number)
+    arguments = (source, "-o", output, "--seconds", 0.2, "--workers", 1)
+    run(*arguments)
+    before, listed = sounds(output), records(output)
+    for how in ways:
+        exchanged(source / f"{how}.bmp", how)
+    os.utime(source / "touched.bmp")
+    assert "0 rendered, 6 as before" in run(*arguments, "--compare", "time")
+    assert records(output)["touched"]["stamp"] != listed["touched"]["stamp"], "the next comparison need not read it"
+    assert "4 rendered, 2 as before" in run(*arguments)
+    after = sounds(output)
+    assert {name for name in after if after[name] != before[name]} >= {
+        f"{how.replace(' ', '_')}.flac" for how in ways if how != "one bit"
+    }
+    assert [records(output)[name]["input"] for name in ("untouched", "touched")] == [
+        listed[name]["input"] for name in ("untouched", "touched")
+    ]
+    assert "0 rendered, 6 as before" in run(*arguments, "--compare", "hash")
+
+
 HOSTILE_NAMES = (
     "line\nend.jpg",
     os.fsdecode(b"caf\xe9 \xff.png"),
@@ -346,6 +394,7 @@ def test_one_run_at_a_time(works, tmp_path):
         ((".", "--workers", 0), "--workers"),
         ((".", "--iiif-annotations", "ftp://x"), "--iiif-annotations"),
         ((".", "--device", "abacus"), "abacus"),
+        ((".", "--compare", "names"), "choose hash or time"),
     ],
 )
 def test_bad_wishes_get_one_sentence(arguments, words, works, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.errors import DataError
+from a2m_edge.errors import DataError, encodable
 from a2m_edge.output import make_folder, written_aside
 from training.data.labels.labelled_music import archive_notes, folder_notes, piece_features
 from training.data.labels.music_features import FEATURES
@@ -169,7 +169,7 @@ def write_labels(corpora: Sequence[CorpusFeelings], labeller: MusicLabeller, out
         writer.writerow(COLUMNS)
         for corpus in corpora:
             for file, valence, arousal in zip(corpus.files, corpus.valence, corpus.arousal, strict=True):
-                writer.writerow((file, f"{valence:.4f}", f"{arousal:.4f}", corpus.corpus))
+                writer.writerow((encodable(file), f"{valence:.4f}", f"{arousal:.4f}", encodable(corpus.corpus)))
 
 
 def _labelled(

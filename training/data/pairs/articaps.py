@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.errors import OutputError
+from a2m_edge.errors import OutputError, encodable
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.output import make_folder, written_aside
 from training.data.pairs.matching import CANDIDATES, FEELING_WEIGHT
@@ -80,7 +80,8 @@ class Sources:
         tables = (self.artemis, self.musiccaps, self.lexicon / "lexicon_warriner.csv")
         names = ("artemis", "musiccaps", "lexicon")
         found: dict[str, object] = {
-            name: {"file": table.name, "sha256": table_sha256(table)} for name, table in zip(names, tables, strict=True)
+            name: {"file": encodable(table.name), "sha256": table_sha256(table)}
+            for name, table in zip(names, tables, strict=True)
         }
         if self.wikiart:
             pictures = PictureFolder(self.wikiart)

@@ -22,14 +22,14 @@ class Pairing:
     """A caption for each utterance.
 
     Args:
-        rows: the utterances.
+        rows: the utterances, some of every split.
         captions: each clip once.
         most: utterances that one caption may serve.
         least_similarity: cosine of the embeddings below which two texts are no pair; None for any.
         seed: of the random pairs that the matched ones are measured against.
 
     Raises:
-        DataError: a split has no utterances or no captions.
+        DataError: a split has no captions.
 
     Attributes:
         caption: of each utterance, int32 [n]; -1 where it has none.
@@ -45,9 +45,9 @@ class Pairing:
         self._clips = [
             np.array([row for row, one in enumerate(captions) if one.split == split], np.int64) for split in SPLITS
         ]
-        for number, split in enumerate(SPLITS):
-            if not len(self._clips[number]) or not (rows.split == number).any():
-                raise DataError(f"the split {split} has no utterances or no captions: the tables are incomplete")
+        for clips, split in zip(self._clips, SPLITS, strict=True):
+            if not len(clips):
+                raise DataError(f"no caption with words is of the split {split}, and every split needs one: give more")
         self._feelings = np.array([caption_feeling(one.aspects, one.text) for one in captions], np.float32)
         generator = np.random.default_rng(seed)
         self._random = np.empty(len(rows), np.int32)
@@ -67,7 +67,7 @@ class Pairing:
             blocks: the embeddings of each block of ``blocks_of``, float32 [N, D].
 
         Raises:
-            DataError: nothing can be matched.
+            DataError: nothing of a split can be matched.
         """
         rows_of = [np.flatnonzero(self._rows.split == number) for number in range(len(SPLITS))]
         found = [Candidates.empty(len(rows), len(clips)) for rows, clips in zip(rows_of, self._clips, strict=True)]
@@ -80,8 +80,9 @@ class Pairing:
             self._random_counts += similarity_counts(random)
         while found:  # each split's candidates are let go when they are assigned
             self._assign(rows_of.pop(), self._clips[len(found) - 1], found.pop())
-        if (self.caption < 0).all():
-            raise DataError("no utterance found a caption: choose a lower --least-similarity")
+        for number, name in enumerate(SPLITS):
+            if (self.caption[self._rows.split == number] < 0).all():
+                raise DataError(f"no utterance of the split {name} found a caption: choose a lower --least-similarity")
 
     def _assign(self, rows: NDArray[np.int64], clips: NDArray[np.int64], candidates: Candidates) -> None:
         place = assign(candidates, len(clips), self._most)

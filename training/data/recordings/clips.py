@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.synthesis.excitation import excitation
@@ -128,7 +129,8 @@ class Clips:
 
     def _sound(self, file: Path) -> Tensor:
         try:
-            samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+            with utf8_path(file) as name:
+                samples, rate = soundfile.read(name, dtype="float32", always_2d=True)
         except (OSError, soundfile.SoundFileError) as error:
             raise DataError(f"the recording {file} cannot be read ({error})") from error
         if rate != self.audio.sample_rate:

@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 import torch
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError
 from a2m_edge.output import written_aside
 from training.checkpoint import checkpoint_format
@@ -53,7 +54,8 @@ def write_decoded(checkpoint: Path, realisations: Path, fused: Path | None, out:
             continue
         file = data.files[number]
         mel = decode_windows(model, vectors, palette, score, config.context).numpy()
-        sound, _ = soundfile.read(file.with_suffix(".flac"), dtype="float32", always_2d=True)
+        with utf8_path(file.with_suffix(".flac")) as name:
+            sound, _ = soundfile.read(name, dtype="float32", always_2d=True)
         with file.open("rb") as stream, np.load(stream) as stored:
             notes = stored["notes"]
         with written_aside(out / file.name) as arrays:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import soundfile
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError, OptionError
 from a2m_edge.output import make_folder, written_aside
 from a2m_edge.sound.format import FORMATS, AudioFormat
@@ -36,7 +37,8 @@ def state_format(folder: Path, audio: AudioFormat) -> None:
             )
         return
     for file in sorted(folder.glob("*/*.flac"))[:1]:
-        info = soundfile.info(file)
+        with utf8_path(file) as name:
+            info = soundfile.info(name)
         if (info.samplerate, info.channels) != (audio.sample_rate, audio.channels):
             raise DataError(
                 f"{file} has {info.samplerate} Hz and {info.channels} channels, not {audio}: name another folder"

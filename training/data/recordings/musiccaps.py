@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import make_folder
@@ -32,8 +33,9 @@ class RecordingWork(Work[Path, Path | Lost]):
     def perform(self, prepared: Path) -> Path:
         """See ``import_recordings``."""
         try:
-            samples, rate = soundfile.read(prepared, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
+            with utf8_path(prepared) as name:
+                samples, rate = soundfile.read(name, dtype="float32", always_2d=True)
+        except (OSError, soundfile.SoundFileError) as error:
             raise DataError(f"{prepared} cannot be read ({error}): delete it or fetch it again") from error
         common = gcd(rate, self.audio.sample_rate)
         mono = resample_poly(downmix(samples), self.audio.sample_rate // common, rate // common)

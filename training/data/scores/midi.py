@@ -6,11 +6,13 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 import mido
 import numpy as np
 from numpy.typing import NDArray
+
+from a2m_edge.errors import DataError, first_line
 
 PERCUSSION_CHANNEL = 9  # counted from 0
 
@@ -107,8 +109,15 @@ def read_midi(content: bytes, *, percussion: bool = True) -> MidiScore:
 
 
 def read_midi_archive(archive: Path) -> Iterator[tuple[str, MidiScore]]:
-    """Every MIDI file of a zip archive with its member name, in the archive's order."""
-    with ZipFile(archive) as members:
-        for name in members.namelist():
-            if name.endswith(".mid"):
-                yield name, read_midi(members.read(name))
+    """Every MIDI file of a zip archive with its member name, in the archive's order.
+
+    Raises:
+        DataError: the archive is missing or damaged.
+    """
+    try:
+        with ZipFile(archive) as members:
+            for name in members.namelist():
+                if name.endswith(".mid"):
+                    yield name, read_midi(members.read(name))
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise DataError(f"the scores {archive} cannot be read ({first_line(error)}): fetch them again") from error

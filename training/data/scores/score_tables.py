@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.output import written_aside
 from training.data.scores.midi import MidiScore, read_midi_archive
 
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
@@ -150,12 +151,18 @@ def rows(counts: NDArray[np.float64]) -> list[list[float]]:
 
 
 def build_score_tables(archives: Iterable[Path], out: Path) -> dict[str, object]:
-    """Counts every score of the archives and writes the composer's tables to ``out`` as JSON."""
+    """Counts every score of the archives and writes the composer's tables to ``out`` as JSON.
+
+    Raises:
+        DataError: an archive is missing or damaged.
+        OutputError: the file cannot be written.
+    """
     counts = TableCounts()
     for archive in archives:
         for _, score in read_midi_archive(archive):
             if score.parts:
                 counts.add(score)
     tables = counts.tables("OpenScore Lieder and OpenScore String Quartets", "CC0-1.0")
-    out.write_text(json.dumps(tables, indent=1) + "\n", encoding="utf-8")
+    with written_aside(out) as stream:
+        stream.write((json.dumps(tables, indent=1) + "\n").encode())
     return tables

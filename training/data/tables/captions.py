@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import csv
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2m_edge.errors import DataError
+import numpy as np
+
+from a2m_edge.errors import DataError, OptionError
+from training.data.tables.feelings import SPLITS
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,27 @@ def split_of(name: str) -> str:
     """A split by SHA-1 of a clip's name: 80 % train, 10 % val, 10 % test, the same on every machine."""
     share = int.from_bytes(hashlib.sha1(name.encode(), usedforsecurity=False).digest()[:4], "big") / 2**32
     return "train" if share < 0.8 else "val" if share < 0.9 else "test"
+
+
+def choose_captions(every: Sequence[Caption], count: int | None, seed: int) -> list[Caption]:
+    """``count`` captions in an order of the seed, or all of them.
+
+    Raises:
+        OptionError: a split has none among them; the fewest that have one of each are named.
+        DataError: the table has none of a split, however many are taken.
+    """
+    order = [every[index] for index in np.random.default_rng(seed).permutation(len(every))]
+    chosen = order[:count]
+    first = {one.split: place for place, one in reversed(list(enumerate(order)))}
+    for split in SPLITS:
+        if split not in first:
+            raise DataError(f"no clip of the MusicCaps table is of the split {split}: it is cut short; fetch it again")
+    if count is not None and (without := [split for split in SPLITS if first[split] >= count]):
+        raise OptionError(
+            f"--captions {count} is too few: every split needs one, and {' and '.join(without)} would have none; give "
+            f"{max(first.values()) + 1} or more"
+        )
+    return chosen
 
 
 def read_captions(table: Path) -> list[Caption]:

@@ -45,6 +45,9 @@ class UtteranceRows:
         return len(self.emotion)
 
 
+_PICTURELESS = "the painting has no picture"
+
+
 class UsableUtterances:
     """The utterances of a table that can be matched, in its order.
 
@@ -73,7 +76,7 @@ class UsableUtterances:
             if isinstance(one, Unusable):
                 self.dropped[one.reason] += 1
             elif self._pictured_only and not one.picture:
-                self.dropped["the painting has no picture"] += 1
+                self.dropped[_PICTURELESS] += 1
             else:
                 found += 1
                 if self._count is not None and found > self._count:
@@ -87,7 +90,7 @@ class UsableUtterances:
         """Reads the table once and keeps all but the texts.
 
         Raises:
-            DataError: it cannot be read, nothing in it is usable, or a painting is in two splits.
+            DataError: it cannot be read, nothing of a split is usable, or a painting is in two splits.
         """
         emotions, splits, paintings = array("b"), array("b"), array("i")
         valences, arousals = array("d"), array("d")
@@ -109,11 +112,7 @@ class UsableUtterances:
             paintings.append(number)
             valences.append(valence.mean(one.text))
             arousals.append(arousal.mean(one.text))
-        if not emotions:
-            why = (
-                ", ".join(f"{reason}: {number:,}" for reason, number in self.dropped.most_common(3)) or "it has no rows"
-            )
-            raise DataError(f"{self.table.path} holds no usable utterance ({why}): fetch ArtEmis again")
+        self._require_every_split(splits)
         emotion = np.array(emotions, np.int8)
         feeling = np.stack(
             [
@@ -123,6 +122,20 @@ class UsableUtterances:
             axis=1,
         )
         return UtteranceRows(emotion, np.array(splits, np.int8), np.array(paintings, np.int32), feeling)
+
+    def _require_every_split(self, splits: array[int]) -> None:
+        for number, split in enumerate(SPLITS):
+            if number in splits:
+                continue
+            of = f" of the split {split}" if splits else ""
+            dropped = ", ".join(f"{reason}: {count:,}" for reason, count in self.dropped.most_common(3))
+            way_out = (
+                "leave --pictured-only out, or name the pictures with --wikiart"
+                if self.dropped[_PICTURELESS]
+                else "every split needs one; give a whole ArtEmis"
+            )
+            why = dropped or ("no row is" if splits else "it has no rows")
+            raise DataError(f"{self.table.path} holds no usable utterance{of} ({why}): {way_out}")
 
     def text_blocks(self) -> Iterator[tuple[str, ...]]:
         """The texts in blocks of one split each, a block when it is full and the rest at the end; see ``blocks_of``."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import A2MError, DataError, MissingExtraError, first_line
 from training.evaluation.listening.sound_entry import EFFICIENTAT, Entry, Waveform, read_entry
 from training.evaluation.listening.sound_front_end import features, windows
@@ -98,7 +99,8 @@ class OnnxEmbedding:
         if not model.is_file():
             raise DataError(f"there is no network {model}: name another, or put it there")
         try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+            with utf8_path(model) as name:
+                self._session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime raises many types without a common base
             raise DataError(f"the network {model} cannot be loaded: fetch it again") from error
         for word, wanted, tensors in (

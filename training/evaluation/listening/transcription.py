@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError
 from a2m_edge.sound.mel import downmix
 
@@ -42,7 +43,8 @@ class Transcriber:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+            with utf8_path(model) as name:
+                self._session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime raises many types without a common base
             raise DataError(f"the transcriber {model} cannot be loaded: fetch it again") from error
 

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError, OptionError
 from a2m_edge.feeling import EMOTIONS, Casting
 from a2m_edge.score import Note
@@ -184,7 +185,8 @@ def recorded(realisation: Path, audio: AudioFormat, frames: int) -> Recorded:
     stored = read_realisation(realisation)
     file = realisation.with_suffix(".flac")
     try:
-        samples, rate = soundfile.read(file, frames * audio.hop, dtype="float32", always_2d=True)
+        with utf8_path(file) as name:
+            samples, rate = soundfile.read(name, frames * audio.hop, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(f"the recording {file} cannot be read ({error}): delete it and {BUILD}  again") from error
     same = (rate, samples.shape[1]) == (audio.sample_rate, audio.channels)

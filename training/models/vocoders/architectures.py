@@ -9,7 +9,7 @@ from typing import Any
 
 from a2m_edge.errors import CheckpointError
 from a2m_edge.sound.format import FORMATS, AudioFormat
-from training.checkpoint import checkpoint_format, load_config
+from training.checkpoint import checkpoint_format, load_config, require_shipped
 from training.models.cropped_generator import CroppedGenerator
 from training.models.hifigan import CONFIGS, Generator, load_generator
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
@@ -62,6 +62,7 @@ def load_vocoder(path: Path) -> Vocoder:
     Raises:
         CheckpointError: missing, damaged, unsafe to load, or of an architecture or size that is not known.
     """
+    require_shipped(path)
     if not path.is_dir():
         return load_generator(path)
     name = load_config(path, "vocoder").get("architecture", FIRST)
