@@ -313,7 +313,8 @@ class TestWritingAside:
 
     def test_no_space_leaves_the_old_file_and_nothing_else(self, tmp_path):
         target = tmp_path / "x.wav"
-        target.write_bytes(b"old")
+        with written_aside(target) as stream:
+            stream.write(b"old")
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
         try:
