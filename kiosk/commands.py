@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # The signatures below are what --help needs; everything that takes time to import waits inside the functions.
 
-EXTRA = ("pydantic_settings", "fastapi", "uvicorn", "websockets", "sounddevice", "segno", "argon2")
+EXTRA = ("pydantic_settings", "fastapi", "uvicorn", "websockets", "sounddevice", "segno", "argon2", "regex")
 """What the extra ``kiosk`` installs, as modules."""
 
 _Camera = Annotated[

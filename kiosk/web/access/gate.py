@@ -17,8 +17,9 @@ from kiosk.web.access.answers import refusal
 from kiosk.web.access.hosts import Address, check_address
 from kiosk.web.access.pairing import Pairing
 
-LARGEST_BODY = 8192
-"""Bytes of a request's body: a comment of 280 characters, each escaped in the longest way, and some room."""
+LARGEST_BODY = 40_960
+"""Bytes of a request's body: the longest comment (see ``kiosk.web.exhibit.comments``), its 2,800 signs escaped in the
+longest way, 12 bytes each, and some room."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/", "/staff", "/calibrate", "/healthz", "/metrics", "/api/pair"})

@@ -53,27 +53,30 @@ def test_a_comment_is_heard(pages):
 
 
 def test_the_longest_comment_in_the_longest_writing_is_heard(pages):
-    body = json.dumps({"comment": "\U0001f30a" * 280}, ensure_ascii=True)
-    assert len(body) > 3300
+    two = "👩🏽\u200d❤\ufe0f\u200d💋\u200d👨🏿"
+    body = json.dumps({"comment": two * 280}, ensure_ascii=True)
+    assert len(body) > 23_000
     answer = pages.ask("POST", "/api/comment", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 202
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("body", "status", "error"),
     [
-        ({"comment": "   "}, 400),
-        ({"comment": "\u202e"}, 400),
-        ({"comment": "x" * 281}, 400),
-        ({"comment": ""}, 422),
-        ({"comment": 7}, 422),
-        ({"comment": "quartz", "more": 1}, 422),
-        (["quartz"], 422),
+        ({"comment": "   "}, 400, "comment"),
+        ({"comment": "\u202e"}, 400, "comment"),
+        ({"comment": "x" * 281}, 400, "too-long"),
+        ({"comment": "xx" + "\u0301" * 2800}, 400, "piled"),
+        ({"comment": ""}, 422, "form"),
+        ({"comment": 7}, 422, "form"),
+        ({"comment": "quartz", "more": 1}, 422, "form"),
+        (["quartz"], 422, "form"),
     ],
 )
-def test_a_refusal_quotes_nothing(pages, body, status):
+def test_a_refusal_quotes_nothing(pages, body, status, error):
     answer = pages.ask("POST", "/api/comment", json=body)
     assert answer.status_code == status
+    assert answer.json()["error"] == error
     assert set(answer.json()) == {"error", "sentence"}
     assert "quartz" not in answer.text
     assert "xx" not in answer.text
