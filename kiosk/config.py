@@ -28,6 +28,7 @@ PREFIX = "A2M_KIOSK_"
 
 _DELIMITER = "__"
 _LARGEST_FILE = 1 << 20
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, and of UTF-32 in the first order of bytes
 _WIDTH = 110
 _EXAMPLES: dict[str, object] = {
     "camera.region": [[0.2, 0.1], [0.8, 0.1], [0.8, 0.9], [0.2, 0.9]],
@@ -141,11 +142,22 @@ def _read(file: Path) -> dict[str, Any]:
             content = stream.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise OptionError(f"{file} is above 1 MiB: that is no kiosk.toml")
-        return _read_toml(content.decode(), str(file))
     except OSError as error:
         raise OptionError(f"the options in {file} cannot be read: {error.strerror or error}") from error
+    return _read_toml(_decoded(content, file), str(file))
+
+
+def _decoded(content: bytes, file: Path) -> str:
+    """UTF-8, which TOML is written in (https://toml.io/en/v1.0.0); Windows begins it with a mark."""
+    if content.startswith(_WIDE_MARKS) or b"\0" in content[:4]:
+        raise OptionError(f"{file} is UTF-16 or UTF-32 text, and TOML is UTF-8: save it anew with the encoding UTF-8")
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise OptionError(f"{file} is no TOML file: it is not UTF-8 text") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise OptionError(
+            f"{file} is no UTF-8 text (line {line}), and TOML is: save it anew with the encoding UTF-8"
+        ) from error
 
 
 def _read_toml(text: str, origin: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from a2m_edge.bundle.manifest import BED
 from a2m_edge.errors import A2MError, printable
 from kiosk.config import Settings, is_loopback
 from kiosk.shared.calibration import read_region
+from kiosk.shared.certificates import load_certificate
 from kiosk.shared.counters import Controls, Progress
 from kiosk.shared.links import CameraLinks, SpeakerLinks
 from kiosk.shared.messages import CameraState, SpeakerState
@@ -51,14 +52,17 @@ class Finding:
         name: what it is.
         ok: whether all is well.
         sentence: what was found, or what to do.
+        soon: whether it is well today, and something is to be done before long.
     """
 
     name: str
     ok: bool
     sentence: str
+    soon: bool = False
 
     def __str__(self) -> str:
-        return f"{'OK   ' if self.ok else 'TO DO'}  {self.name}: {printable(self.sentence)}"
+        mark = "TO DO" if not self.ok else "SOON " if self.soon else "OK   "
+        return f"{mark}  {self.name}: {printable(self.sentence)}"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -230,12 +234,15 @@ def _pages(settings: Settings) -> Finding:
                 f"{web.host} port {web.port} cannot be listened on ({error.strerror or error}): end the program that"
                 " uses it (the exhibit itself?), or choose another one",
             )
-    for what, file in (("certificate", web.certificate), ("key", web.key)):
-        if file is not None and not os.access(file, os.R_OK):
-            return Finding("pages", False, f"the {what} {file} cannot be read: check its name and who may read it")
+    certificate = load_certificate(web.certificate, web.key)
+    now = time.time()
+    remark = None if certificate is None else certificate.remark(now)
+    if certificate is not None and remark is not None and not certificate.valid(now):
+        return Finding("pages", False, remark)
     reach = "this computer alone" if is_loopback(web.host) else "the network, with the pairing token"
     staff = "the staff's page has a PIN" if web.pin_hash else "there is no staff's page: a2m-edge kiosk pin makes one"
-    return Finding("pages", True, f"{web.host} port {web.port} is free, for {reach}; {staff}")
+    found = f"{web.host} port {web.port} is free, for {reach}; {staff}"
+    return Finding("pages", True, found if remark is None else f"{remark}; {found}", soon=remark is not None)
 
 
 def _memory() -> Finding:

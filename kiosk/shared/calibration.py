@@ -21,7 +21,7 @@ def read_region(file: Path) -> Outline | None:
     """
     try:
         with file.open("rb") as stream:
-            value = tomllib.loads(stream.read(_LARGEST_FILE).decode())
+            value = tomllib.loads(stream.read(_LARGEST_FILE).decode("utf-8-sig"))
         (top_left, top_right, bottom_right, bottom_left) = value["region"]
         region = (_corner(top_left), _corner(top_right), _corner(bottom_right), _corner(bottom_left))
     except FileNotFoundError:

@@ -108,7 +108,15 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ('[web]\ntoken = "short"', "web.token .* 16"),
         ("camera = 3", r"'camera' in .* is a section: write \[camera\]"),
         ("[camera", "is no TOML: "),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"\xff\xfe", "UTF-16"),
+        ("[web]\nport = 1".encode("utf-16"), "is UTF-16 .* save it anew with the encoding UTF-8"),
+        ("[web]\nport = 1".encode("utf-16-le"), "is UTF-16"),
+        ("\ufeff[web]\nport = 1".encode("utf-16-be"), "is UTF-16"),
+        ("[web]\nport = 1".encode("utf-32"), "UTF-32"),
+        ("\ufeff[web]\nport = 1".encode("utf-32-be"), "UTF-32"),
+        ('[camera]\nsource = "Küche"'.encode("windows-1252"), r"no UTF-8 text \(line 2\), .* save it anew"),
+        (b"\xef\xbb\xbf[web]\nlanguage = '\xa4'", r"no UTF-8 text \(line 2\)"),
+        ("\ufeff\ufeff[web]\nport = 1", "is no TOML: "),
         ("x = " + "[" * 5000, "is no TOML: "),
     ],
 )
@@ -116,6 +124,20 @@ def test_a_wrong_value_is_one_sentence_with_its_name(load, text, words):
     with pytest.raises(OptionError, match=words) as caught:
         load(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_file_that_was_saved_on_windows_is_read(load, mark, end):
+    assert load(mark + end.join(["# Küche", "[web]", "port = 4711", ""]).encode()).web.port == 4711
+
+
+def test_a_calibration_that_was_saved_on_windows_is_read(tmp_path):
+    file = tmp_path / "calibration.toml"
+    region = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+    write_region(file, region)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_region(file) == region
 
 
 def test_a_secret_is_not_repeated_in_an_error(load):

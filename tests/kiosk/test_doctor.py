@@ -6,10 +6,12 @@ import re
 import shutil
 import socket
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.fixtures.exhibit.certificates import Certificates
 from tests.fixtures.exhibit.exhibit import LONG
 from tests.fixtures.places import PROGRAM, ROOT
 
@@ -39,7 +41,7 @@ def doctor(tmp_path, tiny_bundle):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=2 * LONG, check=False)
         assert "Traceback" not in done.stderr
         lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
-        assert all(re.fullmatch(r"(OK   |TO DO)  [a-z ]+", name) for name in lines)
+        assert all(re.fullmatch(r"(OK   |SOON |TO DO)  [a-z ]+", name) for name in lines)
         return done.returncode, lines
 
     return run
@@ -92,3 +94,25 @@ def test_a_damaged_calibration_is_told(doctor, tmp_path):
     status, lines = doctor()
     assert status == 1
     assert "calibration.toml is damaged" in to_do(lines)["disk"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "with_key", "mark", "sentence"),
+    [
+        (timedelta(days=400), "another", "TO DO", "do not belong together"),
+        (timedelta(days=-3), "its own", "TO DO", "expired on {day}: renew it"),
+        (timedelta(days=20), "its own", "SOON ", "expires on {day}: renew it before; 127.0.0.1 port 0 is free"),
+        (timedelta(days=400), "its own", "OK   ", "127.0.0.1 port 0 is free"),
+    ],
+)
+def test_certificate_and_key_are_tried(doctor, tmp_path, ends, with_key, mark, sentence):
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    made = Certificates(folder)
+    day = datetime.now(UTC) + ends
+    key, another = made.key("key.pem"), made.key("another.pem")
+    certificate = made.certificate("certificate.pem", key, ends=f"{day:%Y%m%d}")
+    used = key if with_key == "its own" else another
+    options = f'[web]\ncertificate = "{certificate}"\nkey = "{used}"\n'
+    _, lines = doctor(bundle=tmp_path / "none", options=options)  # without a bundle the long checks are left out
+    assert sentence.format(day=f"{day:%Y-%m-%d}") in lines[f"{mark}  pages"]
