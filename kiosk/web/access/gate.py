@@ -94,8 +94,10 @@ class Gate:
             if refused is not None:
                 await refusal(*refused)(scope, receive, send_guarded)
                 return
-            scope["address"] = address
-            await self._app(scope, _replay(body or b"", receive), send_guarded)
+            # HEAD is answered as GET is (RFC 9110, 9.3.2); the server leaves the body out by what it was asked itself.
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            within = {**scope, "method": method, "address": address}
+            await self._app(within, _replay(body or b"", receive), send_guarded)
         except Exception as error:
             _logger.error("a request to the page failed", exc_info=error)
             if not started:

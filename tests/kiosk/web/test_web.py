@@ -45,6 +45,24 @@ def test_the_exhibit_s_own_screen_sees_everything(pages):
         assert pages.ask("GET", page).headers["content-type"] == "text/html; charset=utf-8"
 
 
+def test_everything_that_can_be_read_can_be_asked_for_its_head(pages):
+    described = create_app(pages.exhibit, WebSettings()).openapi()["paths"]
+    read = [path for path, methods in described.items() if "get" in methods]
+    assert {"/healthz", "/metrics", "/api/visit", "/api/artwork.jpg", "/api/staff/state"} <= set(read)
+    pages_and_files = ["/", "/staff", "/calibrate", "/static/js/visitors.js", "/static/texts/en.json", "/nothing"]
+    for path in read + pages_and_files:
+        whole = pages.ask("GET", path)
+        with pages.raw() as raw:
+            raw.sendall(f"HEAD {path} HTTP/1.1\r\nHost: {pages.host}\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = b"".join(iter(lambda raw=raw: raw.recv(65536), b"")).partition(b"\r\n\r\n")
+        assert body == b"", path
+        assert head.startswith(f"HTTP/1.1 {whole.status_code} ".encode()), path
+        assert f"content-type: {whole.headers['content-type']}".encode() in head
+        assert b"content-security-policy" in head
+    assert pages.ask("HEAD", "/healthz").status_code == 200
+    assert pages.ask("HEAD", "/api/comment").status_code == 405  # what is sent alone cannot be read
+
+
 def test_a_comment_is_heard(pages):
     answer = pages.ask("POST", "/api/comment", json={"comment": "I want to dance"})
     assert answer.status_code == 202
