@@ -273,6 +273,18 @@ def test_a_camera_keeps_its_name_when_numbers_move(tmp_path):
     assert stable_path(device, (str(links),)) == device
 
 
+def test_a_folder_passes_over_what_systems_leave_behind(tmp_path, caplog):
+    cv2.imwrite(str(tmp_path / "b.png"), picture(1))
+    for name in ("._b.png", "~$b.png", ".hidden.png"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7no picture")
+    source = FolderSource(tmp_path, CameraSettings(rate=60.0, picture_seconds=0.001))
+    with caplog.at_level("INFO"):
+        source.open()
+        assert all(source.grab() for _ in range(6))  # some rounds
+    assert source.retrieve() is not None
+    assert caplog.messages == []
+
+
 def test_an_empty_folder_and_a_broken_video_say_what_to_do(tmp_path):
     with pytest.raises(DeviceError, match="put JPEG or PNG"):
         FolderSource(tmp_path, CameraSettings()).open()
