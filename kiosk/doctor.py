@@ -15,6 +15,7 @@ from a2m_edge import __version__
 from a2m_edge.bundle import DEFAULT_BUNDLE, Bundle, open_bundle
 from a2m_edge.bundle.manifest import BED
 from a2m_edge.errors import A2MError, printable
+from kiosk.camera.process import LONGEST_SETTLING
 from kiosk.config import Settings, is_loopback
 from kiosk.shared.calibration import read_region
 from kiosk.shared.certificates import load_certificate
@@ -140,11 +141,12 @@ def _camera(settings: Settings) -> Finding:
         "camera",
         "kiosk.camera.process:run_camera",
         lambda: (settings.camera, CameraLinks(routes.connect_sender("camera"), progress, controls)),
-        lambda: progress.frames_captured.value,
+        lambda: progress.frames_looked.value,  # those before have not found their exposure
         "frame",
         _PATIENCE,
     )
-    working = _try_process(plan, routes, controls, 1.0)
+    settling = settings.camera.settle + LONGEST_SETTLING
+    working = _try_process(plan, routes, controls, 1.0, _PATIENCE + settling)
     state = routes.state("camera")
     if working and not (isinstance(state, CameraState) and not state.ok):
         name = state.device if isinstance(state, CameraState) else settings.camera.source
@@ -198,10 +200,12 @@ def _speaker(settings: Settings, bundle: Bundle) -> Finding:
     return Finding("speaker", False, f"{settings.speaker.device} did not begin to play: see the lines above")
 
 
-def _try_process(plan: ProcessPlan, routes: Routes, controls: Controls, seconds: float) -> bool:
+def _try_process(
+    plan: ProcessPlan, routes: Routes, controls: Controls, seconds: float, patience: float = _PATIENCE
+) -> bool:
     """Runs a process of the exhibit until it has worked for some seconds, or had its time; whether it worked."""
     watched = WatchedProcess(plan, WatchSettings(restarts=1))
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + patience
     worked = False
     try:
         while (now := time.monotonic()) < end and watched.restarts == 0 and not watched.refused:

@@ -32,6 +32,8 @@ class Progress:
 
     Attributes:
         frames_captured: frames that the camera gave (written by the camera process).
+        frames_looked: those among them that were looked at, a few a second (camera).
+        blind_frames: those among these in which there was nothing, as behind a cap (camera).
         artworks_seen: artworks that were sent on (camera).
         chunks_made: chunks of sound that were written into the ring (music).
         pictures_felt, comments_felt: pictures and comments that changed the feeling (music).
@@ -43,6 +45,8 @@ class Progress:
     """
 
     frames_captured: Counter = field(default_factory=Counter)
+    frames_looked: Counter = field(default_factory=Counter)
+    blind_frames: Counter = field(default_factory=Counter)
     artworks_seen: Counter = field(default_factory=Counter)
     chunks_made: Counter = field(default_factory=Counter)
     pictures_felt: Counter = field(default_factory=Counter)

@@ -22,7 +22,8 @@ Cause = Literal["start", "picture", "comment"]
 """What a feeling came from."""
 
 Sounding = Literal["live", "bed", "silence"]
-"""What is played: live sound, the bundle's bed, or silence."""
+"""What the room hears: live sound, the bundle's bed, or silence, as while its loudspeaker is lost or muted; where only
+the pages play, what they hear."""
 
 PartName = Literal["camera", "engine", "speaker", "web"]
 """The processes that the supervisor starts and watches, by the names that options, logs and metrics show: ``engine`` is
@@ -124,7 +125,7 @@ class CameraState:
 
     Attributes:
         device: which camera is used, without a password that its address may hold.
-        ok: whether frames arrive.
+        ok: whether frames arrive and hold something.
         sentence: for the staff: what is so, or what to do.
     """
 
@@ -141,7 +142,7 @@ class SpeakerState:
         device: name of the sound device, ``"none"`` for a web-only exhibit.
         ok: whether sound leaves it.
         sentence: for the staff: what is so, or what to do.
-        source: what is played.
+        source: what the room hears.
         latency: seconds from a sample's reading to its sounding, as the sound system states it.
     """
 
@@ -194,7 +195,7 @@ class Health:
 
     Attributes:
         parts: the processes, in a steady order.
-        sounding: what is played now.
+        sounding: what the room hears now.
     """
 
     parts: tuple[PartState, ...]

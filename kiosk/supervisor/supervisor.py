@@ -101,8 +101,8 @@ class Supervisor:
         for watched in self._watched.values():
             watched.step(now)
         states = [self._state(watched) for watched in self._watched.values()]
-        self._routes.publish(states)
-        self._life.tell(now, self._routes.sounding, states)
+        sounding = self._routes.publish(states)
+        self._life.tell(now, sounding, states)
 
     def _end(self) -> None:
         self._life.ending()

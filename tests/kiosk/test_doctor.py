@@ -9,6 +9,8 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.fixtures.exhibit.certificates import Certificates
@@ -87,6 +89,22 @@ def test_a_damaged_bundle_is_told_with_the_file(doctor, tiny_bundle, tmp_path):
     status, lines = doctor(bundle=bundle)
     assert status == 1
     assert "bed.wav was altered" in to_do(lines)["bundle"]
+
+
+@pytest.mark.parametrize(
+    ("grey", "sentence"), [(4, "nothing but black: take the cap off its lens"), (250, "nothing but white")]
+)
+def test_a_camera_that_sees_nothing_is_told(doctor, tmp_path, grey, sentence):
+    film = tmp_path / "covered.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (480, 270))
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(grey, 3, (270, 480, 3))
+        writer.write(np.clip(noise, 0, 255).astype(np.uint8))
+    writer.release()
+    status, lines = doctor("--camera", film, bundle=tmp_path / "none")
+    assert status == 1
+    assert sentence in to_do(lines)["camera"]
+    assert str(film) in to_do(lines)["camera"]
 
 
 def test_a_damaged_calibration_is_told(doctor, tmp_path):
