@@ -23,7 +23,7 @@ from kiosk.shared.counters import Controls, Progress
 from kiosk.shared.links import CameraLinks, SpeakerLinks
 from kiosk.shared.messages import CameraState, SpeakerState
 from kiosk.shared.ring import AudioRing
-from kiosk.shared.settings import WatchSettings
+from kiosk.shared.settings import CameraSettings, WatchSettings
 from kiosk.supervisor.mail import Routes
 from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 
@@ -90,7 +90,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _or_error("pages", lambda: _pages(settings))
     yield _memory()
     yield _shared_memory()
-    yield from _or_error("disk", lambda: _disk(settings.camera.calibration))
+    yield from _or_error("disk", lambda: _disk(settings.camera))
     yield _clock()
 
 
@@ -133,8 +133,9 @@ def _headroom(settings: Settings, bundle: Bundle) -> Finding:
 
 
 def _camera(settings: Settings) -> Finding:
-    if (region := read_region(settings.camera.calibration)) is None:
-        region = settings.camera.region
+    camera = settings.camera
+    if (region := read_region(camera.calibration, camera.rotate)) is None:
+        region = camera.region
     controls, progress = Controls(), Progress()
     routes = Routes(controls, 1.0, lambda _: None)
     plan = ProcessPlan(
@@ -151,7 +152,8 @@ def _camera(settings: Settings) -> Finding:
     if working and not (isinstance(state, CameraState) and not state.ok):
         name = state.device if isinstance(state, CameraState) else settings.camera.source
         place = "with a region" if region is not None else "the artwork is searched for"
-        return Finding("camera", True, f"{name} gives frames; {place}")
+        turned = f", turned by {camera.rotate} degrees" if camera.rotate else ""
+        return Finding("camera", True, f"{name} gives frames{turned}; {place}")
     if isinstance(state, CameraState):
         return Finding("camera", False, state.sentence)
     return Finding(
@@ -274,9 +276,9 @@ def _shared_memory() -> Finding:
     )
 
 
-def _disk(calibration: Path) -> Finding:
-    read_region(calibration)
-    folder = calibration.resolve().parent
+def _disk(camera: CameraSettings) -> Finding:
+    read_region(camera.calibration, camera.rotate)
+    folder = camera.calibration.resolve().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         return Finding(
             "disk", False, f"the calibration cannot be kept in {folder}: create it, or let this user write there"

@@ -99,6 +99,7 @@ class _CameraProcess:
             frame = self._source.retrieve()
             if frame is None:
                 continue
+            frame = _turned(frame, self._settings.rotate)
             self._next_look = max(self._next_look + 1 / self._settings.rate, now)
             if settling is not None:
                 if not settling.done(frame, now):
@@ -138,7 +139,8 @@ class _CameraProcess:
         return True
 
     def _tell_frames(self, frame: NDArray[np.uint8]) -> None:
-        self._say(True, f"the camera gives {frame.shape[1]} x {frame.shape[0]} pixels")
+        turning = f", turned by {self._settings.rotate} degrees" if self._settings.rotate else ""
+        self._say(True, f"the camera gives {frame.shape[1]} x {frame.shape[0]} pixels{turning}")
 
     def _show(self, frame: NDArray[np.uint8], sight: Sight, now: float) -> None:
         """Sends a live view when it is time for one."""
@@ -171,6 +173,11 @@ class _CameraProcess:
         end = time.monotonic() + seconds
         while self._going and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _TICK))
+
+
+def _turned(frame: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """A frame [H, W, 3] turned clockwise by 0, 90, 180 or 270 degrees."""
+    return np.ascontiguousarray(np.rot90(frame, -degrees // 90)) if degrees else frame
 
 
 class _Settling:

@@ -13,17 +13,23 @@ from kiosk.shared.messages import Outline
 _LARGEST_FILE = 1 << 16
 
 
-def read_region(file: Path) -> Outline | None:
+def read_region(file: Path, rotate: int) -> Outline | None:
     """The region that a file holds; None where there is no file.
 
+    Args:
+        file: of the calibration.
+        rotate: degrees by which the camera's frames are turned now.
+
     Raises:
-        OptionError: the file is not what ``write_region`` writes.
+        OptionError: the file is not what ``write_region`` writes, or its region lies in frames that were turned
+            otherwise.
     """
     try:
         with file.open("rb") as stream:
             value = tomllib.loads(stream.read(_LARGEST_FILE).decode("utf-8-sig"))
         (top_left, top_right, bottom_right, bottom_left) = value["region"]
         region = (_corner(top_left), _corner(top_right), _corner(bottom_right), _corner(bottom_left))
+        turned = int(value.get("rotate", 0))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -31,11 +37,21 @@ def read_region(file: Path) -> Outline | None:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise OptionError(f"the calibration {file} is damaged: delete it and calibrate again") from error
     check_region(region)
+    if turned != rotate:
+        raise OptionError(
+            f"the calibration {file} was made with frames turned by {turned} degrees, and camera.rotate is {rotate}:"
+            " delete it and calibrate again"
+        )
     return region
 
 
-def write_region(file: Path, region: Outline | None) -> None:
+def write_region(file: Path, region: Outline | None, rotate: int) -> None:
     """Keeps a region in a file, whole or not at all; None removes the file.
+
+    Args:
+        file: of the calibration.
+        region: in the turned frame.
+        rotate: degrees by which the camera's frames are turned.
 
     Raises:
         OptionError: the region is no quadrilateral (see ``check_region``).
@@ -50,8 +66,10 @@ def write_region(file: Path, region: Outline | None) -> None:
     check_region(region)
     corners = ", ".join(f"[{x:.6f}, {y:.6f}]" for x, y in region)
     with written_aside(file) as stream:
-        stream.write(b"# The corners of the artwork in the camera's frame; written by  a2m-edge kiosk calibrate\n")
-        stream.write(f"region = [{corners}]\n".encode())
+        stream.write(
+            b"# The corners of the artwork in the camera's turned frame; written by  a2m-edge kiosk calibrate\n"
+        )
+        stream.write(f"region = [{corners}]\nrotate = {rotate}\n".encode())
 
 
 def check_region(region: Outline) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval, MinLen
+from annotated_types import Ge, Interval, MinLen, MultipleOf
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
 Positive = Annotated[float, Interval(gt=0.0, le=1e6)]
@@ -27,11 +27,13 @@ class CameraSettings:
         source: Number of a camera, path of a device, RTSP or HTTP (MJPEG) address, video file, or folder of pictures.
         width: Pixels that the camera is asked for.
         height: Pixels that the camera is asked for.
+        rotate: Degrees by which each frame is turned clockwise, 0, 90, 180 or 270, for a camera that hangs on its side.
         rate: Frames a second that are looked at.
         settle: Seconds after opening in which the camera finds its exposure; those frames are not used.
         picture_seconds: Seconds that each picture of a folder is shown.
         search: Whether the artwork is searched for; otherwise the region is used, or the centre.
-        region: Corners of the artwork when none is found, clockwise from its upper left one, each [x, y] from 0 to 1.
+        region: Corners of the artwork in the turned frame when none is found, clockwise from its upper left one, each
+            [x, y] from 0 to 1.
         calibration: File in which "a2m-edge kiosk calibrate" keeps the region; it wins over the option "region".
         smallest: Share of the frame that an artwork fills at least.
         sharpness: Share of a picture's contrast that its steepest edges cross within one of 256 pixels; 0.2 is sharp.
@@ -43,6 +45,7 @@ class CameraSettings:
     source: Annotated[str, MinLen(1)] = "0"
     width: Annotated[int, Interval(ge=160, le=7680)] = 1280
     height: Annotated[int, Interval(ge=120, le=4320)] = 720
+    rotate: Annotated[int, Interval(ge=0, le=270), MultipleOf(90)] = 0
     rate: Annotated[float, Interval(ge=1.0, le=60.0)] = 10.0
     settle: Annotated[float, Interval(ge=0.0, le=60.0)] = 1.5
     picture_seconds: Positive = 60.0

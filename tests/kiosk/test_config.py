@@ -95,6 +95,11 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ("[camera]\nwidth = 3", "camera.width .* 160"),
         ("[camera]\nwidth = nan", "camera.width"),
         ("[camera]\nrate = nan", "camera.rate"),
+        ("[camera]\nrotate = 45", "camera.rotate .* multiple of 90"),
+        ("[camera]\nrotate = 360", "camera.rotate .* 270"),
+        ("[camera]\nrotate = -90", "camera.rotate .* 0"),
+        ("[camera]\nrotate = true", "camera.rotate"),
+        ('[camera]\nrotate = "left"', "camera.rotate"),
         ('[camera]\nsource = ""', "camera.source .* at least 1 character"),
         ("[camera]\nregion = [[0, 0], [1, 0], [1, 1], [0, 2]]", "camera.region"),
         ("[camera]\nregion = [[0, 0], [0, 1], [1, 1], [1, 0]]", "clockwise"),
@@ -135,9 +140,9 @@ def test_a_file_that_was_saved_on_windows_is_read(load, mark, end):
 def test_a_calibration_that_was_saved_on_windows_is_read(tmp_path):
     file = tmp_path / "calibration.toml"
     region = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
-    write_region(file, region)
+    write_region(file, region, 0)
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
-    assert read_region(file) == region
+    assert read_region(file, 0) == region
 
 
 def test_a_secret_is_not_repeated_in_an_error(load):
@@ -209,23 +214,48 @@ CORNER = st.tuples(st.floats(0, 1), st.floats(0, 1))
 def test_a_region_is_kept_as_it_is_or_refused(tmp_path_factory, region):
     file = tmp_path_factory.mktemp("region") / "calibration.toml"
     try:
-        write_region(file, region)
+        write_region(file, region, 0)
     except OptionError:
         assert not file.exists()
         return
-    kept = read_region(file)
+    kept = read_region(file, 0)
     assert kept is not None
     assert [value for corner in kept for value in corner] == pytest.approx(
         [value for corner in region for value in corner], abs=1e-6
     )
 
 
+@pytest.mark.parametrize(("made", "now"), [(0, 90), (90, 0), (270, 90), (180, 0)])
+def test_a_region_in_frames_that_were_turned_otherwise_is_refused(tmp_path, made, now):
+    file = tmp_path / "calibration.toml"
+    region = ((0.1, 0.2), (0.9, 0.2), (0.9, 0.8), (0.1, 0.8))
+    write_region(file, region, made)
+    assert read_region(file, made) == region
+    with pytest.raises(OptionError, match=f"turned by {made} degrees, and camera.rotate is {now}: .* calibrate again"):
+        read_region(file, now)
+
+
+def test_a_region_that_says_nothing_of_turning_was_made_without(tmp_path):
+    file = tmp_path / "calibration.toml"
+    file.write_text("region = [[0.1, 0.2], [0.9, 0.2], [0.9, 0.8], [0.1, 0.8]]\n")
+    assert read_region(file, 0) is not None
+    with pytest.raises(OptionError, match="turned by 0 degrees"):
+        read_region(file, 180)
+
+
+def test_frames_are_turned_by_right_angles_alone(load):
+    for degrees in (0, 90, 180, 270):
+        assert load(f"[camera]\nrotate = {degrees}").camera.rotate == degrees
+    assert load("", None, A2M_KIOSK_CAMERA__ROTATE="270").camera.rotate == 270
+    assert load("", {"camera": {"rotate": 180}}).camera.rotate == 180
+
+
 def test_a_region_is_forgotten_and_a_damaged_one_refused(tmp_path):
     file = tmp_path / "calibration.toml"
-    assert read_region(file) is None
-    write_region(file, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
-    write_region(file, None)
-    assert read_region(file) is None
+    assert read_region(file, 0) is None
+    write_region(file, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), 0)
+    write_region(file, None, 0)
+    assert read_region(file, 0) is None
     for text in (
         b"",
         b"region = 3",
@@ -233,12 +263,15 @@ def test_a_region_is_forgotten_and_a_damaged_one_refused(tmp_path):
         b"\xff",
         b"region = [[0,0],[1,0],[1,1],['a',1]]",
         b"x = " * 9,
+        b"region = [[0.1,0.1],[0.9,0.1],[0.9,0.9],[0.1,0.9]]\nrotate = []",
+        b"region = [[0.1,0.1],[0.9,0.1],[0.9,0.9],[0.1,0.9]]\nrotate = nan",
+        b"region = [[0.1,0.1],[0.9,0.1],[0.9,0.9],[0.1,0.9]]\nrotate = 'left'",
     ):
         file.write_bytes(text)
         with pytest.raises(OptionError, match=r"is damaged: delete it and calibrate again"):
-            read_region(file)
+            read_region(file, 0)
     with pytest.raises(OutputError, match="there is no folder"):
-        write_region(tmp_path / "nowhere" / "calibration.toml", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+        write_region(tmp_path / "nowhere" / "calibration.toml", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), 0)
 
 
 @pytest.mark.parametrize("command", [["kiosk"], ["kiosk", "calibrate"], ["doctor"]])

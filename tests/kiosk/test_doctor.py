@@ -91,6 +91,16 @@ def test_a_damaged_bundle_is_told_with_the_file(doctor, tiny_bundle, tmp_path):
     assert "bed.wav was altered" in to_do(lines)["bundle"]
 
 
+def test_the_camera_s_turning_is_shown_and_a_calibration_of_another_is_told(doctor, tmp_path):
+    status, lines = doctor("--rotate", 90, bundle=tmp_path / "none")
+    assert "turned by 90 degrees; the artwork is searched for" in lines["OK     camera"]
+    (tmp_path / "calibration.toml").write_text("region = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]\n")
+    status, lines = doctor("--rotate", 90, bundle=tmp_path / "none")
+    assert status == 1
+    for name in ("camera", "disk"):
+        assert "turned by 0 degrees, and camera.rotate is 90: delete it and calibrate again" in to_do(lines)[name]
+
+
 @pytest.mark.parametrize(
     ("grey", "sentence"), [(4, "nothing but black: take the cap off its lens"), (250, "nothing but white")]
 )

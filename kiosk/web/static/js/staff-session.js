@@ -105,6 +105,7 @@ class LiveView {
     this.#region = view.querySelector("polygon.region");
     this.#image.onload = () => {
       this.#image.hidden = false;
+      view.style.setProperty("--shape", this.#image.naturalWidth / this.#image.naturalHeight); // fits an upright one
       this.#again(250);
     };
     this.#image.onerror = () => {
