@@ -37,6 +37,7 @@ class Progress:
         artworks_seen: artworks that were sent on (camera).
         chunks_made: chunks of sound that were written into the ring (music).
         pictures_felt, comments_felt: pictures and comments that changed the feeling (music).
+        comments_missed: comments that were not understood (music).
         samples_played: samples that were played, the bed's and silent ones too (speaker).
         bed_samples: those among them that were the bed's (speaker).
         underruns: how often live sound was late (speaker).
@@ -51,6 +52,7 @@ class Progress:
     chunks_made: Counter = field(default_factory=Counter)
     pictures_felt: Counter = field(default_factory=Counter)
     comments_felt: Counter = field(default_factory=Counter)
+    comments_missed: Counter = field(default_factory=Counter)
     samples_played: Counter = field(default_factory=Counter)
     bed_samples: Counter = field(default_factory=Counter)
     underruns: Counter = field(default_factory=Counter)

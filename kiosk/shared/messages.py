@@ -72,6 +72,7 @@ class Felt:
         tempo: beats a minute; None where the bundle plays no score.
         cause: what changed it.
         received: of the comment (see ``Hear``); None for another cause.
+        understood: false after a comment that was not understood, so that the artwork is in charge.
         changed_sample: position in the ring of the music of the first sample that differs; None before it is written.
         timings: milliseconds by stage.
     """
@@ -85,6 +86,7 @@ class Felt:
     tempo: float | None
     cause: Cause
     received: float | None = None
+    understood: bool = True
     changed_sample: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
 

@@ -79,3 +79,21 @@ def test_what_is_too_long_or_piled_up_is_said_and_nothing_is_lost(browser, pages
         # The browser itself complains of every answer that is a refusal.
         visitor_complaints, visitor.complaints = visitor.complaints, []
     assert all("400" in complaint for complaint in visitor_complaints)
+
+
+def test_what_was_not_understood_is_said_in_the_visitor_s_language(browser, pages):
+    for language, said in (
+        ("en", "I did not understand."),
+        ("de", "Das habe ich nicht verstanden."),
+        ("ja", "わかりません"),
+    ):
+        with visiting(browser, pages, locale=language) as visitor:
+            visitor.page.fill("#words", "Мне грустно")
+            visitor.page.keyboard.press("Enter")
+            visitor.has("#answer", said)
+            assert visitor.page.locator("#answer.refused").count() == 0
+            visitor.page.fill("#words", "I want to dance")
+            visitor.page.keyboard.press("Enter")
+            visitor.page.wait_for_function(
+                "said => !document.querySelector('#answer').innerText.includes(said)", arg=said
+            )

@@ -7,6 +7,7 @@ import { forgetLanguage, language, text, textsOf } from "./texts.js";
 const COUNTED = 80; // characters left from which on they are counted
 const EXAMPLES = 4;
 const IDLE = 90_000; // milliseconds on the exhibit's own screen after which the next visitor is expected
+const ANSWERS = ["comment.heard", "comment.followed", "comment.not-understood"]; // which are no refusals
 const UNREADABLE = ["comment", "too-long", "too-large", "form"]; // refusals of what cannot be read, or of too much
 const NOTICE = 20_000; // milliseconds to say that one is still there
 
@@ -45,11 +46,11 @@ export class CommentBox {
     this.#count();
   }
 
-  /** A feeling {cause, received} has come: is it the answer to what was written here? */
+  /** A feeling {cause, received, understood} has come: is it the answer to what was written here? */
   answered(felt) {
     if (felt.cause !== "comment" || this.#received === null || felt.received !== this.#received) return;
     this.#received = null;
-    this.#tell("comment.followed");
+    this.#tell(felt.understood ? "comment.followed" : "comment.not-understood");
   }
 
   /** Clears what was left behind, on a screen that many visitors share; asks before. */
@@ -147,7 +148,7 @@ export class CommentBox {
   #tell(key, values) {
     if (key !== "comment.too-often") clearInterval(this.#counting);
     this.#told = [key, values];
-    this.#answer.classList.toggle("refused", key !== "comment.heard" && key !== "comment.followed");
+    this.#answer.classList.toggle("refused", !ANSWERS.includes(key));
     this.#answer.textContent = text(key, values);
   }
 }
