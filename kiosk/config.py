@@ -28,6 +28,9 @@ PREFIX = "A2M_KIOSK_"
 
 _DELIMITER = "__"
 _LARGEST_FILE = 1 << 20
+_ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]{1,100}){1,5}")
+_OWN_PATHS = re.compile(r"/(api|calibrate|healthz|live|metrics|sound|staff|static)(/|$)")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, and of UTF-32 in the first order of bytes
 _WIDTH = 110
 _EXAMPLES: dict[str, object] = {
@@ -94,6 +97,7 @@ def load_settings(file: Path | None = None, given: Mapping[str, Mapping[str, obj
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal")))
         raise OptionError(f"the option {name} of the kiosk is wrong: {_lowered(first['msg'])}") from None
+    _check_way(settings.web)
     _check_exposure(settings.web)
     _check_language(settings.web)
     if settings.camera.region is not None:
@@ -215,10 +219,12 @@ def _nearest(name: str, *places: Mapping[str, str]) -> str:
 
 
 def _check_exposure(web: WebSettings) -> None:
-    if not is_loopback(web.host) and web.token is None:
+    proxied = next((name for name in web.names if "://" in name), None)
+    if web.token is None and (proxied is not None or not is_loopback(web.host)):
+        what = f"listening on {web.host}" if proxied is None else f"the name {proxied} in web.names"
         raise OptionError(
-            f"listening on {web.host} opens the pages to the network: give web.token a pairing token of 16 characters"
-            " or more, or listen on 127.0.0.1"
+            f"{what} opens the pages to the network: give web.token a pairing token of 16 characters or more, or"
+            f" {'listen on 127.0.0.1' if proxied is None else 'leave the name out'}"
         )
 
 
@@ -227,6 +233,21 @@ def _check_language(web: WebSettings) -> None:
         raise OptionError(
             f"the option web.language of the kiosk is wrong: the pages have no texts in {web.language!r}, but in "
             + ", ".join(LANGUAGES)
+        )
+
+
+def _check_way(web: WebSettings) -> None:
+    """Refuses names and a prefix that no browser could ask for."""
+    for name in web.names:
+        if "/" in name and not _ORIGIN.fullmatch(name.lower()):
+            raise OptionError(
+                f"the option web.names of the kiosk is wrong: {name!r} is neither a host name nor an address such as"
+                " https://museum.example, and a path belongs into web.prefix"
+            )
+    if web.prefix and (not _PREFIX.fullmatch(web.prefix) or _OWN_PATHS.match(web.prefix)):
+        raise OptionError(
+            f"the option web.prefix of the kiosk is wrong: {web.prefix!r} is no path such as /art, of letters, digits"
+            " and -._~ that begins with / and does not end in it, and that the pages do not use themselves"
         )
 
 

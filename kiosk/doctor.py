@@ -245,7 +245,9 @@ def _pages(settings: Settings) -> Finding:
     remark = None if certificate is None else certificate.remark(now)
     if certificate is not None and remark is not None and not certificate.valid(now):
         return Finding("pages", False, remark)
-    reach = "this computer alone" if is_loopback(web.host) else "the network, with the pairing token"
+    proxied = [f"{name}{web.prefix}" for name in web.names if "://" in name]
+    open_to = f"the network by {', '.join(proxied)}, with" if proxied else "the network, with"
+    reach = "this computer alone" if is_loopback(web.host) and not proxied else f"{open_to} the pairing token"
     staff = "the staff's page has a PIN" if web.pin_hash else "there is no staff's page: a2m-edge kiosk pin makes one"
     found = f"{web.host} port {web.port} is free, for {reach}; {staff}"
     return Finding("pages", True, found if remark is None else f"{remark}; {found}", soon=remark is not None)

@@ -1,8 +1,8 @@
 """What a text encoder understands of a comment: one of a single language makes some feeling of every text, true or not.
 
 Here alone is said what counts as understood. Of a comment in an encoder's own language everything is heard but signs
-that its tokenizer does not know, such as emoji. A comment is not understood where most of its words are such signs or in
-a foreign script, where it has no word and no emoticon, and where its words are those of another language.
+that its tokenizer does not know, such as emoji. A comment is not understood where most of its words are such signs or
+in a foreign script, where it has no word and no emoticon, and where its words are those of another language.
 
 The last is told by the vocabulary of a WordPiece tokenizer that was made of English and is ordered by how often each
 word was seen. Seldom words are surprising, and more so those that it can only spell in small pieces. A word's surprise

@@ -111,7 +111,9 @@ class WebSettings:
         host: Address to listen on; 127.0.0.1 shows the pages on this computer only.
         port: Port to listen on.
         token: Pairing token that phones bring from the QR code, 16 characters at least; needed for any other host.
-        names: Further host names or addresses under which visitors reach the pages, for example "exhibit.lan".
+        names: Further host names or addresses under which visitors reach the pages, for example "exhibit.lan"; behind a
+            reverse proxy the whole of it, "https://museum.example". The first one is in the QR code.
+        prefix: Path under which a reverse proxy shows the pages, for example "/art", whether it takes it off or not.
         pin_hash: Hash of the staff's PIN, made by "a2m-edge kiosk pin"; without it there is no staff page.
         certificate: PEM file of a certificate for https; the pages are plain http without it.
         key: PEM file of the certificate's private key.
@@ -127,6 +129,7 @@ class WebSettings:
     port: Annotated[int, Interval(ge=0, le=65535)] = 8000
     token: Annotated[str, MinLen(16)] | None = None
     names: tuple[str, ...] = ()
+    prefix: str = ""
     pin_hash: str | None = None
     certificate: Path | None = None
     key: Path | None = None

@@ -111,6 +111,28 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ("[speaker]\ncrossfade = 0.2", "speaker.crossfade .* 0.05"),
         ('[web]\nlanguage = "xx"', "web.language .* de, en"),
         ('[web]\ntoken = "short"', "web.token .* 16"),
+        *(
+            (f'[web]\nprefix = "{prefix}"', "web.prefix .* no path such as /art")
+            for prefix in (
+                "art",
+                "/",
+                "/art/",
+                "//art",
+                "/art?x",
+                "/art#x",
+                "/a b",
+                "/../art",
+                "/art/.",
+                "/ärt",
+                "/%61",
+            )
+        ),
+        *((f'[web]\nprefix = "{prefix}"', "the pages do not use themselves") for prefix in ("/api", "/static/art")),
+        ("[web]\nprefix = 3", "web.prefix"),
+        ('[web]\nnames = ["https://museum.example/art"]', "web.names .* path belongs into web.prefix"),
+        ('[web]\nnames = ["ftp://museum.example"]', "web.names .* neither a host name nor an address"),
+        ('[web]\nnames = ["https://"]', "web.names"),
+        ('[web]\nnames = ["https://museum.example"]', "opens the pages to the network: give web.token"),
         ("camera = 3", r"'camera' in .* is a section: write \[camera\]"),
         ("[camera", "is no TOML: "),
         (b"\xff\xfe", "UTF-16"),
@@ -143,6 +165,11 @@ def test_a_calibration_that_was_saved_on_windows_is_read(tmp_path):
     write_region(file, region, 0)
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
     assert read_region(file, 0) == region
+
+
+@pytest.mark.parametrize("prefix", ["/art", "/art/room-1", "/a.b~c_D", "/apiary"])
+def test_a_path_of_a_proxy_is_taken(load, prefix):
+    assert load(f'[web]\nprefix = "{prefix}"').web.prefix == prefix
 
 
 def test_a_secret_is_not_repeated_in_an_error(load):

@@ -91,6 +91,12 @@ def test_a_damaged_bundle_is_told_with_the_file(doctor, tiny_bundle, tmp_path):
     assert "bed.wav was altered" in to_do(lines)["bundle"]
 
 
+def test_the_address_of_a_proxy_is_shown(doctor, tmp_path):
+    options = '[web]\nnames = ["https://museum.example"]\nprefix = "/art"\ntoken = "sixteen letters or more"\n'
+    _, lines = doctor(bundle=tmp_path / "none", options=options)
+    assert "for the network by https://museum.example/art, with the pairing token" in lines["OK     pages"]
+
+
 def test_the_camera_s_turning_is_shown_and_a_calibration_of_another_is_told(doctor, tmp_path):
     status, lines = doctor("--rotate", 90, bundle=tmp_path / "none")
     assert "turned by 90 degrees; the artwork is searched for" in lines["OK     camera"]

@@ -93,7 +93,7 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
         except TooOftenError as error:
             raise RefusedError(429, "too-often", error.wait) from None
         response = Response(status_code=204)
-        if not pairing.pair(token.token, response, request.url.scheme == "https"):
+        if not pairing.pair(token.token, response, _address(request).origin.startswith("https:")):
             raise RefusedError(403, "token")
         return response
 
@@ -143,7 +143,7 @@ def picture_or_missing(jpeg: bytes | None) -> Response:
 
 def visitor_key(request: Request) -> str:
     """What tells visitors apart; see ``kiosk.web.access.rates``."""
-    return network_key(request.client.host) if request.client is not None else ""
+    return network_key(_address(request).visitor)
 
 
 def _address(request: Request) -> Address:
