@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from a2m_edge.feeling import Casting
 from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.encoders import Encoders, Perception
+from a2m_edge.perception.understanding import Understood
 from a2m_edge.score import Score
 from a2m_edge.sound.format import AudioChunk
 from a2m_edge.synthesis.mel_source import open_source
@@ -73,9 +75,14 @@ class Soundscape:
         other._forget()
         return other
 
-    def understood(self, comment: str) -> str:
-        """The beginning of a cleaned comment that the text encoder takes in; the whole of a short one."""
-        return self._encoders.heard(comment)
+    def understood(self, comment: str) -> Understood:
+        """What the text encoder understands of a cleaned comment."""
+        return self._encoders.read(comment)
+
+    @property
+    def understands(self) -> bool:
+        """Whether the last comment was understood; true where there was none."""
+        return self._words is None or self._words.understood
 
     def see(self, picture: NDArray[np.uint8] | None) -> Perception:
         """Looks at an upright RGB picture, uint8 [H, W, 3]; None forgets it.
@@ -87,10 +94,13 @@ class Soundscape:
             OptionError: neither a picture nor a comment would be left.
         """
         image = None if picture is None else self._encoders.image(picture)
-        return self._perceive(image, self._text)
+        return self._perceive(image, self._words)
 
     def hear(self, comment: str | None) -> Perception:
         """Listens to a visitor's comment; None forgets it.
+
+        One that is not understood (see ``a2m_edge.perception.understanding`` and ``understands``) leaves the picture in
+        charge, as if there were none; where there is no picture, what is felt is neutral.
 
         Returns:
             what is felt now.
@@ -99,8 +109,11 @@ class Soundscape:
             CommentError: the comment holds nothing that can be understood.
             OptionError: neither a picture nor a comment would be left.
         """
-        text = None if comment is None else self._encoders.comment(clean_comment(comment))
-        return self._perceive(self._image, text)
+        if comment is None:
+            return self._perceive(self._image, None)
+        cleaned = clean_comment(comment)
+        heard = self._encoders.read(cleaned).heard
+        return self._perceive(self._image, _Words(self._encoders.comment(heard or cleaned), bool(heard)))
 
     def see_another(self, picture: NDArray[np.uint8], least_distance: float) -> Perception | None:
         """Looks at an upright RGB picture, uint8 [H, W, 3], unless it shows about what the one that is seen shows.
@@ -118,7 +131,7 @@ class Soundscape:
         known = min(self._works, key=lambda work: -float(cosines(image, work)), default=None)
         if known is not None and 1.0 - float(cosines(image, known)) < least_distance:
             image = known
-        return None if image is self._image else self._perceive(image, self._text)
+        return None if image is self._image else self._perceive(image, self._words)
 
     @property
     def provider(self) -> str:
@@ -179,7 +192,7 @@ class Soundscape:
     def _forget(self) -> None:
         self._image: NDArray[np.float32] | None = None
         self._works: deque[NDArray[np.float32]] = deque(maxlen=REMEMBERED)  # the embeddings that were seen
-        self._text: NDArray[np.float32] | None = None
+        self._words: _Words | None = None
         self._perception: Perception | None = None
 
     def _play(self, frames: int | None, chunk_frames: int) -> Iterator[AudioChunk]:
@@ -190,17 +203,30 @@ class Soundscape:
             yield AudioChunk(self._synthesis.sound(size), self._audio.sample_rate, first, size)
             left = None if left is None else left - size
 
-    def _perceive(self, image: NDArray[np.float32] | None, text: NDArray[np.float32] | None) -> Perception:
-        identity = image if image is not None else text
+    def _perceive(self, image: NDArray[np.float32] | None, words: _Words | None) -> Perception:
+        identity = image if image is not None else words.embedding if words is not None else None
         if identity is None:
             raise OptionError("a picture or a comment must remain: there would be nothing to play")
-        perception = self._encoders.feel(image, text)
+        felt = words.embedding if words is not None and words.understood else None
+        known = self._words is not None and self._words.understood
+        if self._perception is not None and image is not None and image is self._image and felt is None and not known:
+            self._words = words  # the picture was in charge, and stays so
+            return self._perception
+        perception = self._encoders.feel(image, felt)
         self._synthesis.take_back()
         self._source.steer(identity, perception)
-        self._image, self._text, self._perception = image, text, perception
+        self._image, self._words, self._perception = image, words, perception
         if image is not None and not any(image is work for work in self._works):
             self._works.append(image)
         return perception
+
+
+@dataclass(frozen=True, eq=False)
+class _Words:
+    """A comment: its embedding float32 [D], which also names the theme of one alone, and whether it is felt."""
+
+    embedding: NDArray[np.float32]
+    understood: bool
 
 
 def _check_seed(seed: int) -> None:

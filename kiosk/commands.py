@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 # The signatures below are what --help needs; everything that takes time to import waits inside the functions.
 
-EXTRA = ("pydantic_settings", "fastapi", "uvicorn", "websockets", "sounddevice", "segno", "argon2")
+EXTRA = ("pydantic_settings", "fastapi", "uvicorn", "websockets", "sounddevice", "segno", "argon2", "regex")
 """What the extra ``kiosk`` installs, as modules."""
 
 _Camera = Annotated[
     str | None,
     typer.Option(help="Number, device, RTSP or HTTP address, video file, or folder of pictures; 0 when left out."),
 ]
+_Rotate = Annotated[int | None, typer.Option(help="Degrees by which its frames are turned clockwise: 90, 180 or 270.")]
 _Config = Annotated[Path | None, typer.Option(help="File with options; see  a2m-edge kiosk options.")]
 _Audio = Annotated[str | None, typer.Option(help="Name of the sound device, or none for a web-only exhibit.")]
 _Host = Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 when left out.")]
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     camera: _Camera = None,
+    rotate: _Rotate = None,
     config: _Config = None,
     audio: _Audio = None,
     host: _Host = None,
@@ -54,10 +56,12 @@ def run(
     if (command := context.invoked_subcommand) is not None:
         from a2m_edge.errors import OptionError
 
-        if any(value is not None for value in (camera, config, audio, host, port, bundle, device)):
+        if any(value is not None for value in (camera, rotate, config, audio, host, port, bundle, device)):
             raise OptionError(f"the options come after the command: a2m-edge kiosk {command} --…")
         return
-    settings = _settings(config, camera=camera, audio=audio, host=host, port=port, bundle=bundle, device=device)
+    settings = _settings(
+        config, camera=camera, rotate=rotate, audio=audio, host=host, port=port, bundle=bundle, device=device
+    )
     from kiosk.supervisor.preparation import prepare
 
     supervisor = prepare(settings)
@@ -67,12 +71,13 @@ def run(
 
 def calibrate(
     camera: _Camera = None,
+    rotate: _Rotate = None,
     config: _Config = None,
     host: _Host = None,
     port: _Port = None,
 ) -> None:
     """Show what the camera sees in a browser, with the outline that was found, and keep where the artwork hangs."""
-    settings = _settings(config, camera=camera, host=host, port=port)
+    settings = _settings(config, camera=camera, rotate=rotate, host=host, port=port)
     from kiosk.supervisor.preparation import prepare_calibration
 
     supervisor, pin = prepare_calibration(settings)
@@ -106,6 +111,7 @@ def options() -> None:
 
 def doctor(
     camera: _Camera = None,
+    rotate: _Rotate = None,
     config: _Config = None,
     audio: _Audio = None,
     host: _Host = None,
@@ -114,7 +120,9 @@ def doctor(
     device: _Device = None,
 ) -> None:
     """Check everything an exhibit needs; the status is 0 when all is well and 1 when something is to be done."""
-    settings = _settings(config, camera=camera, audio=audio, host=host, port=port, bundle=bundle, device=device)
+    settings = _settings(
+        config, camera=camera, rotate=rotate, audio=audio, host=host, port=port, bundle=bundle, device=device
+    )
     from a2m_edge.terminal import print_line
     from kiosk.doctor import examine
 
@@ -129,6 +137,7 @@ def _settings(
     config: Path | None,
     *,
     camera: str | None = None,
+    rotate: int | None = None,
     audio: str | None = None,
     host: str | None = None,
     port: int | None = None,
@@ -139,7 +148,7 @@ def _settings(
     from kiosk.config import load_settings
 
     given: dict[str, dict[str, object]] = {
-        "camera": {"source": camera},
+        "camera": {"source": camera, "rotate": rotate},
         "engine": {"bundle": bundle, "device": device},
         "speaker": {"device": audio},
         "web": {"host": host, "port": port},

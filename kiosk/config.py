@@ -29,6 +29,10 @@ PREFIX = "A2M_KIOSK_"
 
 _DELIMITER = "__"
 _LARGEST_FILE = 1 << 20
+_ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]{1,100}){1,5}")
+_OWN_PATHS = re.compile(r"/(api|calibrate|healthz|live|metrics|sound|staff|static)(/|$)")
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, and of UTF-32 in the first order of bytes
 _WIDTH = 110
 _EXAMPLES: dict[str, object] = {
     "camera.region": [[0.2, 0.1], [0.8, 0.1], [0.8, 0.9], [0.2, 0.9]],
@@ -94,6 +98,7 @@ def load_settings(file: Path | None = None, given: Mapping[str, Mapping[str, obj
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal")))
         raise OptionError(f"the option {name} of the kiosk is wrong: {_lowered(first['msg'])}") from None
+    _check_way(settings.web)
     _check_exposure(settings.web)
     _check_language(settings.web)
     if settings.camera.region is not None:
@@ -142,11 +147,22 @@ def _read(file: Path) -> dict[str, Any]:
             content = stream.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise OptionError(f"{file} is above 1 MiB: that is no kiosk.toml")
-        return _read_toml(content.decode(), str(file))
     except OSError as error:
         raise OptionError(f"the options in {shown_place(file)} cannot be read: {error.strerror or error}") from error
+    return _read_toml(_decoded(content, file), str(file))
+
+
+def _decoded(content: bytes, file: Path) -> str:
+    """UTF-8, which TOML is written in (https://toml.io/en/v1.0.0); Windows begins it with a mark."""
+    if content.startswith(_WIDE_MARKS) or b"\0" in content[:4]:
+        raise OptionError(f"{file} is UTF-16 or UTF-32 text, and TOML is UTF-8: save it anew with the encoding UTF-8")
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise OptionError(f"{file} is no TOML file: it is not UTF-8 text") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise OptionError(
+            f"{file} is no UTF-8 text (line {line}), and TOML is: save it anew with the encoding UTF-8"
+        ) from error
 
 
 def _read_toml(text: str, origin: str) -> dict[str, Any]:
@@ -213,10 +229,12 @@ def _check_exposure(web: WebSettings) -> None:
             raise OptionError(
                 f"{shown(name)} in web.host or web.names is no host: write the name or the numbers of one"
             )
-    if not is_loopback(web.host) and web.token is None:
+    proxied = next((name for name in web.names if "://" in name), None)
+    if web.token is None and (proxied is not None or not is_loopback(web.host)):
+        what = f"listening on {web.host}" if proxied is None else f"the name {proxied} in web.names"
         raise OptionError(
-            f"listening on {web.host} opens the pages to the network: give web.token a pairing token of 16 characters"
-            " or more, or listen on 127.0.0.1"
+            f"{what} opens the pages to the network: give web.token a pairing token of 16 characters or more, or"
+            f" {'listen on 127.0.0.1' if proxied is None else 'leave the name out'}"
         )
 
 
@@ -225,6 +243,21 @@ def _check_language(web: WebSettings) -> None:
         raise OptionError(
             f"the option web.language of the kiosk is wrong: the pages have no texts in {shown(web.language)!r}, but"
             f" in {', '.join(LANGUAGES)}"
+        )
+
+
+def _check_way(web: WebSettings) -> None:
+    """Refuses names and a prefix that no browser could ask for."""
+    for name in web.names:
+        if "/" in name and not _ORIGIN.fullmatch(name.lower()):
+            raise OptionError(
+                f"the option web.names of the kiosk is wrong: {name!r} is neither a host name nor an address such as"
+                " https://museum.example, and a path belongs into web.prefix"
+            )
+    if web.prefix and (not _PREFIX.fullmatch(web.prefix) or _OWN_PATHS.match(web.prefix)):
+        raise OptionError(
+            f"the option web.prefix of the kiosk is wrong: {web.prefix!r} is no path such as /art, of letters, digits"
+            " and -._~ that begins with / and does not end in it, and that the pages do not use themselves"
         )
 
 

@@ -17,13 +17,15 @@ from a2m_edge.bundle import DEFAULT_BUNDLE, Bundle, open_bundle
 from a2m_edge.bundle.manifest import BED
 from a2m_edge.errors import A2MError, printable
 from kiosk.camera.capture import choose_source
+from kiosk.camera.process import LONGEST_SETTLING
 from kiosk.config import Settings, is_loopback
 from kiosk.shared.calibration import read_region
+from kiosk.shared.certificates import load_certificate
 from kiosk.shared.counters import Controls, Progress
 from kiosk.shared.links import CameraLinks, SpeakerLinks
 from kiosk.shared.messages import CameraState, SpeakerState
 from kiosk.shared.ring import AudioRing
-from kiosk.shared.settings import WatchSettings
+from kiosk.shared.settings import CameraSettings, WatchSettings
 from kiosk.supervisor.mail import Routes
 from kiosk.supervisor.processes import ProcessPlan, WatchedProcess
 
@@ -53,14 +55,17 @@ class Finding:
         name: what it is.
         ok: whether all is well.
         sentence: what was found, or what to do.
+        soon: whether it is well today, and something is to be done before long.
     """
 
     name: str
     ok: bool
     sentence: str
+    soon: bool = False
 
     def __str__(self) -> str:
-        return f"{'OK   ' if self.ok else 'TO DO'}  {self.name}: {printable(self.sentence)}"
+        mark = "TO DO" if not self.ok else "SOON " if self.soon else "OK   "
+        return f"{mark}  {self.name}: {printable(self.sentence)}"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -87,7 +92,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _or_error("pages", lambda: _pages(settings))
     yield _memory()
     yield _shared_memory()
-    yield from _or_error("disk", lambda: _disk(settings.camera.calibration))
+    yield from _or_error("disk", lambda: _disk(settings.camera))
     yield _clock()
 
 
@@ -130,25 +135,28 @@ def _headroom(settings: Settings, bundle: Bundle) -> Finding:
 
 
 def _camera(settings: Settings) -> Finding:
-    if (region := read_region(settings.camera.calibration)) is None:
-        region = settings.camera.region
-    choose_source(settings.camera)  # what can be no camera is told as it is, and not waited for
+    camera = settings.camera
+    if (region := read_region(camera.calibration, camera.rotate)) is None:
+        region = camera.region
+    choose_source(camera)  # what can be no camera is told as it is, and not waited for
     controls, progress = Controls(), Progress()
     routes = Routes(controls, 1.0, lambda _: None)
     plan = ProcessPlan(
         "camera",
         "kiosk.camera.process:run_camera",
         lambda: (settings.camera, CameraLinks(routes.connect_sender("camera"), progress, controls)),
-        lambda: progress.frames_captured.value,
+        lambda: progress.frames_looked.value,  # those before have not found their exposure
         "frame",
         _PATIENCE,
     )
-    working = _try_process(plan, routes, controls, 1.0)
+    settling = settings.camera.settle + LONGEST_SETTLING
+    working = _try_process(plan, routes, controls, 1.0, _PATIENCE + settling)
     state = routes.state("camera")
     if working and not (isinstance(state, CameraState) and not state.ok):
         name = state.device if isinstance(state, CameraState) else shown_place(settings.camera.source)
         place = "with a region" if region is not None else "the artwork is searched for"
-        return Finding("camera", True, f"{name} gives frames; {place}")
+        turned = f", turned by {camera.rotate} degrees" if camera.rotate else ""
+        return Finding("camera", True, f"{name} gives frames{turned}; {place}")
     if isinstance(state, CameraState):
         return Finding("camera", False, state.sentence)
     return Finding(
@@ -197,10 +205,12 @@ def _speaker(settings: Settings, bundle: Bundle) -> Finding:
     return Finding("speaker", False, f"{settings.speaker.device} did not begin to play: see the lines above")
 
 
-def _try_process(plan: ProcessPlan, routes: Routes, controls: Controls, seconds: float) -> bool:
+def _try_process(
+    plan: ProcessPlan, routes: Routes, controls: Controls, seconds: float, patience: float = _PATIENCE
+) -> bool:
     """Runs a process of the exhibit until it has worked for some seconds, or had its time; whether it worked."""
     watched = WatchedProcess(plan, WatchSettings(restarts=1))
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + patience
     worked = False
     try:
         while (now := time.monotonic()) < end and watched.restarts == 0 and not watched.refused:
@@ -233,12 +243,17 @@ def _pages(settings: Settings) -> Finding:
                 f"{web.host} port {web.port} cannot be listened on ({error.strerror or error}): end the program that"
                 " uses it (the exhibit itself?), or choose another one",
             )
-    for what, file in (("certificate", web.certificate), ("key", web.key)):
-        if file is not None and not os.access(file, os.R_OK):
-            return Finding("pages", False, f"the {what} {file} cannot be read: check its name and who may read it")
-    reach = "this computer alone" if is_loopback(web.host) else "the network, with the pairing token"
+    certificate = load_certificate(web.certificate, web.key)
+    now = time.time()
+    remark = None if certificate is None else certificate.remark(now)
+    if certificate is not None and remark is not None and not certificate.valid(now):
+        return Finding("pages", False, remark)
+    proxied = [f"{name}{web.prefix}" for name in web.names if "://" in name]
+    open_to = f"the network by {', '.join(proxied)}, with" if proxied else "the network, with"
+    reach = "this computer alone" if is_loopback(web.host) and not proxied else f"{open_to} the pairing token"
     staff = "the staff's page has a PIN" if web.pin_hash else "there is no staff's page: a2m-edge kiosk pin makes one"
-    return Finding("pages", True, f"{web.host} port {web.port} is free, for {reach}; {staff}")
+    found = f"{web.host} port {web.port} is free, for {reach}; {staff}"
+    return Finding("pages", True, found if remark is None else f"{remark}; {found}", soon=remark is not None)
 
 
 def _memory() -> Finding:
@@ -266,9 +281,9 @@ def _shared_memory() -> Finding:
     )
 
 
-def _disk(calibration: Path) -> Finding:
-    read_region(calibration)
-    folder = calibration.resolve().parent
+def _disk(camera: CameraSettings) -> Finding:
+    read_region(camera.calibration, camera.rotate)
+    folder = camera.calibration.resolve().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         return Finding(
             "disk", False, f"the calibration cannot be kept in {folder}: create it, or let this user write there"

@@ -17,7 +17,7 @@ from a2m_edge.collection.items import Ids, Item, image_name, readable
 from a2m_edge.collection.sheet.page import FOLDER as THUMBNAILS
 from a2m_edge.collection.tables import TableRow, read_csv, read_jsonl, read_parquet
 from a2m_edge.errors import CollectionError, Remark
-from a2m_edge.perception.picture_formats import ENDINGS, HeaderError, read_header
+from a2m_edge.perception.picture_formats import ENDINGS, HeaderError, is_hidden, read_header
 
 _UNREAD = frozenset({".jp2", ".psd", ".svg", ".pdf", ".tga", ".ico", ".dng"})
 PICTURE_ENDINGS = ENDINGS | _UNREAD
@@ -194,7 +194,7 @@ def _folder(folder: Path, defaults: Defaults, output: Path | None) -> tuple[list
             item(place, f"cannot read the folder {place}: {error.strerror}; check its permissions")
             return
         for entry in entries:
-            if entry.name.startswith("."):
+            if is_hidden(entry.name):
                 continue
             if entry.is_dir() and entry.suffix.lower() not in PICTURE_ENDINGS:
                 walk(entry, (*above, real))

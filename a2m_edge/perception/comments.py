@@ -7,7 +7,8 @@ import unicodedata
 from a2m_edge.errors import CommentError
 
 MAXIMUM_CHARACTERS = 10_000
-"""Longer texts are refused; how much of a shorter one is heard is for the text encoder to say."""
+"""Code points, as they were typed: longer texts are refused. How much of a shorter one is heard is for the text encoder
+to say."""
 
 _JOINERS = "\u200c\u200d"
 """Invisible characters that emoji, Persian and Indic scripts need; all other format characters go."""
@@ -37,7 +38,9 @@ def clean_comment(text: str) -> str:
         raise CommentError(
             f"the comment has {len(text):,} characters, at most {MAXIMUM_CHARACTERS:,} are read; shorten it"
         )
+    # Compatibility forms grow, one sign to eighteen at most: what has grown beyond the limit is cut, and not refused.
     cleaned = _without_invisible(unicodedata.normalize("NFKC", _without_invisible(text))).translate(_STRAIGHT)
+    cleaned = cleaned[:MAXIMUM_CHARACTERS].rstrip()
     if all(unicodedata.category(character) in _UNSEEN for character in cleaned):
         raise CommentError("the comment is empty; say in a few words what you feel, or leave it out")
     return cleaned

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import BundleError
 from a2m_edge.feeling import Feeling, Palette
 from a2m_edge.inference.sessions import Session, open_session
 from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
+from a2m_edge.perception.understanding import Reader, Understood
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Encoders:
         self._threads = threads
         self._sessions: dict[str, Session] = {}
         self._tokenizer = _open_tokenizer(bundle)
+        self._reader = Reader(self._tokenizer, bundle.manifest.text.language)
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
@@ -56,25 +58,19 @@ class Encoders:
 
     def comment(self, text: str) -> NDArray[np.float32]:
         """The embedding of a cleaned comment: float32 [D], of length 1. What is too long is cut at its end."""
-        tokens = np.array([self._encode(text).ids], np.int64)
+        tokens = np.array([self._tokenizer.encode(text).ids], np.int64)
         embedding = self._session("text_encoder").run(tokens=tokens)["text_embedding"]
         return np.asarray(embedding[0], np.float32)
 
-    def heard(self, text: str) -> str:
-        """The beginning of a comment that fits the text encoder's context; the whole of a short one."""
-        encoding = self._encode(text)
-        if not encoding.overflowing:
-            return text
-        return text[: max(end for _, end in encoding.offsets)]
+    def read(self, text: str) -> Understood:
+        """What the text encoder understands of a cleaned comment."""
+        return self._reader.read(text)
 
     def feel(self, image: NDArray[np.float32] | None, text: NDArray[np.float32] | None) -> Perception:
-        """Fuses the embeddings float32 [D] of a picture and a comment, of which one may be absent.
+        """Fuses the embeddings float32 [D] of a picture and a comment; either may be absent.
 
-        Raises:
-            ValueError: both are absent.
+        Where both are, it gives what is felt before anything is known: about the mean of what it learned from.
         """
-        if image is None and text is None:
-            raise ValueError("a picture or a comment is needed to feel anything")
         absent = np.zeros(self._bundle.manifest.embedding_size, np.float32)
         felt = self._session("fusion").run(
             image_embedding=(absent if image is None else image)[None],
@@ -87,9 +83,6 @@ class Encoders:
             Feeling(felt["emotions"][0], valence, arousal),
             Palette(felt["palette"][0], float(felt["room"][0, 0])),
         )
-
-    def _encode(self, text: str) -> Encoding:
-        return self._tokenizer.encode(text)
 
     def _session(self, graph: str) -> Session:
         if graph not in self._sessions:

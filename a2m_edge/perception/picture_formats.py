@@ -25,6 +25,12 @@ ENDINGS = frozenset(
 ) | {".heic", ".heif", ".hif", ".jxl"}
 """Of the names of files that hold such pictures, in small letters."""
 
+_SYSTEMS_OWN = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "__macosx", "@eadir"}
+    | {"#recycle", "@recycle", "lost+found", "recycler"}
+)
+"""Files and folders that Windows, macOS, Linux and network storage leave in every folder, in small letters."""
+
 _PLUGINS: dict[PictureFormat, tuple[str, str]] = {
     "JPEG": ("JPEG", "PIL.JpegImagePlugin"),
     "PNG": ("PNG", "PIL.PngImagePlugin"),
@@ -56,6 +62,15 @@ _NOT_READ = ("cannot handle", "unsupported", "not supported", "unknown", "unreco
 """Words of Pillow's for what is whole and of a kind that it does not read."""
 
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # profiles of printers have more than the 1 MiB that Pillow allows a chunk
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is none that a person put there: systems and programs leave such behind.
+
+    It begins with a dot (``._a.png`` of macOS, ``.thumbs``) or with ``~$`` (the lock of an open document), or it is one
+    of those that a system makes.
+    """
+    return name.startswith((".", "~$")) or name.lower() in _SYSTEMS_OWN
 
 
 class HeaderError(ValueError):

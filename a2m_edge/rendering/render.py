@@ -23,6 +23,7 @@ from a2m_edge.ledger import claim
 from a2m_edge.output import written_aside
 from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.pictures import read_picture
+from a2m_edge.perception.understanding import Understood
 from a2m_edge.rendering.panel import LONGEST_PANEL, Panel, draw_panel
 from a2m_edge.sound.loudness import integrated_loudness, normalise_loudness, true_peak
 from a2m_edge.sound.mel import log_mel
@@ -138,8 +139,11 @@ def render(
     samples = _play(soundscape, round(request.seconds * audio.sample_rate), progress)
     _fade(samples, audio.sample_rate)
     samples = normalise_loudness(samples, audio.sample_rate)
-    heard = None if comment is None else soundscape.understood(comment)
-    facts = _facts(request, soundscape, heard, samples)
+    understood = None if comment is None else soundscape.understood(comment)
+    facts = _facts(request, soundscape, samples)
+    if understood is not None:
+        facts["comment"] = understood.heard if understood.cut else comment
+        facts["comment_understood"] = bool(understood.heard)
     shown = samples[: math.ceil(LONGEST_PANEL * audio.sample_rate)]
     panel = Panel(
         title=_title(request.picture),
@@ -153,10 +157,8 @@ def render(
         seconds=request.seconds,
         facts=(*_remarks(bundle.manifest, facts), f"{bundle.manifest.name} {bundle.manifest.version}"),
     )
-    if heard != comment and heard is not None:
-        notices.append(
-            f"the comment is longer than the text encoder hears; it heard the first {len(heard):,} characters"
-        )
+    if understood is not None and understood.heard != comment:
+        notices.append(_partly(understood, painting is not None, bundle.manifest.text.language))
     return Render(samples, audio.sample_rate, soundscape.perception.feeling, facts, panel, "; ".join(notices) or None)
 
 
@@ -253,7 +255,18 @@ def _rising(length: int) -> NDArray[np.float32]:
     return (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(1, length))).astype(np.float32)
 
 
-def _facts(request: Request, soundscape: Soundscape, heard: str | None, samples: NDArray[np.float32]) -> dict[str, Any]:
+def _partly(understood: Understood, with_picture: bool, language: str) -> str:
+    """What is said of a comment that was not heard as it stands."""
+    if not understood.heard:
+        instead = "the music follows the picture alone" if with_picture else "the music is neutral"
+        return f"the comment was not understood, so {instead}: this bundle knows the language {language!r}"
+    if understood.cut:
+        length = f"{len(understood.heard):,} characters"
+        return f"the comment is longer than the text encoder hears; it heard the first {length}"
+    return f"the text encoder does not know all of the comment; it heard: {understood.heard}"
+
+
+def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32]) -> dict[str, Any]:
     manifest: Manifest = soundscape.bundle.manifest
     feeling = soundscape.perception.feeling
     rate = manifest.audio.sample_rate
@@ -265,7 +278,8 @@ def _facts(request: Request, soundscape: Soundscape, heard: str | None, samples:
             "hash": soundscape.bundle.hash,
         },
         "picture": None if request.picture is None else encodable(request.picture.name),
-        "comment": heard,
+        "comment": None,
+        "comment_understood": None,
         "seed": request.seed,
         "seconds": len(samples) / rate,
         "sample_rate": rate,
@@ -316,9 +330,10 @@ def _music(soundscape: Soundscape, seconds: float) -> dict[str, Any]:
 
 def _remarks(manifest: Manifest, facts: dict[str, Any]) -> tuple[str, ...]:
     """What the foot of the picture says about the music."""
+    missed = ("comment not understood",) if facts["comment_understood"] is False else ()
     if isinstance(manifest.decoder, ClipDecoder):
-        return (f"clips of {manifest.audio.seconds(manifest.decoder.frames):.1f} s, without a score",)
-    return (facts["key"], f"{facts['tempo']:.0f} beats a minute", f"seed {facts['seed']}")
+        return (f"clips of {manifest.audio.seconds(manifest.decoder.frames):.1f} s, without a score", *missed)
+    return (facts["key"], f"{facts['tempo']:.0f} beats a minute", f"seed {facts['seed']}", *missed)
 
 
 def _level(decibels: float) -> float | None:

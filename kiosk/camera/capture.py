@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.addresses import host_and_port, is_like_address, is_misread, misreading, shown, shown_place
 from a2m_edge.errors import DeviceError, PictureError
-from a2m_edge.perception.picture_formats import ENDINGS
+from a2m_edge.perception.picture_formats import ENDINGS, is_hidden
 from a2m_edge.perception.pictures import read_picture
 from kiosk.shared.settings import CameraSettings
 
@@ -349,7 +349,9 @@ class FolderSource:
 
     def _files(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.iterdir() if path.suffix.lower() in ENDINGS)
+            return sorted(
+                path for path in self._folder.iterdir() if path.suffix.lower() in ENDINGS and not is_hidden(path.name)
+            )
         except OSError as error:
             raise DeviceError(f"the folder {self._folder} cannot be read: {error.strerror or error}") from error
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DeviceError
+from kiosk.camera.blindness import SENTENCES, blindness
 from kiosk.camera.capture import Source, choose_source
 from kiosk.camera.watching import Sight, Watch
 from kiosk.shared.links import CameraLinks
@@ -29,6 +30,9 @@ STEADY_SECONDS = 5.0
 
 LONGEST_SETTLING = 4.0
 """Seconds beyond ``settings.settle`` that the exposure is waited for."""
+
+BLIND_SECONDS = 10.0
+"""Seconds without anything in the frames after which the camera counts as blind: a visitor's hand is gone by then."""
 
 _STEADY_LIGHT = 0.03  # relative change of the brightness within half a second
 _VIEW_SIDE, _VIEW_QUALITY = 640, 70
@@ -58,6 +62,8 @@ class _CameraProcess:
         self._watch = Watch(settings)
         self._state: CameraState | None = None
         self._next_look = self._next_view = 0.0
+        self._blind_since: float | None = None
+        self._has_seen = False  # anything since it began
 
     def run(self) -> None:
         """Opens the source, plays it, and opens it again when it is lost."""
@@ -93,18 +99,48 @@ class _CameraProcess:
             frame = self._source.retrieve()
             if frame is None:
                 continue
+            frame = _turned(frame, self._settings.rotate)
             self._next_look = max(self._next_look + 1 / self._settings.rate, now)
-            self._say(True, f"the camera gives {frame.shape[1]} x {frame.shape[0]} pixels")
             if settling is not None:
                 if not settling.done(frame, now):
+                    self._tell_frames(frame)
                     self._show(frame, Sight(None, "the camera finds its exposure"), now)
                     continue
                 settling = None
+            self._links.progress.frames_looked.add()
+            if self._is_blind(frame, now):
+                continue
+            self._tell_frames(frame)
             sight = self._watch.look(frame, now, self._links.controls.held)
             if sight.seen is not None:
                 self._links.outbox.put(sight.seen)
                 self._links.progress.artworks_seen.add()
             self._show(frame, sight, now)
+
+    def _is_blind(self, frame: NDArray[np.uint8], now: float) -> bool:
+        """Whether there is nothing in the frame: the watch is not asked then, so that what it holds stays.
+
+        It is a fault at the start and when it lasts, but not while the exhibit rests, as it does at night.
+        """
+        blind = blindness(frame)
+        if blind is None:
+            self._blind_since, self._has_seen = None, True
+            return False
+        self._links.progress.blind_frames.add()
+        sentence = f"the camera {self._source.name} {SENTENCES[blind]}"
+        if self._blind_since is None:
+            self._blind_since = now
+        lasts = not self._has_seen or now - self._blind_since >= BLIND_SECONDS
+        if self._links.controls.paused or not lasts:
+            self._tell_frames(frame)
+        else:
+            self._say(False, sentence)
+        self._show(frame, Sight(None, sentence), now)
+        return True
+
+    def _tell_frames(self, frame: NDArray[np.uint8]) -> None:
+        turning = f", turned by {self._settings.rotate} degrees" if self._settings.rotate else ""
+        self._say(True, f"the camera gives {frame.shape[1]} x {frame.shape[0]} pixels{turning}")
 
     def _show(self, frame: NDArray[np.uint8], sight: Sight, now: float) -> None:
         """Sends a live view when it is time for one."""
@@ -129,7 +165,7 @@ class _CameraProcess:
         if not ok:
             _log.warning("%s", sentence)
         elif self._state is not None and not self._state.ok:
-            _log.warning("the camera %s sends pictures again", self._source.name)
+            _log.warning("the camera %s gives pictures again", self._source.name)
         self._state = state
         self._links.outbox.put(state)
 
@@ -137,6 +173,11 @@ class _CameraProcess:
         end = time.monotonic() + seconds
         while self._going and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _TICK))
+
+
+def _turned(frame: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """A frame [H, W, 3] turned clockwise by 0, 90, 180 or 270 degrees."""
+    return np.ascontiguousarray(np.rot90(frame, -degrees // 90)) if degrees else frame
 
 
 class _Settling:

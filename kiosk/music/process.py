@@ -149,9 +149,14 @@ class _Music:
         except CommentError:
             _log.warning("a comment held nothing that can be understood: it is left out")
             return
-        self._has_comment = True
-        self._links.progress.comments_felt.add()
-        self._feel("comment", begun, words.received)
+        self._has_comment = self._soundscape.understands
+        if self._has_comment:
+            self._links.progress.comments_felt.add()
+        else:  # as if nobody had said anything
+            self._links.progress.comments_missed.add()
+            if not self._has_picture:
+                self._soundscape.hear(OPENING)
+        self._feel("comment", begun, words.received, self._has_comment)
 
     def _forget(self) -> None:
         if not self._has_comment:
@@ -161,7 +166,7 @@ class _Music:
         self._soundscape.hear(None if self._has_picture else OPENING)
         self._feel("picture" if self._has_picture else "start", begun)
 
-    def _feel(self, cause: Cause, begun: float, received: float | None = None) -> None:
+    def _feel(self, cause: Cause, begun: float, received: float | None = None, understood: bool = True) -> None:
         """Records the current feeling; it is sent once its sound is in the ring, or at once during a pause."""
         feeling, casting = self._soundscape.perception.feeling, self._soundscape.casting
         music = None if casting is None else plan(feeling)
@@ -175,6 +180,7 @@ class _Music:
             tempo=None if music is None else music.tempo,
             cause=cause,
             received=received,
+            understood=understood,
             changed_sample=self._ring.written,
             timings={cause: _milliseconds(begun)},
         )

@@ -32,9 +32,12 @@ class Progress:
 
     Attributes:
         frames_captured: frames that the camera gave (written by the camera process).
+        frames_looked: those among them that were looked at, a few a second (camera).
+        blind_frames: those among these in which there was nothing, as behind a cap (camera).
         artworks_seen: artworks that were sent on (camera).
         chunks_made: chunks of sound that were written into the ring (music).
         pictures_felt, comments_felt: pictures and comments that changed the feeling (music).
+        comments_missed: comments that were not understood (music).
         samples_played: samples that were played, the bed's and silent ones too (speaker).
         bed_samples: those among them that were the bed's (speaker).
         underruns: how often live sound was late (speaker).
@@ -43,10 +46,13 @@ class Progress:
     """
 
     frames_captured: Counter = field(default_factory=Counter)
+    frames_looked: Counter = field(default_factory=Counter)
+    blind_frames: Counter = field(default_factory=Counter)
     artworks_seen: Counter = field(default_factory=Counter)
     chunks_made: Counter = field(default_factory=Counter)
     pictures_felt: Counter = field(default_factory=Counter)
     comments_felt: Counter = field(default_factory=Counter)
+    comments_missed: Counter = field(default_factory=Counter)
     samples_played: Counter = field(default_factory=Counter)
     bed_samples: Counter = field(default_factory=Counter)
     underruns: Counter = field(default_factory=Counter)

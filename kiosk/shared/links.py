@@ -80,6 +80,7 @@ class WebLinks:
         comment_language: the language that the bundle understands best (ISO 639-1).
         calibration: the file that keeps the region.
         region: the region that is in use, or None.
+        rotate: degrees by which the camera's frames are turned.
         progress: all counters; it adds to ``web_turns``.
         controls: what the staff has set; it ends when ``stopping`` is set.
     """
@@ -91,6 +92,7 @@ class WebLinks:
     comment_language: str
     calibration: Path
     region: Outline | None
+    rotate: int
     progress: Progress
     controls: Controls
 

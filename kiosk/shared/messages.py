@@ -22,7 +22,8 @@ Cause = Literal["start", "picture", "comment"]
 """What a feeling came from."""
 
 Sounding = Literal["live", "bed", "silence"]
-"""What is played: live sound, the bundle's bed, or silence."""
+"""What the room hears: live sound, the bundle's bed, or silence, as while its loudspeaker is lost or muted; where only
+the pages play, what they hear."""
 
 PartName = Literal["camera", "engine", "speaker", "web"]
 """The processes that the supervisor starts and watches, by the names that options, logs and metrics show: ``engine`` is
@@ -71,6 +72,7 @@ class Felt:
         tempo: beats a minute; None where the bundle plays no score.
         cause: what changed it.
         received: of the comment (see ``Hear``); None for another cause.
+        understood: false after a comment that was not understood, so that the artwork is in charge.
         changed_sample: position in the ring of the music of the first sample that differs; None before it is written.
         timings: milliseconds by stage.
     """
@@ -84,6 +86,7 @@ class Felt:
     tempo: float | None
     cause: Cause
     received: float | None = None
+    understood: bool = True
     changed_sample: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -124,7 +127,7 @@ class CameraState:
 
     Attributes:
         device: which camera is used, without a password that its address may hold.
-        ok: whether frames arrive.
+        ok: whether frames arrive and hold something.
         sentence: for the staff: what is so, or what to do.
     """
 
@@ -141,7 +144,7 @@ class SpeakerState:
         device: name of the sound device, ``"none"`` for a web-only exhibit.
         ok: whether sound leaves it.
         sentence: for the staff: what is so, or what to do.
-        source: what is played.
+        source: what the room hears.
         latency: seconds from a sample's reading to its sounding, as the sound system states it.
     """
 
@@ -194,7 +197,7 @@ class Health:
 
     Attributes:
         parts: the processes, in a steady order.
-        sounding: what is played now.
+        sounding: what the room hears now.
     """
 
     parts: tuple[PartState, ...]

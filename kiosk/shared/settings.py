@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval, MinLen
+from annotated_types import Ge, Interval, MinLen, MultipleOf
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
 Positive = Annotated[float, Interval(gt=0.0, le=1e6)]
@@ -29,11 +29,13 @@ class CameraSettings:
             In a user name or password write / as %2F, # as %23, ? as %3F, @ as %40, : as %3A and % as %25.
         width: Pixels that the camera is asked for.
         height: Pixels that the camera is asked for.
+        rotate: Degrees by which each frame is turned clockwise, 0, 90, 180 or 270, for a camera that hangs on its side.
         rate: Frames a second that are looked at.
         settle: Seconds after opening in which the camera finds its exposure; those frames are not used.
         picture_seconds: Seconds that each picture of a folder is shown.
         search: Whether the artwork is searched for; otherwise the region is used, or the centre.
-        region: Corners of the artwork when none is found, clockwise from its upper left one, each [x, y] from 0 to 1.
+        region: Corners of the artwork in the turned frame when none is found, clockwise from its upper left one, each
+            [x, y] from 0 to 1.
         calibration: File in which "a2m-edge kiosk calibrate" keeps the region; it wins over the option "region".
         smallest: Share of the frame that an artwork fills at least.
         sharpness: Share of a picture's contrast that its steepest edges cross within one of 256 pixels; 0.2 is sharp.
@@ -45,6 +47,7 @@ class CameraSettings:
     source: Annotated[str, MinLen(1)] = field(default="0", repr=False)
     width: Annotated[int, Interval(ge=160, le=7680)] = 1280
     height: Annotated[int, Interval(ge=120, le=4320)] = 720
+    rotate: Annotated[int, Interval(ge=0, le=270), MultipleOf(90)] = 0
     rate: Annotated[float, Interval(ge=1.0, le=60.0)] = 10.0
     settle: Annotated[float, Interval(ge=0.0, le=60.0)] = 1.5
     picture_seconds: Positive = 60.0
@@ -110,7 +113,9 @@ class WebSettings:
         host: Address to listen on; 127.0.0.1 shows the pages on this computer only.
         port: Port to listen on.
         token: Pairing token that phones bring from the QR code, 16 characters at least; needed for any other host.
-        names: Further host names or addresses under which visitors reach the pages, for example "exhibit.lan".
+        names: Further host names or addresses under which visitors reach the pages, for example "exhibit.lan"; behind a
+            reverse proxy the whole of it, "https://museum.example". The first one is in the QR code.
+        prefix: Path under which a reverse proxy shows the pages, for example "/art", whether it takes it off or not.
         pin_hash: Hash of the staff's PIN, made by "a2m-edge kiosk pin"; without it there is no staff page.
         certificate: PEM file of a certificate for https; the pages are plain http without it.
         key: PEM file of the certificate's private key.
@@ -126,6 +131,7 @@ class WebSettings:
     port: Annotated[int, Interval(ge=0, le=65535)] = 8000
     token: Annotated[str, MinLen(16)] | None = field(default=None, repr=False)
     names: tuple[str, ...] = ()
+    prefix: str = ""
     pin_hash: str | None = field(default=None, repr=False)
     certificate: Path | None = None
     key: Path | None = None

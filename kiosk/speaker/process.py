@@ -150,15 +150,16 @@ class _Speaker:
         self._links.outbox.put(state)
 
     def _present(self) -> SpeakerState:
+        """What the room hears: while no device takes the sound, that is silence, though the pages hear on."""
         sounding = self._mixer.sounding
         if self._keeper is None:
             return SpeakerState(NO_DEVICE, True, "the page alone plays the sound", sounding)
         held = self._keeper.held
         if held is None:
-            return SpeakerState(self._settings.device, False, self._keeper.fault, sounding)
+            return SpeakerState(self._settings.device, False, self._keeper.fault)
         name, latency = held.output.device.name, round(held.output.latency, 3)
         if self._stage.driver is not held.driver:
-            return SpeakerState(name, False, f"the sound device {name!r} does not take any sound now", sounding)
+            return SpeakerState(name, False, f"the sound device {name!r} does not take any sound now")
         return SpeakerState(name, True, f"the sound device {name!r} plays", sounding, latency)
 
 

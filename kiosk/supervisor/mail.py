@@ -101,18 +101,19 @@ class Routes:
         """The last state that a process sent; None before it sent one."""
         return self._states.get(part)
 
-    @property
-    def sounding(self) -> Sounding:
-        """What is playing."""
-        state = self._states.get("speaker")
-        return state.source if isinstance(state, SpeakerState) else "silence"
+    def publish(self, parts: Sequence[PartState]) -> Sounding:
+        """Sends the state of all processes to the pages if it has changed.
 
-    def publish(self, parts: Sequence[PartState]) -> None:
-        """Sends the state of all processes to the pages if it has changed."""
-        health = Health(tuple(parts), self.sounding)
+        Returns:
+            what the room hears: silence while there is no speaker process, whatever the last one said.
+        """
+        state, playing = self._states.get("speaker"), any(part.name == "speaker" and part.running for part in parts)
+        sounding: Sounding = state.source if playing and isinstance(state, SpeakerState) else "silence"
+        health = Health(tuple(parts), sounding)
         if health != self._health:
             self._health = health
             self._tell("web", health)
+        return sounding
 
     def _take(self, message: object, now: float) -> None:
         match message:

@@ -101,8 +101,8 @@ class Supervisor:
         for watched in self._watched.values():
             watched.step(now)
         states = [self._state(watched) for watched in self._watched.values()]
-        self._routes.publish(states)
-        self._life.tell(now, self._routes.sounding, states)
+        sounding = self._routes.publish(states)
+        self._life.tell(now, sounding, states)
 
     def _end(self) -> None:
         self._life.ending()
@@ -200,12 +200,14 @@ class Supervisor:
             comment_language=self._bundle.manifest.text.language,
             calibration=self._settings.camera.calibration,
             region=self._region(),
+            rotate=self._settings.camera.rotate,
             progress=self._progress,
             controls=self._controls,
         )
 
     def _region(self) -> Outline | None:
-        return read_region(self._settings.camera.calibration) or self._settings.camera.region
+        camera = self._settings.camera
+        return read_region(camera.calibration, camera.rotate) or camera.region
 
     def _state(self, watched: WatchedProcess) -> PartState:
         part, state = watched.plan.name, self._routes.state(watched.plan.name)

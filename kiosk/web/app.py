@@ -59,11 +59,11 @@ def create_app(exhibit: Exhibit, settings: WebSettings) -> FastAPI:
     app.add_middleware(Gate, settings=settings, pairing=pairing)
     _add_refusals(app)
     app.include_router(visitors(exhibit, settings, pairing))
-    app.include_router(staff(exhibit, hub, StaffSessions(settings.pin_hash)))
+    app.include_router(staff(exhibit, hub, StaffSessions(settings.pin_hash, settings.prefix)))
     app.include_router(measured(exhibit, hub))
     app.include_router(sockets(hub))
     for path, file in _PAGES.items():
-        _add_page(app, path, (_STATIC / file).read_text(encoding="utf-8"), settings)
+        _add_page(app, path, _prefixed((_STATIC / file).read_text(encoding="utf-8"), settings.prefix), settings)
     app.mount("/static", StaticFiles(directory=_STATIC))
     return app
 
@@ -84,9 +84,14 @@ def _add_refusals(app: FastAPI) -> None:
         return answer
 
 
+def _prefixed(page: str, prefix: str) -> str:
+    """A page whose addresses begin with the prefix; its scripts read it from ``data-prefix``."""
+    return page.replace('href="/', f'href="{prefix}/').replace('src="/', f'src="{prefix}/')
+
+
 def _add_page(app: FastAPI, path: str, page: str, settings: WebSettings) -> None:
     @app.get(path, response_class=HTMLResponse, include_in_schema=False)
     async def show(request: Request) -> Response:
         language = preferred_language(request.headers.get("accept-language", ""), settings.language)
-        known = f'<html lang="{language}" data-languages="{" ".join(LANGUAGES)}">'
+        known = f'<html lang="{language}" data-languages="{" ".join(LANGUAGES)}" data-prefix="{settings.prefix}">'
         return HTMLResponse(page.replace('<html lang="en">', known, 1))

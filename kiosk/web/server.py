@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from a2m_edge.addresses import shown
 from a2m_edge.errors import DeviceError, OptionError
+from kiosk.shared.certificates import load_certificate
 from kiosk.shared.settings import WebSettings
 from kiosk.web.connections import GuardedConnection
 
@@ -34,11 +35,13 @@ class Server:
         settings: where to listen.
 
     Raises:
-        OptionError: the host is open to the network and no pairing token is set, or it is no address of this computer.
+        OptionError: the host is open to the network and no pairing token is set, or it is no address of this computer;
+            certificate and key cannot be used.
         DeviceError: the port is taken, or may not be used.
     """
 
     def __init__(self, app: FastAPI, settings: WebSettings) -> None:
+        load_certificate(settings.certificate, settings.key)  # in its thread, the library would end with a traceback
         self._app = app
         self._sockets = open_sockets(settings)
         self.port: int = self._sockets[0].getsockname()[1]

@@ -146,6 +146,24 @@ def _fresh(bundle: Bundle, picture: NDArray[np.uint8]) -> Soundscape:
     return soundscape
 
 
+def test_a_comment_that_is_not_understood_leaves_the_picture_in_charge(tiny_bundle: Bundle) -> None:
+    alone, asked = (Soundscape(tiny_bundle, device="cpu", threads=1) for _ in range(2))
+    fused = alone.see(PICTURE).fused
+    asked.see(PICTURE)
+    assert asked.understands
+    for comment in ("我很难过。", "Мне грустно", "أنا حزين جدا"):
+        np.testing.assert_array_equal(asked.hear(comment).fused, fused)
+        assert not asked.understands
+    one, other = (np.concatenate([chunk.samples for chunk in each.chunks(64)]) for each in (alone, asked))
+    np.testing.assert_array_equal(one, other)
+    # What is understood is felt again; what is not takes its place as if nobody spoke.
+    assert not np.allclose(asked.hear("The waves make me feel at peace").fused, fused)
+    assert asked.understands
+    np.testing.assert_array_equal(asked.hear("我很难过。").fused, fused)
+    np.testing.assert_array_equal(asked.hear(None).fused, fused)
+    assert asked.understands
+
+
 def test_picture_alone_and_comment_alone_both_play(tiny_bundle: Bundle) -> None:
     seen, heard = (Soundscape(tiny_bundle, device="cpu", threads=1) for _ in range(2))
     seen.see(PICTURE)

@@ -65,6 +65,8 @@ def test_a_picture_and_a_comment_become_sound_facts_and_a_picture(run, painting,
     assert 0.01 < np.abs(samples).max() < 0.9
     facts = json.loads((tmp_path / "Night street.json").read_text(encoding="utf-8"))
     assert facts["comment"] == "🌧 so quiet, ולבד"
+    assert facts["comment_understood"] is True
+    assert "the text encoder does not know all of the comment; it heard: 🌧 so quiet," in done.stderr.decode()
     assert facts["seed"] == 7
 
     first = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}

@@ -346,7 +346,7 @@ def test_the_runtime_feeds_an_encoder_as_open_clip_does(
         for text in ("calm", "I feel “small”,  as if a storm were coming.", "sad " * 300):
             expected = models.encoder.text(open_clip.get_tokenizer("small-siglip")([text]))[0]
             np.testing.assert_allclose(encoders.comment(text), expected.numpy(), atol=1e-5)
-            assert np.array_equal(encoders.comment(encoders.heard(text)), encoders.comment(text))
+            assert np.array_equal(encoders.comment(encoders.read(text).heard), encoders.comment(text))
         expected = models.encoder.image(models.encoder.transform(Image.fromarray(picture))[None])[0]
     np.testing.assert_allclose(encoders.image(picture), expected.numpy(), atol=1e-5)
 

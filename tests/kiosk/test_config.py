@@ -95,6 +95,11 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ("[camera]\nwidth = 3", "camera.width .* 160"),
         ("[camera]\nwidth = nan", "camera.width"),
         ("[camera]\nrate = nan", "camera.rate"),
+        ("[camera]\nrotate = 45", "camera.rotate .* multiple of 90"),
+        ("[camera]\nrotate = 360", "camera.rotate .* 270"),
+        ("[camera]\nrotate = -90", "camera.rotate .* 0"),
+        ("[camera]\nrotate = true", "camera.rotate"),
+        ('[camera]\nrotate = "left"', "camera.rotate"),
         ('[camera]\nsource = ""', "camera.source .* at least 1 character"),
         ("[camera]\nregion = [[0, 0], [1, 0], [1, 1], [0, 2]]", "camera.region"),
         ("[camera]\nregion = [[0, 0], [0, 1], [1, 1], [1, 0]]", "clockwise"),
@@ -106,9 +111,39 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ("[speaker]\ncrossfade = 0.2", "speaker.crossfade .* 0.05"),
         ('[web]\nlanguage = "xx"', "web.language .* de, en"),
         ('[web]\ntoken = "short"', "web.token .* 16"),
+        *(
+            (f'[web]\nprefix = "{prefix}"', "web.prefix .* no path such as /art")
+            for prefix in (
+                "art",
+                "/",
+                "/art/",
+                "//art",
+                "/art?x",
+                "/art#x",
+                "/a b",
+                "/../art",
+                "/art/.",
+                "/ärt",
+                "/%61",
+            )
+        ),
+        *((f'[web]\nprefix = "{prefix}"', "the pages do not use themselves") for prefix in ("/api", "/static/art")),
+        ("[web]\nprefix = 3", "web.prefix"),
+        ('[web]\nnames = ["https://museum.example/art"]', "web.names .* path belongs into web.prefix"),
+        ('[web]\nnames = ["ftp://museum.example"]', "web.names .* neither a host name nor an address"),
+        ('[web]\nnames = ["https://"]', "web.names"),
+        ('[web]\nnames = ["https://museum.example"]', "opens the pages to the network: give web.token"),
         ("camera = 3", r"'camera' in .* is a section: write \[camera\]"),
         ("[camera", "is no TOML: "),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"\xff\xfe", "UTF-16"),
+        ("[web]\nport = 1".encode("utf-16"), "is UTF-16 .* save it anew with the encoding UTF-8"),
+        ("[web]\nport = 1".encode("utf-16-le"), "is UTF-16"),
+        ("\ufeff[web]\nport = 1".encode("utf-16-be"), "is UTF-16"),
+        ("[web]\nport = 1".encode("utf-32"), "UTF-32"),
+        ("\ufeff[web]\nport = 1".encode("utf-32-be"), "UTF-32"),
+        ('[camera]\nsource = "Küche"'.encode("windows-1252"), r"no UTF-8 text \(line 2\), .* save it anew"),
+        (b"\xef\xbb\xbf[web]\nlanguage = '\xa4'", r"no UTF-8 text \(line 2\)"),
+        ("\ufeff\ufeff[web]\nport = 1", "is no TOML: "),
         ("x = " + "[" * 5000, "is no TOML: "),
     ],
 )
@@ -116,6 +151,25 @@ def test_a_wrong_value_is_one_sentence_with_its_name(load, text, words):
     with pytest.raises(OptionError, match=words) as caught:
         load(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_file_that_was_saved_on_windows_is_read(load, mark, end):
+    assert load(mark + end.join(["# Küche", "[web]", "port = 4711", ""]).encode()).web.port == 4711
+
+
+def test_a_calibration_that_was_saved_on_windows_is_read(tmp_path):
+    file = tmp_path / "calibration.toml"
+    region = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+    write_region(file, region, 0)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_region(file, 0) == region
+
+
+@pytest.mark.parametrize("prefix", ["/art", "/art/room-1", "/a.b~c_D", "/apiary"])
+def test_a_path_of_a_proxy_is_taken(load, prefix):
+    assert load(f'[web]\nprefix = "{prefix}"').web.prefix == prefix
 
 
 def test_a_secret_is_not_repeated_in_an_error(load):
@@ -187,23 +241,48 @@ CORNER = st.tuples(st.floats(0, 1), st.floats(0, 1))
 def test_a_region_is_kept_as_it_is_or_refused(tmp_path_factory, region):
     file = tmp_path_factory.mktemp("region") / "calibration.toml"
     try:
-        write_region(file, region)
+        write_region(file, region, 0)
     except OptionError:
         assert not file.exists()
         return
-    kept = read_region(file)
+    kept = read_region(file, 0)
     assert kept is not None
     assert [value for corner in kept for value in corner] == pytest.approx(
         [value for corner in region for value in corner], abs=1e-6
     )
 
 
+@pytest.mark.parametrize(("made", "now"), [(0, 90), (90, 0), (270, 90), (180, 0)])
+def test_a_region_in_frames_that_were_turned_otherwise_is_refused(tmp_path, made, now):
+    file = tmp_path / "calibration.toml"
+    region = ((0.1, 0.2), (0.9, 0.2), (0.9, 0.8), (0.1, 0.8))
+    write_region(file, region, made)
+    assert read_region(file, made) == region
+    with pytest.raises(OptionError, match=f"turned by {made} degrees, and camera.rotate is {now}: .* calibrate again"):
+        read_region(file, now)
+
+
+def test_a_region_that_says_nothing_of_turning_was_made_without(tmp_path):
+    file = tmp_path / "calibration.toml"
+    file.write_text("region = [[0.1, 0.2], [0.9, 0.2], [0.9, 0.8], [0.1, 0.8]]\n")
+    assert read_region(file, 0) is not None
+    with pytest.raises(OptionError, match="turned by 0 degrees"):
+        read_region(file, 180)
+
+
+def test_frames_are_turned_by_right_angles_alone(load):
+    for degrees in (0, 90, 180, 270):
+        assert load(f"[camera]\nrotate = {degrees}").camera.rotate == degrees
+    assert load("", None, A2M_KIOSK_CAMERA__ROTATE="270").camera.rotate == 270
+    assert load("", {"camera": {"rotate": 180}}).camera.rotate == 180
+
+
 def test_a_region_is_forgotten_and_a_damaged_one_refused(tmp_path):
     file = tmp_path / "calibration.toml"
-    assert read_region(file) is None
-    write_region(file, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
-    write_region(file, None)
-    assert read_region(file) is None
+    assert read_region(file, 0) is None
+    write_region(file, ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), 0)
+    write_region(file, None, 0)
+    assert read_region(file, 0) is None
     for text in (
         b"",
         b"region = 3",
@@ -211,12 +290,15 @@ def test_a_region_is_forgotten_and_a_damaged_one_refused(tmp_path):
         b"\xff",
         b"region = [[0,0],[1,0],[1,1],['a',1]]",
         b"x = " * 9,
+        b"region = [[0.1,0.1],[0.9,0.1],[0.9,0.9],[0.1,0.9]]\nrotate = []",
+        b"region = [[0.1,0.1],[0.9,0.1],[0.9,0.9],[0.1,0.9]]\nrotate = nan",
+        b"region = [[0.1,0.1],[0.9,0.1],[0.9,0.9],[0.1,0.9]]\nrotate = 'left'",
     ):
         file.write_bytes(text)
         with pytest.raises(OptionError, match=r"is damaged: delete it and calibrate again"):
-            read_region(file)
+            read_region(file, 0)
     with pytest.raises(OutputError, match="there is no folder"):
-        write_region(tmp_path / "nowhere" / "calibration.toml", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+        write_region(tmp_path / "nowhere" / "calibration.toml", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), 0)
 
 
 @pytest.mark.parametrize("command", [["kiosk"], ["kiosk", "calibrate"], ["doctor"]])
@@ -248,3 +330,33 @@ def test_a_pin_becomes_a_hash_that_proves_it():
 def test_the_options_are_printed():
     done = subprocess.run([PROGRAM, "kiosk", "options"], capture_output=True, text=True, check=True)
     assert done.stdout == example_file()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[camera]\nsource = '0'\n",
+        "# my own notes\nregion = [[0, 0], [1, 0], [1, 1], [0, 1]]\n",
+        "# The corners of the artwork\nregion = [[0, 0], [1, 0], [1, 1], [0, 1]]  # measured by hand\n",
+        "# The corners of the artwork\nregion = [[0, 0], [1, 0], [1, 1], [0, 1]]\nhung_by = 'Ada'\n",
+        "no TOML",
+    ],
+)
+def test_a_calibration_takes_the_place_of_a_calibration_alone(tmp_path, content):
+    file = tmp_path / "kiosk.toml"
+    file.write_text(content)
+    for region in (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), None):
+        with pytest.raises(OutputError, match=r"holds more than a calibration.*camera\.calibration"):
+            write_region(file, region, 0)
+    assert file.read_text() == content
+
+
+def test_a_calibration_that_was_brought_back_from_a_backup_is_replaced(tmp_path):
+    file, whole = tmp_path / "calibration.toml", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    before = "# The corners of the artwork in the camera's frame; written by  a2m-edge kiosk calibrate\nregion = "
+    file.write_text(f"{before}[[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]\n")
+    write_region(file, whole, 90)
+    assert read_region(file, 90) == whole
+    assert [path.name for path in tmp_path.iterdir()] == ["calibration.toml"]
+    write_region(file, None, 90)
+    assert read_region(file, 90) is None

@@ -6,10 +6,14 @@ import re
 import shutil
 import socket
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from tests.fixtures.exhibit.certificates import Certificates
 from tests.fixtures.exhibit.exhibit import LONG
 from tests.fixtures.places import PROGRAM, ROOT
 
@@ -39,7 +43,7 @@ def doctor(tmp_path, tiny_bundle):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=2 * LONG, check=False)
         assert "Traceback" not in done.stderr
         lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
-        assert all(re.fullmatch(r"(OK   |TO DO)  [a-z ]+", name) for name in lines)
+        assert all(re.fullmatch(r"(OK   |SOON |TO DO)  [a-z ]+", name) for name in lines)
         return done.returncode, lines
 
     return run
@@ -87,8 +91,62 @@ def test_a_damaged_bundle_is_told_with_the_file(doctor, tiny_bundle, tmp_path):
     assert "bed.wav was altered" in to_do(lines)["bundle"]
 
 
+def test_the_address_of_a_proxy_is_shown(doctor, tmp_path):
+    options = '[web]\nnames = ["https://museum.example"]\nprefix = "/art"\ntoken = "sixteen letters or more"\n'
+    _, lines = doctor(bundle=tmp_path / "none", options=options)
+    assert "for the network by https://museum.example/art, with the pairing token" in lines["OK     pages"]
+
+
+def test_the_camera_s_turning_is_shown_and_a_calibration_of_another_is_told(doctor, tmp_path):
+    status, lines = doctor("--rotate", 90, bundle=tmp_path / "none")
+    assert "turned by 90 degrees; the artwork is searched for" in lines["OK     camera"]
+    (tmp_path / "calibration.toml").write_text("region = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]\n")
+    status, lines = doctor("--rotate", 90, bundle=tmp_path / "none")
+    assert status == 1
+    for name in ("camera", "disk"):
+        assert "turned by 0 degrees, and camera.rotate is 90: delete it and calibrate again" in to_do(lines)[name]
+
+
+@pytest.mark.parametrize(
+    ("grey", "sentence"), [(4, "nothing but black: take the cap off its lens"), (250, "nothing but white")]
+)
+def test_a_camera_that_sees_nothing_is_told(doctor, tmp_path, grey, sentence):
+    film = tmp_path / "covered.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (480, 270))
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(grey, 3, (270, 480, 3))
+        writer.write(np.clip(noise, 0, 255).astype(np.uint8))
+    writer.release()
+    status, lines = doctor("--camera", film, bundle=tmp_path / "none")
+    assert status == 1
+    assert sentence in to_do(lines)["camera"]
+    assert str(film) in to_do(lines)["camera"]
+
+
 def test_a_damaged_calibration_is_told(doctor, tmp_path):
     (tmp_path / "calibration.toml").write_text("region = [[0, 0]]\n")
     status, lines = doctor()
     assert status == 1
     assert "calibration.toml is damaged" in to_do(lines)["disk"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "with_key", "mark", "sentence"),
+    [
+        (timedelta(days=400), "another", "TO DO", "do not belong together"),
+        (timedelta(days=-3), "its own", "TO DO", "expired on {day}: renew it"),
+        (timedelta(days=20), "its own", "SOON ", "expires on {day}: renew it before; 127.0.0.1 port 0 is free"),
+        (timedelta(days=400), "its own", "OK   ", "127.0.0.1 port 0 is free"),
+    ],
+)
+def test_certificate_and_key_are_tried(doctor, tmp_path, ends, with_key, mark, sentence):
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    made = Certificates(folder)
+    day = datetime.now(UTC) + ends
+    key, another = made.key("key.pem"), made.key("another.pem")
+    certificate = made.certificate("certificate.pem", key, ends=f"{day:%Y%m%d}")
+    used = key if with_key == "its own" else another
+    options = f'[web]\ncertificate = "{certificate}"\nkey = "{used}"\n'
+    _, lines = doctor(bundle=tmp_path / "none", options=options)  # without a bundle the long checks are left out
+    assert sentence.format(day=f"{day:%Y-%m-%d}") in lines[f"{mark}  pages"]

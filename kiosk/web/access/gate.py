@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -17,8 +18,9 @@ from kiosk.web.access.answers import refusal
 from kiosk.web.access.hosts import Address, check_address
 from kiosk.web.access.pairing import Pairing
 
-LARGEST_BODY = 8192
-"""Bytes of a request's body: a comment of 280 characters, each escaped in the longest way, and some room."""
+LARGEST_BODY = 40_960
+"""Bytes of a request's body: the longest comment (see ``kiosk.web.exhibit.comments``), its 2,800 signs escaped in the
+longest way, 12 bytes each, and some room."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/", "/staff", "/calibrate", "/healthz", "/metrics", "/api/pair"})
@@ -53,10 +55,17 @@ class Gate:
         """Serves one request, one WebSocket, or the server's start and end."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
+            return
+        scope = {**scope, "path": self._own_path(scope["path"])}
+        if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         else:
             await self._request(scope, receive, send)
+
+    def _own_path(self, path: str) -> str:
+        """A path without the prefix, which a reverse proxy may have taken off already."""
+        prefix = self._settings.prefix
+        return path[len(prefix) :] or "/" if prefix and f"{path}/".startswith(f"{prefix}/") else path
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)
@@ -82,7 +91,7 @@ class Gate:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _add_headers(message, scope, address)
+                _add_headers(message, scope, address, self._settings.prefix)
             await send(message)
 
         try:
@@ -93,8 +102,10 @@ class Gate:
             if refused is not None:
                 await refusal(*refused)(scope, receive, send_guarded)
                 return
-            scope["address"] = address
-            await self._app(scope, _replay(body or b"", receive), send_guarded)
+            # HEAD is answered as GET is (RFC 9110, 9.3.2); the server leaves the body out by what it was asked itself.
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            within = {**scope, "method": method, "address": address}
+            await self._app(within, _replay(body or b"", receive), send_guarded)
         except Exception as error:
             _logger.error("a request to the page failed", exc_info=error)
             if not started:
@@ -117,8 +128,11 @@ class Gate:
         return path in _OPEN or path.startswith("/static/") or self._pairing.admits(connection, address)
 
 
-def _add_headers(message: Message, scope: Scope, address: Address | None) -> None:
+def _add_headers(message: Message, scope: Scope, address: Address | None, prefix: str) -> None:
     headers = MutableHeaders(scope=message)
+    if "location" in headers:  # of this server, whatever name and scheme a proxy shows it under
+        target = urlsplit(headers["location"])
+        headers["location"] = prefix + target.path + (f"?{target.query}" if target.query else "")
     # Older Safari does not count ws: of the same host as 'self'.
     socket = "" if address is None else f" {address.origin.replace('http', 'ws', 1)}"
     headers["Content-Security-Policy"] = (

@@ -13,6 +13,7 @@ from kiosk.shared.settings import WebSettings
 
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _STANDARD_PORT = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _PAGE_SCHEME = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
@@ -24,12 +25,14 @@ class Address:
     Attributes:
         host: name and, where it was given, port.
         origin: what a page of this address names as its origin.
-        own_screen: whether it comes from this computer and asks for this computer by a loopback name.
+        own_screen: whether it comes from this computer, by no proxy, and asks for this computer by a loopback name.
+        visitor: the network address that it comes from, as a proxy says it where it came through one.
     """
 
     host: str
     origin: str
     own_screen: bool
+    visitor: str
 
 
 def check_address(connection: HTTPConnection, settings: WebSettings) -> Address | None:
@@ -37,7 +40,8 @@ def check_address(connection: HTTPConnection, settings: WebSettings) -> Address 
 
     Ours are: the address that the connection really reached (and, on the loopback, its names), the host that is
     listened on, and ``settings.names``; with the port that the connection really reached. A name that somebody else
-    points at this computer (DNS rebinding) is none of them.
+    points at this computer (DNS rebinding) is none of them. A name with its scheme is that of a reverse proxy, which
+    must pass the ``Host`` on: the page's origin is as the name says, whatever the proxy asks for and by which port.
     """
     hosts = connection.headers.getlist("host")
     match = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
@@ -45,6 +49,9 @@ def check_address(connection: HTTPConnection, settings: WebSettings) -> Address 
     if match is None or server is None:
         return None
     host, name = match.group(0), match.group(1)
+    peer = connection.client.host if connection.client is not None else ""
+    if (origin := _proxied(host, settings.names)) is not None:
+        return Address(host, origin, False, _forwarded(connection) or peer)
     port = int(match.group(2) or _STANDARD_PORT[connection.scope["scheme"]])
     reached = _literal(server[0])
     names = {reached, _literal(settings.host), *(each.lower() for each in settings.names)}
@@ -52,12 +59,44 @@ def check_address(connection: HTTPConnection, settings: WebSettings) -> Address 
         names |= _LOOPBACK_NAMES
     if not (name in names and port == server[1]) and not (match.group(2) and host in names):
         return None
-    peer = connection.client
-    own_screen = peer is not None and _is_loopback(peer.host) and name in _LOOPBACK_NAMES
-    return Address(host, f"{_PAGE_SCHEME[connection.scope['scheme']]}://{host}", own_screen)
+    through = any(header in connection.headers for header in _OF_PROXIES)
+    own_screen = _is_loopback(peer) and name in _LOOPBACK_NAMES and not through
+    return Address(host, f"{_PAGE_SCHEME[connection.scope['scheme']]}://{host}", own_screen, peer)
 
 
-def visitors_host(settings: WebSettings, port: int) -> str | None:
+def _proxied(host: str, names: tuple[str, ...]) -> str | None:
+    """The origin of pages that a proxy shows under this host, or None where no name with a scheme means it."""
+    for name in names:
+        scheme, parted, shown = name.lower().partition("://")
+        if parted and host in (shown, shown.removesuffix(f":{_STANDARD_PORT[scheme]}")):
+            return f"{scheme}://{host}"
+    return None
+
+
+def _forwarded(connection: HTTPConnection) -> str | None:
+    """The address that the nearest proxy says it was asked by; None where it says none."""
+    last = ",".join(connection.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return None
+
+
+def visitors_origin(settings: WebSettings, scheme: str, port: int) -> str | None:
+    """Scheme, name and port by which phones reach the pages; None while there is none.
+
+    Args:
+        settings: with names.
+        scheme: ``http`` or ``https``, of the pages as they are served.
+        port: on which they are.
+    """
+    if settings.names and "://" in settings.names[0]:
+        return settings.names[0]
+    host = _visitors_host(settings, port)
+    return None if host is None else f"{scheme}://{host}"
+
+
+def _visitors_host(settings: WebSettings, port: int) -> str | None:
     """The name and port by which phones reach the pages; None while there is none.
 
     It is the first of ``settings.names``, else the host that is listened on. Where every address is listened on, it is

@@ -16,7 +16,7 @@ from fastapi import Response
 from starlette.requests import HTTPConnection
 
 from kiosk.shared.settings import WebSettings
-from kiosk.web.access.hosts import Address, visitors_host
+from kiosk.web.access.hosts import Address, visitors_origin
 
 _COOKIE = "a2m_visitor"
 _SECONDS = 12 * 3600
@@ -56,16 +56,22 @@ class Pairing:
         if self._token is None or not hmac.compare_digest(token.encode(errors="replace"), self._token):
             return False
         response.set_cookie(
-            _COOKIE, _pass(self._token).decode(), _SECONDS, secure=secure, httponly=True, samesite="strict"
+            _COOKIE,
+            _pass(self._token).decode(),
+            _SECONDS,
+            path=self._settings.prefix or "/",
+            secure=secure,
+            httponly=True,
+            samesite="strict",
         )
         return True
 
     def join_address(self, scheme: str, port: int) -> str | None:
         """What the code beside the artwork says; None while phones have no way here."""
-        host = visitors_host(self._settings, port)
-        if host is None or self._settings.token is None:
+        origin = visitors_origin(self._settings, scheme, port)
+        if origin is None or self._settings.token is None:
             return None
-        return f"{scheme}://{host}/#pair={quote(self._settings.token, safe='')}"
+        return f"{origin}{self._settings.prefix}/#pair={quote(self._settings.token, safe='')}"
 
 
 def code_picture(address: str) -> bytes:

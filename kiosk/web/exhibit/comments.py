@@ -8,13 +8,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import regex
+
 from a2m_edge.errors import CommentError
 from a2m_edge.perception.comments import clean_comment
 from kiosk.shared.settings import WebSettings
 from kiosk.web.access.rates import Allowance, Rate
 
 LONGEST_COMMENT = 280
-"""Characters of a comment after it was cleaned."""
+"""Characters of a comment as it was typed: see ``characters``."""
+
+MOST_SIGNS = 10 * LONGEST_COMMENT
+"""Code points of a comment. The longest character in use, an emoji of two people with a skin tone each, takes ten
+(Unicode's emoji-zwj-sequences.txt); without a bound, one character could be a letter below ten thousand accents."""
+
+_CHARACTER = regex.compile(r"\X")
+
+
+class TooLongError(CommentError):
+    """A comment has more characters than are taken."""
+
+
+class PiledError(CommentError):
+    """A comment has few characters, which are made of more signs than any writing needs."""
+
+
+def characters(text: str) -> int:
+    """How many characters a person sees in a text: its extended grapheme clusters (Unicode Standard Annex 29).
+
+    The page counts the same with ``Intl.Segmenter``. A flag, a family and a letter below its accents are one each.
+    """
+    return sum(1 for _ in _CHARACTER.finditer(text))
 
 
 class CommentDesk:
@@ -43,13 +67,18 @@ class CommentDesk:
             what the music process may be given: see ``a2m_edge.perception.comments.clean_comment``.
 
         Raises:
-            CommentError: there is nothing to see in it, or it is too long; it was not counted.
+            CommentError: there is nothing to see in it; it was not counted against the visitor, as with the next two.
+            TooLongError: it has more than ``LONGEST_COMMENT`` characters.
+            PiledError: it is made of more than ``MOST_SIGNS`` code points.
             TooOftenError: this visitor, or the whole room, must wait a little.
         """
-        cleaned = clean_comment(text)
-        if len(cleaned) > LONGEST_COMMENT:
-            raise CommentError(
-                f"the comment has {len(cleaned):,} characters, at most {LONGEST_COMMENT} are taken; shorten it"
+        if characters(text[:MOST_SIGNS]) > LONGEST_COMMENT:
+            raise TooLongError(f"the comment has more than {LONGEST_COMMENT} characters; shorten it")
+        if len(text) > MOST_SIGNS:
+            raise PiledError(
+                f"the comment piles {len(text):,} signs on few characters, at most {MOST_SIGNS:,} are taken; leave some"
+                " of its accents out"
             )
+        cleaned = clean_comment(text)
         self._allowance.take(visitor)
         return cleaned

@@ -33,7 +33,7 @@ class ExhibitState:
 
     Attributes:
         healthy: whether every process works.
-        sounding: what is playing: live sound, the bundle's bed, or silence.
+        sounding: what the room hears: live sound, the bundle's bed, or silence.
         felt: the current feeling; None before the first one.
         artwork: number of the current artwork, counted from 1; 0 before the first one.
         parts: the processes, always in the same order.

@@ -175,6 +175,7 @@ def news_of(state: ExhibitState) -> str:
                 "tempo": felt.tempo,
                 "cause": felt.cause,
                 "received": felt.received,
+                "understood": felt.understood,
             },
         }
     )

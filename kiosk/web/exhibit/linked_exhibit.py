@@ -98,7 +98,7 @@ class LinkedExhibit:
             OptionError: the region is not a convex quadrilateral.
             OutputError: it cannot be stored.
         """
-        write_region(self._links.calibration, region)
+        write_region(self._links.calibration, region, self._links.rotate)
         self._region = region
         self._links.outbox.put(Calibrated())
 

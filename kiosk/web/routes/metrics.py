@@ -45,7 +45,7 @@ def _lines(state: ExhibitState, counts: dict[str, int]) -> Iterator[str]:
     yield from _metric(
         "sounding",
         "gauge",
-        "What is played now.",
+        "What the room hears now.",
         {f'{{source="{source}"}}': int(source == state.sounding) for source in ("live", "bed", "silence")},
     )
     yield from _metric(

@@ -31,10 +31,12 @@ class StaffSessions:
 
     Args:
         pin_hash: argon2 hash of the PIN; None lets nobody in.
+        prefix: of the pages' paths.
     """
 
-    def __init__(self, pin_hash: str | None) -> None:
+    def __init__(self, pin_hash: str | None, prefix: str = "") -> None:
         self._pin_hash = pin_hash
+        self._path = prefix + _PATH
         self._hasher = PasswordHasher()
         self._one_at_a_time = asyncio.Lock()  # a hash takes 64 MiB and a core
         self._sessions: OrderedDict[str, float] = OrderedDict()
@@ -66,9 +68,8 @@ class StaffSessions:
         self._sessions[session] = time.monotonic()
         if len(self._sessions) > _SESSIONS:
             self._sessions.popitem(last=False)
-        response.set_cookie(
-            _COOKIE, session, path=_PATH, secure=request.url.scheme == "https", httponly=True, samesite="strict"
-        )
+        secure = address.origin.startswith("https:")
+        response.set_cookie(_COOKIE, session, path=self._path, secure=secure, httponly=True, samesite="strict")
 
     def check(self, request: Request) -> None:
         """Lets a request of a session pass.
@@ -85,7 +86,7 @@ class StaffSessions:
     def sign_out(self, request: Request, response: Response) -> None:
         """Ends the session of a request."""
         self._sessions.pop(request.cookies.get(_COOKIE, ""), None)
-        response.delete_cookie(_COOKIE, path=_PATH, httponly=True, samesite="strict")
+        response.delete_cookie(_COOKIE, path=self._path, httponly=True, samesite="strict")
 
     def _verify(self, pin_hash: str, pin: str) -> bool:
         try:

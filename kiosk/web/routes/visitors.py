@@ -13,7 +13,7 @@ from kiosk.web.access.answers import Problem, RefusedError
 from kiosk.web.access.hosts import Address, network_key
 from kiosk.web.access.pairing import Pairing, code_picture
 from kiosk.web.access.rates import Allowance, Rate, TooOftenError
-from kiosk.web.exhibit.comments import LONGEST_COMMENT
+from kiosk.web.exhibit.comments import LONGEST_COMMENT, PiledError, TooLongError
 from kiosk.web.exhibit.exhibit import Exhibit
 from kiosk.web.routes.languages import preferred_language
 
@@ -32,7 +32,7 @@ class Comment(BaseModel):
     """What a visitor feels."""
 
     model_config = ConfigDict(extra="forbid")
-    comment: Annotated[str, Field(min_length=1, max_length=4096)]
+    comment: Annotated[str, Field(min_length=1)]
 
 
 class Heard(BaseModel):
@@ -47,7 +47,7 @@ class Visit(BaseModel):
     Attributes:
         language: in which it greets.
         comment_language: that the music understands best.
-        longest_comment: most characters of a comment.
+        longest_comment: most characters of a comment, as a person counts them.
         own_screen: whether this is the exhibit's own screen, and no phone.
         joinable: whether there is a code for phones.
         sample_rate: of the sound (Hz).
@@ -93,7 +93,7 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
         except TooOftenError as error:
             raise RefusedError(429, "too-often", error.wait) from None
         response = Response(status_code=204)
-        if not pairing.pair(token.token, response, request.url.scheme == "https"):
+        if not pairing.pair(token.token, response, _address(request).origin.startswith("https:")):
             raise RefusedError(403, "token")
         return response
 
@@ -101,6 +101,10 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
     async def comment(comment: Comment, request: Request) -> Heard:
         try:
             return Heard(received=exhibit.hear(comment.comment, visitor_key(request)))
+        except TooLongError:
+            raise RefusedError(400, "too-long") from None
+        except PiledError:
+            raise RefusedError(400, "piled") from None
         except CommentError:
             raise RefusedError(400, "comment") from None
         except TooOftenError as error:
@@ -139,7 +143,7 @@ def picture_or_missing(jpeg: bytes | None) -> Response:
 
 def visitor_key(request: Request) -> str:
     """What tells visitors apart; see ``kiosk.web.access.rates``."""
-    return network_key(request.client.host) if request.client is not None else ""
+    return network_key(_address(request).visitor)
 
 
 def _address(request: Request) -> Address:

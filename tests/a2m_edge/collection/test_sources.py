@@ -51,6 +51,32 @@ def test_a_folder_gives_its_pictures_in_the_order_of_their_names(tmp_path):
     assert source.passed_over == 1
 
 
+LEFT_BEHIND = (
+    "._sea.png",
+    ".DS_Store",
+    ".thumbs/sea.png",
+    ".Trashes/501/sea.png",
+    "~$sea.png",
+    "Thumbs.db",
+    "desktop.ini",
+    "$RECYCLE.BIN/sea.png",
+    "System Volume Information/sea.png",
+    "__MACOSX/._sea.png",
+    "__MACOSX/sea.png",
+    "@eaDir/sea.jpg/SYNOPHOTO_THUMB_M.jpg",
+)
+"""What systems and programs leave behind in folders of pictures."""
+
+
+def test_what_systems_leave_behind_is_no_work_and_not_spoken_of(tmp_path):
+    for name in ("sea.png", "$5 print.png", "~sketch.png", "thumbs/wave.png", *LEFT_BEHIND):
+        paint(tmp_path / name)
+    source = open_collection(str(tmp_path), DEFAULTS)
+    names = [os.path.relpath(item.image, tmp_path) for item in source.items if item.image]
+    assert names == ["$5 print.png", "sea.png", "thumbs/wave.png", "~sketch.png"]
+    assert source.passed_over == 0
+
+
 def test_links_are_followed_but_not_in_circles(tmp_path):
     paint(tmp_path / "works" / "deep" / "sea.png")
     paint(tmp_path / "elsewhere" / "field.png")

@@ -56,3 +56,10 @@ def test_the_longest_comment_passes_and_a_longer_one_is_told_so():
     assert len(clean_comment("a" * MAXIMUM_CHARACTERS)) == MAXIMUM_CHARACTERS
     with pytest.raises(CommentError, match="10,001 characters"):
         clean_comment("a" * (MAXIMUM_CHARACTERS + 1))
+
+
+@pytest.mark.parametrize("sign", ["\ufdfa", "\u2026", "\u3373", "\u00bd"])
+def test_a_comment_that_grows_when_it_is_cleaned_is_not_refused_for_what_was_not_typed(sign):
+    cleaned = clean_comment(sign * MAXIMUM_CHARACTERS)
+    assert len(cleaned) <= MAXIMUM_CHARACTERS
+    assert clean_comment(cleaned) == cleaned

@@ -12,6 +12,7 @@ from a2m_edge.bundle.manifest import ImagePreprocessing
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.perception.encoders import Encoders
 from a2m_edge.perception.preprocessing import preprocess
+from a2m_edge.perception.understanding import Understood
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -125,11 +126,12 @@ def test_embeddings_have_length_one_and_tell_things_apart(encoders):
 
 def test_a_long_comment_is_cut_where_the_encoder_stops_hearing(encoders, tiny_bundle):
     short, long = "a quiet grief", "a quiet grief over the sea " * 300
-    assert encoders.heard(short) == short
-    heard = encoders.heard(long)
+    assert encoders.read(short) == Understood(short)
+    heard = encoders.read(long).heard
     assert long.startswith(heard)
     assert 0 < len(heard) < len(long)
-    assert encoders.heard(heard) == heard
+    assert encoders.read(long).cut
+    assert encoders.read(heard) == Understood(heard)
     assert np.array_equal(encoders.comment(heard), encoders.comment(long))
     plain = Tokenizer.from_file(str(tiny_bundle.file("tokenizer.json")))
     plain.no_truncation()
@@ -157,5 +159,6 @@ def test_a_feeling_needs_a_picture_or_a_comment(encoders):
         assert 0 <= perception.palette.room <= 1
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not np.allclose(felt[one].fused, felt[other].fused, atol=1e-4)
-    with pytest.raises(ValueError, match="needed"):
-        encoders.feel(None, None)
+    nothing = encoders.feel(None, None)
+    assert nothing.feeling.emotions.sum() == pytest.approx(1, abs=1e-5)
+    assert all(not np.allclose(nothing.fused, each.fused, atol=1e-4) for each in felt)

@@ -137,6 +137,29 @@ def test_a_comment_that_is_too_long_is_heard_in_part_and_the_user_told(tiny_bund
     assert render(Request(None, "the sea", 0.5), tiny_bundle, device="cpu").notice is None
 
 
+def test_a_comment_that_is_not_understood_is_told_everywhere(painting, tiny_bundle, result):
+    silent = render(Request(painting, None, 0.5), tiny_bundle, device="cpu")
+    assert silent.facts["comment_understood"] is None
+    assert result.facts["comment_understood"] is True
+    made = render(Request(painting, "我很难过。", 0.5), tiny_bundle, device="cpu")
+    assert (made.facts["comment"], made.facts["comment_understood"]) == ("我很难过。", False)
+    assert made.facts["feeling"] == silent.facts["feeling"]
+    np.testing.assert_array_equal(made.samples, silent.samples)
+    assert made.notice == (
+        "the comment was not understood, so the music follows the picture alone: this bundle knows the language 'en'"
+    )
+    assert "comment not understood" in made.panel.facts
+    alone = render(Request(None, "我很难过。", 0.5), tiny_bundle, device="cpu")
+    assert alone.notice is not None and "so the music is neutral" in alone.notice
+
+
+def test_a_comment_that_is_understood_but_for_some_signs_says_what_was_heard(tiny_bundle):
+    made = render(Request(None, "so calm 海", 0.5), tiny_bundle, device="cpu")
+    assert (made.facts["comment"], made.facts["comment_understood"]) == ("so calm 海", True)
+    assert made.notice == "the text encoder does not know all of the comment; it heard: so calm"
+    np.testing.assert_array_equal(made.samples, render(Request(None, "so calm", 0.5), tiny_bundle).samples)
+
+
 def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path, result):
     (tmp_path / "calm.json").write_text("older")
     claim(tmp_path / "calm.json", force=True)

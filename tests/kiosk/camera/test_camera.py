@@ -139,6 +139,33 @@ def test_a_folder_of_pictures_is_shown_one_after_the_other_again_and_again(camer
     assert started.states[0].device == str(tmp_path)
 
 
+@pytest.mark.parametrize(("rotate", "turns"), [(90, 1), (180, 2), (270, 3)])
+def test_a_camera_that_hangs_on_its_side_is_turned_upright(camera, rotate, turns):
+    """The lens sees the room turned against the clock; what the staff sees, and the artwork, are upright."""
+    upright = picture(0, 480, 270)
+    with NetworkCamera(np.rot90(upright, turns), rate=30.0) as network:
+        started = camera(network.url, rotate=rotate)
+        started.until(lambda: started.artworks and started.views)
+    assert looks_like(started.artworks[0].picture, 0)
+    outline = np.array(started.artworks[0].outline)
+    assert np.abs(outline - np.clip(outline, 0.02, 0.98)).max() == 0
+    assert outline[0, 0] < outline[1, 0] and outline[0, 1] < outline[3, 1]  # its upper left corner is upper left
+    view = cv2.imdecode(np.frombuffer(started.views[-1].jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert view is not None
+    assert view.shape == upright.shape
+    assert np.abs(view.astype(float) - upright).mean() < 8
+    assert started.states[-1].sentence == f"the camera gives 480 x 270 pixels, turned by {rotate} degrees"
+
+
+def test_a_region_lies_in_the_turned_frame(camera):
+    upright = picture(1, 480, 270)
+    region = ((0.3, 0.05), (0.7, 0.05), (0.7, 0.95), (0.3, 0.95))
+    with NetworkCamera(np.rot90(upright), rate=30.0) as network:
+        started = camera(network.url, rotate=90, search=False, region=region)
+        started.until(lambda: started.artworks)
+    assert looks_like(started.artworks[0].picture, 1)
+
+
 def test_a_video_file_is_played_again_and_again(camera, tmp_path):
     path = tmp_path / "room.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (480, 270))
@@ -270,6 +297,18 @@ def test_a_camera_keeps_its_name_when_numbers_move(tmp_path):
     link.unlink()
     link.symlink_to(tmp_path / "video2")  # plugged in again
     assert stable_path(device, (str(links),)) == device
+
+
+def test_a_folder_passes_over_what_systems_leave_behind(tmp_path, caplog):
+    cv2.imwrite(str(tmp_path / "b.png"), picture(1))
+    for name in ("._b.png", "~$b.png", ".hidden.png"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7no picture")
+    source = FolderSource(tmp_path, CameraSettings(rate=60.0, picture_seconds=0.001))
+    with caplog.at_level("INFO"):
+        source.open()
+        assert all(source.grab() for _ in range(6))  # some rounds
+    assert source.retrieve() is not None
+    assert caplog.messages == []
 
 
 def test_an_empty_folder_and_a_broken_video_say_what_to_do(tmp_path):

@@ -181,6 +181,23 @@ def test_what_cannot_be_understood_is_left_out(room, nonsense):
     assert room.ring.streams == 1
 
 
+def test_a_comment_that_is_not_understood_is_said_to_be_so_and_the_picture_stays_in_charge(room, tiny_bundle):
+    twin_of = Soundscape(tiny_bundle, device="cpu", threads=1)
+    room.inbox.put(say("我很难过。"))  # before any picture: the opening stays
+    room.until(lambda: {felt.cause for felt in room.felt} == {"start", "comment"}, playing=True)
+    assert [felt.understood for felt in room.felt if felt.cause == "comment"] == [False]
+    assert room.felt[-1].valence == pytest.approx(twin(tiny_bundle).perception.feeling.valence, abs=1e-5)
+    feeling = twin_of.see(PICTURE).feeling
+    for message, understood in ((See(PICTURE), True), (say(COMMENT), True), (say("أنا حزين جدا"), False)):
+        count = len(room.felt)
+        room.inbox.put(message)
+        room.until(lambda count=count: len(room.felt) > count, playing=True)
+        assert room.felt[-1].understood == understood
+    assert room.felt[-1].received is not None
+    assert room.felt[-1].valence == pytest.approx(feeling.valence, abs=1e-5)
+    assert (room.progress.comments_felt.value, room.progress.comments_missed.value) == (1, 2)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (3000, 2), (1200, 1900)])
 def test_pictures_of_every_shape_are_looked_at(room, shape):
     room.inbox.put(See(np.random.default_rng(1).integers(0, 255, (*shape, 3), np.uint8)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import multiprocessing
 import os
@@ -343,7 +344,7 @@ def test_a_web_server_that_was_replaced_is_told_what_is_so():
     company.say(company.camera, artwork(5))
     company.say(company.music_says, FELT)
     company.say(company.speaker, SpeakerState("none", True, "it plays", "live"))
-    parts = (PartState("camera", "0", True, "it works"),)
+    parts = (PartState("camera", "0", True, "it works"), PartState("speaker", "none", True, "it works"))
     company.routes.publish(parts)
     company.routes.publish(parts)
     again = company.routes.connect_receiver("web", 0.0)
@@ -351,6 +352,20 @@ def test_a_web_server_that_was_replaced_is_told_what_is_so():
     assert [type(each) for each in news] == [Shown, Felt, Health]
     assert news[1:] == [FELT, Health(parts, "live")]
     assert nothing_told(again)  # the second time there was nothing new
+
+
+def test_a_speaker_that_is_gone_plays_nothing_whatever_it_said_last():
+    company = Company()
+    company.say(company.speaker, SpeakerState("card", True, "it plays", "live"))
+    plays = PartState("speaker", "card", True, "it plays")
+    assert company.routes.publish((plays,)) == "live"
+    assert company.routes.publish((dataclasses.replace(plays, ok=False, running=False),)) == "silence"
+    assert company.routes.publish(()) == "silence"
+    assert company.routes.publish((plays,)) == "live"
+    company.speaker = company.routes.connect_sender("speaker")
+    assert company.routes.publish((plays,)) == "silence"  # the new one has said nothing yet
+    company.say(company.speaker, SpeakerState("card", False, "it is gone"))
+    assert company.routes.publish((plays,)) == "silence"
 
 
 def test_the_staff_steers_and_odd_values_are_bounded():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
-from kiosk.shared.messages import PartState
+from kiosk.shared.messages import LiveView, PartState
 from kiosk.shared.settings import WebSettings
 from tests.fixtures.exhibit.browser import Visitor, visiting
 from tests.fixtures.exhibit.pages import PIN, PIN_HASH, Pages, served
+from tests.fixtures.exhibit.small_exhibit import jpeg
 
 pytestmark = pytest.mark.realtime
 
@@ -77,6 +79,21 @@ def test_the_staff_sees_what_needs_care(browser, pages):
         pages.exhibit.view = None
         visitor.has("#view", "There is no picture from the camera.")
         visitor.complaints[:] = [each for each in visitor.complaints if "404" not in each]
+
+
+def test_an_upright_view_is_shown_whole(browser, pages):
+    """A camera that hangs on its side and is turned gives an upright picture, which must not need scrolling."""
+    upright = np.zeros((640, 360, 3), np.uint8)
+    pages.exhibit.view = LiveView(jpeg(upright), None, "still")
+    for path in ("/staff", "/calibrate"):
+        with visiting(browser, pages, path, viewport={"width": 1280, "height": 800}) as visitor:
+            signed_in(visitor)
+            visitor.page.wait_for_function("() => document.querySelector('#view img').naturalHeight === 640")
+            visitor.page.wait_for_function("() => document.querySelector('#view').offsetHeight < 700")
+            box, image = (visitor.page.locator(each).bounding_box() for each in ("#view svg", "#view img"))
+            assert box is not None and image is not None
+            assert image["height"] / image["width"] == pytest.approx(640 / 360, rel=0.01)
+            assert box == pytest.approx(image, abs=1)  # what is drawn lies on it
 
 
 def test_a_wrong_pin_opens_nothing(browser, pages):

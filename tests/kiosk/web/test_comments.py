@@ -13,7 +13,7 @@ from a2m_edge.errors import CommentError
 from a2m_edge.perception.comments import clean_comment
 from kiosk.shared.settings import WebSettings
 from kiosk.web.access.rates import Allowance, Rate, TooOftenError
-from kiosk.web.exhibit.comments import LONGEST_COMMENT, CommentDesk
+from kiosk.web.exhibit.comments import LONGEST_COMMENT, MOST_SIGNS, CommentDesk, PiledError, TooLongError, characters
 
 ANYTHING = st.text(st.characters(), max_size=400)
 
@@ -43,7 +43,8 @@ def test_what_is_taken_is_short_and_holds_nothing_invisible(text):
         taken = desk().take(text, "a")
     except CommentError:
         return
-    assert 0 < len(taken) <= LONGEST_COMMENT
+    assert len(taken) > 0
+    assert characters(text) <= LONGEST_COMMENT
     assert clean_comment(taken) == taken
     assert not any(unicodedata.category(each) in ("Cc", "Cs") for each in taken)
     assert not any(
@@ -52,7 +53,9 @@ def test_what_is_taken_is_short_and_holds_nothing_invisible(text):
     )
 
 
-@pytest.mark.parametrize("text", ["", "   \n\t", "\u202e\u200f", "\u200d", "x" * 281, "\ufdfa" * 20, "y" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["", "   \n\t", "\u202e\u200f", "\u200d", "x" * 281, "y" * 20_000, "a" + "\u0301" * 9999]
+)
 def test_nothing_and_too_much_are_refused_and_not_counted(text):
     taking = desk(comment_burst=1)
     for _ in range(5):
@@ -61,8 +64,55 @@ def test_nothing_and_too_much_are_refused_and_not_counted(text):
     assert taking.take("a calm sea", "a") == "a calm sea"
 
 
-def test_280_characters_are_taken():
-    assert len(desk().take("y" * LONGEST_COMMENT, "a")) == LONGEST_COMMENT
+ONE_EACH = {
+    "letter": "y",
+    "ellipsis, three signs once it is cleaned": "\u2026",
+    "Arabic benediction, eighteen signs once it is cleaned": "\ufdfa",
+    "fraction": "½",
+    "letter below an accent": "e\u0301",
+    "letter below and above many": "o\u0302\u0323\u031b",
+    "flag": "🇫🇷",
+    "flag of tags": "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "family": "👩\u200d👩\u200d👧\u200d👦",
+    "skin tone": "👍🏾",
+    "kiss of two skin tones": "👩🏽\u200d❤\ufe0f\u200d💋\u200d👨🏿",
+    "key cap": "1\ufe0f\u20e3",
+    "Korean syllable": "각",
+    "Korean letters": "\u1100\u1161\u11a8",
+    "Devanagari vowel": "की",
+    "Devanagari conjunct": "क्षि",
+    "Tamil vowel": "நி",
+    "Thai vowel and tone": "ที่",
+    "Hebrew points": "שָׁ",
+    "line break": "\r\n",
+    "lone surrogate": "\ud800",
+    "sign outside the plane": "𝕏",
+}
+"""What a person sees as one character."""
+
+
+@pytest.mark.parametrize("one", ONE_EACH.values(), ids=ONE_EACH.keys())
+def test_280_characters_are_taken_whatever_they_are_made_of_and_281_are_not(one):
+    assert characters(one) == 1
+    words = "sea " + one * (LONGEST_COMMENT - 4)
+    assert desk().take(words, "a").startswith("sea")
+    with pytest.raises(TooLongError, match="more than 280 characters"):
+        desk().take(words + one, "a")
+
+
+def test_signs_are_not_piled_on_one_character_without_end():
+    highest = "a" + "\u0300" * (MOST_SIGNS - 1)
+    assert characters(highest) == 1
+    assert desk().take(highest, "a").startswith("à")
+    for piled in (highest + "\u0300", "sad" + "\u0489" * 10_000, "👩" + "\u200d👩" * 3000, "क" + "्क" * 2000):
+        with pytest.raises(PiledError, match="at most 2,800 are taken"):
+            desk().take(piled, "a")
+
+
+def test_a_long_text_of_any_kind_is_refused_at_once():
+    # Counting a row of regional letters takes a time that grows with its square: 0.02 s for 2,800 of them.
+    with pytest.raises(TooLongError):
+        desk().take("🇩" * 100_000, "a")
 
 
 @given(ANYTHING.filter(lambda text: text.strip()))

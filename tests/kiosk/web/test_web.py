@@ -45,6 +45,24 @@ def test_the_exhibit_s_own_screen_sees_everything(pages):
         assert pages.ask("GET", page).headers["content-type"] == "text/html; charset=utf-8"
 
 
+def test_everything_that_can_be_read_can_be_asked_for_its_head(pages):
+    described = create_app(pages.exhibit, WebSettings()).openapi()["paths"]
+    read = [path for path, methods in described.items() if "get" in methods]
+    assert {"/healthz", "/metrics", "/api/visit", "/api/artwork.jpg", "/api/staff/state"} <= set(read)
+    pages_and_files = ["/", "/staff", "/calibrate", "/static/js/visitors.js", "/static/texts/en.json", "/nothing"]
+    for path in read + pages_and_files:
+        whole = pages.ask("GET", path)
+        with pages.raw() as raw:
+            raw.sendall(f"HEAD {path} HTTP/1.1\r\nHost: {pages.host}\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = raw.makefile("rb").read().partition(b"\r\n\r\n")
+        assert body == b"", path
+        assert head.startswith(f"HTTP/1.1 {whole.status_code} ".encode()), path
+        assert f"content-type: {whole.headers['content-type']}".encode() in head
+        assert b"content-security-policy" in head
+    assert pages.ask("HEAD", "/healthz").status_code == 200
+    assert pages.ask("HEAD", "/api/comment").status_code == 405  # what is sent alone cannot be read
+
+
 def test_a_comment_is_heard(pages):
     answer = pages.ask("POST", "/api/comment", json={"comment": "I want to dance"})
     assert answer.status_code == 202
@@ -53,27 +71,30 @@ def test_a_comment_is_heard(pages):
 
 
 def test_the_longest_comment_in_the_longest_writing_is_heard(pages):
-    body = json.dumps({"comment": "\U0001f30a" * 280}, ensure_ascii=True)
-    assert len(body) > 3300
+    two = "👩🏽\u200d❤\ufe0f\u200d💋\u200d👨🏿"
+    body = json.dumps({"comment": two * 280}, ensure_ascii=True)
+    assert len(body) > 23_000
     answer = pages.ask("POST", "/api/comment", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 202
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("body", "status", "error"),
     [
-        ({"comment": "   "}, 400),
-        ({"comment": "\u202e"}, 400),
-        ({"comment": "x" * 281}, 400),
-        ({"comment": ""}, 422),
-        ({"comment": 7}, 422),
-        ({"comment": "quartz", "more": 1}, 422),
-        (["quartz"], 422),
+        ({"comment": "   "}, 400, "comment"),
+        ({"comment": "\u202e"}, 400, "comment"),
+        ({"comment": "x" * 281}, 400, "too-long"),
+        ({"comment": "xx" + "\u0301" * 2800}, 400, "piled"),
+        ({"comment": ""}, 422, "form"),
+        ({"comment": 7}, 422, "form"),
+        ({"comment": "quartz", "more": 1}, 422, "form"),
+        (["quartz"], 422, "form"),
     ],
 )
-def test_a_refusal_quotes_nothing(pages, body, status):
+def test_a_refusal_quotes_nothing(pages, body, status, error):
     answer = pages.ask("POST", "/api/comment", json=body)
     assert answer.status_code == status
+    assert answer.json()["error"] == error
     assert set(answer.json()) == {"error", "sentence"}
     assert "quartz" not in answer.text
     assert "xx" not in answer.text

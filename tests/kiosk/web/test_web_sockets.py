@@ -25,7 +25,7 @@ from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel
 from kiosk.shared.ring import AudioRing
 from kiosk.shared.settings import WebSettings
-from kiosk.web.access.hosts import visitors_host
+from kiosk.web.access.hosts import visitors_origin
 from kiosk.web.exhibit.listening import MEL_CEILING, MEL_FLOOR, Listening, MelColumns
 from tests.fixtures.exhibit.pages import ABROAD, Pages, served
 
@@ -298,11 +298,11 @@ def test_too_many_are_asked_to_come_later():
 
 def test_one_address_cannot_take_all_connections(monkeypatch):
     monkeypatch.setattr("kiosk.web.connections.MOST_OF_ONE_ADDRESS", 5)
-    own = visitors_host(WebSettings(host="0.0.0.0"), 1)  # noqa: S104
+    own = visitors_origin(WebSettings(host="0.0.0.0"), "http", 1)  # noqa: S104
     if own is None:
         pytest.skip("this computer has no address but 127.0.0.1")
     for pages in served(ABROAD):
-        address = (own.rsplit(":", 1)[0], pages.server.port)
+        address = (own.removeprefix("http://").rsplit(":", 1)[0], pages.server.port)
         taken = [socket.create_connection(address, timeout=5) for _ in range(5)]
         with socket.create_connection(address, timeout=5) as one_more:
             assert ended(one_more)

@@ -1,18 +1,21 @@
 // The comment box: what visitors write, and how it is answered.
 
+import { characters } from "./characters.js";
 import { ask } from "./requests.js";
 import { forgetLanguage, language, text, textsOf } from "./texts.js";
 
 const COUNTED = 80; // characters left from which on they are counted
 const EXAMPLES = 4;
 const IDLE = 90_000; // milliseconds on the exhibit's own screen after which the next visitor is expected
+const ANSWERS = ["comment.heard", "comment.followed", "comment.not-understood"]; // which are no refusals
+const UNREADABLE = ["comment", "too-long", "too-large", "form"]; // refusals of what cannot be read, or of too much
 const NOTICE = 20_000; // milliseconds to say that one is still there
 
 export class CommentBox {
   #form; #words; #button; #answer; #left; #examples; #understood; #longest; #understoodTexts = null;
   #received = null; #told = null; #timer = 0; #counting = 0;
 
-  /** `understood`: language that the music understands best (ISO 639-1); `longest`: most characters of a comment. */
+  /** `understood`: language that the music understands best (ISO 639-1); `longest`: most characters of a comment, as a person counts them. */
   constructor(form, understood, longest) {
     this.#form = form;
     this.#understood = understood;
@@ -43,11 +46,11 @@ export class CommentBox {
     this.#count();
   }
 
-  /** A feeling {cause, received} has come: is it the answer to what was written here? */
+  /** A feeling {cause, received, understood} has come: is it the answer to what was written here? */
   answered(felt) {
     if (felt.cause !== "comment" || this.#received === null || felt.received !== this.#received) return;
     this.#received = null;
-    this.#tell("comment.followed");
+    this.#tell(felt.understood ? "comment.followed" : "comment.not-understood");
   }
 
   /** Clears what was left behind, on a screen that many visitors share; asks before. */
@@ -95,7 +98,7 @@ export class CommentBox {
     if (this.#button.disabled) return;
     const comment = this.#words.value.trim();
     if (comment === "") {
-      this.#tell("comment.unreadable");
+      this.#tell("comment.unreadable", { longest: this.#longest });
       this.#words.focus();
       return;
     }
@@ -114,7 +117,8 @@ export class CommentBox {
 
   #refuse({ error, wait }) {
     if (error === "too-often") this.#countDown(wait);
-    else if (error === "comment" || error === "form" || error === "too-large") this.#tell("comment.unreadable");
+    else if (error === "piled") this.#tell("comment.piled");
+    else if (UNREADABLE.includes(error)) this.#tell("comment.unreadable", { longest: this.#longest });
     else if (error === "resting") this.#tell("comment.resting");
     else this.#tell("comment.failed");
   }
@@ -129,9 +133,10 @@ export class CommentBox {
   }
 
   #count() {
-    const left = this.#longest - this.#words.value.length;
+    const left = this.#longest - characters(this.#words.value.trim()); // what would be sent; the server decides
     this.#left.hidden = left > COUNTED;
-    this.#left.textContent = text("comment.left", { count: left });
+    this.#left.classList.toggle("over", left < 0);
+    this.#left.textContent = left < 0 ? text("comment.over", { count: -left }) : text("comment.left", { count: left });
   }
 
   #quiet() {
@@ -143,7 +148,7 @@ export class CommentBox {
   #tell(key, values) {
     if (key !== "comment.too-often") clearInterval(this.#counting);
     this.#told = [key, values];
-    this.#answer.classList.toggle("refused", key !== "comment.heard" && key !== "comment.followed");
+    this.#answer.classList.toggle("refused", !ANSWERS.includes(key));
     this.#answer.textContent = text(key, values);
   }
 }

@@ -1,5 +1,7 @@
 // A socket that comes back by itself.
 
+import { address } from "./requests.js";
+
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8000;
 const QUIET = 6000; // the server says something every two seconds at least
@@ -36,10 +38,10 @@ export class Connection extends EventTarget {
   #connect() {
     clearTimeout(this.#retry);
     this.#drop();
-    const address = new URL(this.#path, location.href);
-    address.protocol = address.protocol.replace("http", "ws");
-    address.hash = "";
-    const socket = new WebSocket(address);
+    const target = new URL(address(this.#path), location.href);
+    target.protocol = target.protocol.replace("http", "ws");
+    target.hash = "";
+    const socket = new WebSocket(target);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#open = true;

@@ -2,6 +2,7 @@
 // plain http get the same queue on the page's own thread.
 
 import { Fifo } from "./fifo.js";
+import { address } from "./requests.js";
 
 const BLOCK = 2048; // samples
 const AHEAD = 0.25; // seconds that are scheduled
@@ -9,7 +10,7 @@ const AHEAD = 0.25; // seconds that are scheduled
 /** A player for sound of `rate` (Hz) and `channels`; `report` is called about ten times a second with the queue's status. */
 export async function createPlayer(context, rate, channels, report) {
   if (!context.audioWorklet) return new ScheduledPlayer(context, rate, channels, report);
-  await context.audioWorklet.addModule("/static/js/player-worklet.js");
+  await context.audioWorklet.addModule(address("/static/js/player-worklet.js"));
   return new WorkletPlayer(context, rate, channels, report);
 }
 

@@ -1,5 +1,12 @@
 // Asking the server; never throws.
 
+const PREFIX = document.documentElement.dataset.prefix; // under which a reverse proxy may show the pages
+
+/** The address of a path of the server. */
+export function address(path) {
+  return PREFIX + path;
+}
+
 /** Sends JSON and gives {status, data, error, wait}; status 0 where the server was not reached. */
 export async function ask(method, path, body) {
   const options = { method, cache: "no-store", signal: AbortSignal.timeout(8000) };
@@ -8,7 +15,7 @@ export async function ask(method, path, body) {
     options.body = JSON.stringify(body);
   }
   try {
-    const answer = await fetch(path, options);
+    const answer = await fetch(address(path), options);
     const json = answer.headers.get("content-type")?.startsWith("application/json");
     const data = json ? await answer.json() : null;
     return {

@@ -1,6 +1,6 @@
 // Signing in, and asking again and again as long as one is signed in.
 
-import { ask } from "./requests.js";
+import { address, ask } from "./requests.js";
 import { startTexts, text } from "./texts.js";
 
 const PERIOD = 1000; // milliseconds between two looks at the state
@@ -105,6 +105,7 @@ class LiveView {
     this.#region = view.querySelector("polygon.region");
     this.#image.onload = () => {
       this.#image.hidden = false;
+      view.style.setProperty("--shape", this.#image.naturalWidth / this.#image.naturalHeight); // fits an upright one
       this.#again(250);
     };
     this.#image.onerror = () => {
@@ -129,7 +130,7 @@ class LiveView {
 
   #load() {
     this.#count += 1;
-    this.#image.src = `/api/staff/view.jpg?${this.#count}`;
+    this.#image.src = address(`/api/staff/view.jpg?${this.#count}`);
   }
 }
 

@@ -1,5 +1,7 @@
 // The texts of the pages in the visitor's language.
 
+import { address } from "./requests.js";
+
 const LANGUAGES = document.documentElement.dataset.languages.split(" "); // the server lists the files of texts
 const CHOICE = "language"; // lives as long as the tab
 
@@ -24,7 +26,7 @@ export function hasText(key) {
 /** The texts of another language, without showing them. */
 export async function textsOf(wanted) {
   if (!LANGUAGES.includes(wanted)) return null;
-  const answer = await fetch(`/static/texts/${wanted}.json`);
+  const answer = await fetch(address(`/static/texts/${wanted}.json`));
   return answer.ok ? answer.json() : null;
 }
 

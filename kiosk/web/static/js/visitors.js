@@ -4,7 +4,7 @@ import { feelingColour } from "./colours.js";
 import { CommentBox } from "./comment.js";
 import { Connection } from "./connection.js";
 import { Plane } from "./plane.js";
-import { ask } from "./requests.js";
+import { address, ask } from "./requests.js";
 import { Ribbon } from "./ribbon.js";
 import { Sound } from "./sound.js";
 import { hasText, startTexts, text } from "./texts.js";
@@ -90,7 +90,7 @@ class Room {
     this.#artwork = number;
     const [shown, other] = at("artwork").querySelectorAll("img.work");
     const [old, fresh] = shown.classList.contains("shown") ? [shown, other] : [other, shown];
-    fresh.src = `/api/artwork.jpg?${number}`;
+    fresh.src = address(`/api/artwork.jpg?${number}`);
     try {
       await fresh.decode();
     } catch {
@@ -111,7 +111,7 @@ class Room {
   }
 
   #showCode() {
-    at("code-picture").src = "/api/join.svg";
+    at("code-picture").src = address("/api/join.svg");
     at("code").hidden = false;
   }
 
