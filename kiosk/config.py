@@ -170,6 +170,8 @@ def _read_toml(text: str, origin: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"{origin} is no TOML: {_lowered(scrubbed(str(error)))}") from error
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
+        raise OptionError(f"{origin} holds a number of too many digits: shorten it") from error
     except RecursionError:
         raise OptionError(f"{origin} is no TOML: it is nested too deep") from None
 

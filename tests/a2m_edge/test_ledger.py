@@ -20,7 +20,7 @@ from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.ledger import LEDGER, begin_list, claim, claim_below, digest, note
 from a2m_edge.output import make_folder, written_aside
 from tests.fixtures.collection.runs import paint, paint_works
-from tests.fixtures.places import TINY_BUNDLE
+from tests.fixtures.places import ROOT, TINY_BUNDLE
 
 
 @pytest.fixture(params=["list of the user", "list of the folder"])
@@ -444,3 +444,10 @@ def test_every_command_asks_before_the_work(place, arguments, name, capsys):
     assert f"{name} is not as a2m-edge wrote it" in said
     assert said.count("\n") == 1
     assert contents(place) == before
+
+
+def test_the_committed_checkpoints_may_be_trained_anew():
+    """The list beside them is kept up to date: a command that writes to them by default asks for no force."""
+    folder = ROOT / "training" / "checkpoints"
+    for path in (*folder.rglob("*.safetensors"), *folder.rglob("*.json")):
+        assert is_free(path), f"{path.relative_to(ROOT)} was changed by hand: note it in {LEDGER}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pickle
 import re
@@ -133,6 +134,7 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ('[web]\nnames = ["ftp://museum.example"]', "web.names .* neither a host name nor an address"),
         ('[web]\nnames = ["https://"]', "web.names"),
         ('[web]\nnames = ["https://museum.example"]', "opens the pages to the network: give web.token"),
+        ("[web]\nport = " + "9" * 5000, "holds a number of too many digits: shorten it"),
         ("camera = 3", r"'camera' in .* is a section: write \[camera\]"),
         ("[camera", "is no TOML: "),
         (b"\xff\xfe", "UTF-16"),
@@ -232,6 +234,84 @@ def test_the_sections_go_to_other_processes_without_the_library_that_read_them()
         [sys.executable, "-c", code], input=pickle.dumps(settings.camera), capture_output=True, cwd=ROOT
     )
     assert done.stdout.split() == [b"7", b"False", b"False"], done.stderr
+
+
+OPTIONS = [
+    (name, each.name) for name in Settings.model_fields for each in dataclasses.fields(getattr(load_settings(), name))
+]
+
+TOML_VALUES = st.recursive(
+    st.one_of(
+        st.text(max_size=20).map(lambda text: json.dumps(text).replace("\x7f", "\\u007f")),
+        st.integers().map(str),
+        st.floats().map(repr),
+        st.sampled_from(
+            ["true", "false", "1979-05-27", "1979-05-27T07:32:00Z", "07:32:00", "0xff", "1_000", "''", "-0.0"]
+        ),
+        st.sampled_from(
+            [
+                '"0"',
+                '"/art"',
+                '"https://a.b"',
+                '"0.0.0.0"',
+                '"en"',
+                '"cpu"',
+                "90",
+                "0.5",
+                "1e400",
+                "9" * 400,
+                "9" * 5000,
+            ]
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda values: f"[{', '.join(values)}]"),
+        st.dictionaries(st.sampled_from("abc"), inner, max_size=2).map(
+            lambda values: "{" + ", ".join(f"{key} = {value}" for key, value in values.items()) + "}"
+        ),
+    ),
+    max_leaves=9,
+)
+"""Values as they are written in TOML, right ones and others."""
+
+
+def one_sentence_or_settings(folder: Path, content: bytes) -> None:
+    """Loads a file of any content: what comes is a whole set of options, or one sentence of ours."""
+    file = folder / "kiosk.toml"
+    file.write_bytes(content)
+    try:
+        settings = load_settings(file)
+    except OptionError as error:
+        assert str(error)
+        assert "\n" not in str(error)
+        assert len(str(error)) < 2000
+        return
+    assert settings.web.token is not None or is_loopback(settings.web.host)
+    assert settings.camera.rotate in (0, 90, 180, 270)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """One for all examples."""
+    made: Path = tmp_path_factory.mktemp("options")
+    return made
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
+def test_a_file_of_any_content_is_options_or_one_sentence(folder, content):
+    one_sentence_or_settings(folder, content)
+
+
+@given(st.lists(st.tuples(st.sampled_from(OPTIONS), TOML_VALUES), max_size=4), st.sampled_from([b"", b"\xef\xbb\xbf"]))
+def test_options_of_any_value_are_options_or_one_sentence(folder, given_values, mark):
+    lines: dict[str, dict[str, str]] = {}
+    for (section, name), value in given_values:
+        lines.setdefault(section, {})[name] = value
+    text = "\n".join(
+        f"[{section}]\n" + "\n".join(f"{name} = {value}" for name, value in options.items())
+        for section, options in lines.items()
+    )
+    one_sentence_or_settings(folder, mark + text.encode("utf-8", "replace"))
 
 
 CORNER = st.tuples(st.floats(0, 1), st.floats(0, 1))
