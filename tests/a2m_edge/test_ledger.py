@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from a2m_edge.cli import build_app, main
 from a2m_edge.errors import OptionError, OutputError
-from a2m_edge.ledger import LEDGER, begin_list, claim, claim_below, digest, note
+from a2m_edge.ledger import LEDGER, begin_list, claim, claim_below, digest, is_free, note
 from a2m_edge.output import make_folder, written_aside
 from tests.fixtures.collection.runs import paint, paint_works
 from tests.fixtures.places import ROOT, TINY_BUNDLE
