@@ -1,6 +1,6 @@
 VENV := .venv
 BIN := $(VENV)/bin
-TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium strace
+TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium strace openssl
 
 # What make fast takes of the tests: the rules of the house, the names in the documents, and rooms whose tests are quick.
 FAST_TESTS := tests/test_house.py tests/test_names.py tests/test_docs.py tests/a2m_edge/bundle tests/a2m_edge/sound \

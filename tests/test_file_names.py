@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -26,7 +27,10 @@ from tests.fixtures.collection.runs import command, paint, records
 from tests.fixtures.command_line import Command, Parameter, every_command
 from tests.fixtures.places import PROGRAM, TINY_BUNDLE
 from tests.fixtures.programs import finished, spoken
-from tests.fixtures.training.encoders import tiny_encoder
+from tests.fixtures.training.encoders import tiny_encoder, write_data
+from training.models.encoders import load_encoder
+from training.models.fingerprint import weights_hash
+from training.models.fusion import load_fusion
 
 NAME = os.fsdecode(b"caf\xe9 \xff")
 SHOWN = r"caf\xe9 \xff"
@@ -174,6 +178,18 @@ def test_a_file_of_such_a_name_is_opened_by_libraries_that_know_text_alone(place
     file.write_bytes(safetensors.save({"one": np.ones(3, np.float32)}))
     with utf8_path(file) as name:
         assert safetensors.load_file(name)["one"].sum() == 3
+
+
+def test_a_training_in_a_folder_of_such_a_name(place, small_encoder, capsys):
+    """From data, encoder and embeddings to a checkpoint, with TensorBoard's log and the state of the run."""
+    shared, encoder, out = place / "shared", place / NAME, place / f"{NAME} fusion"
+    (shared / "data").mkdir(parents=True)
+    write_data(shared / "data")
+    shutil.copytree(small_encoder, encoder)
+    words = ("train", "fusion", "--steps", "1", "--batch", "4", "--shared", shared, "--encoder", encoder, "-o", out)
+    assert spoken(capsys, *words) == (0, ANY)
+    assert load_fusion(out).config.encoder == weights_hash(load_encoder(encoder))
+    assert any(file.name.startswith("events") for file in (out / "log").iterdir())
 
 
 def test_a_path_in_utf8_is_given_as_it_is(tmp_path):

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -13,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import OutputError
+from a2m_edge.output import make_folder
 from training import parallel
 
 REPORT_SECONDS = 60.0
@@ -57,13 +60,15 @@ class Report:
     def __init__(self, folder: Path, steps: int, run: Run) -> None:
         self._run, self._total = run, steps
         self._bar: Progress | None = None
+        self._named = ExitStack()
         self._speaks = parallel.first()
         self._printed = time.monotonic()
         self._sums: dict[str, float] = {}
         self._count = 0
         if not self._speaks:
             return
-        self._writer = SummaryWriter(str(folder / "log"), purge_step=run.step)
+        make_folder(folder)
+        self._writer = SummaryWriter(self._named.enter_context(utf8_path(folder / "log")), purge_step=run.step)
         self._curve = _curve_until(folder / "log" / "losses.jsonl", run.step).open("a", encoding="utf-8")
         if console.is_terminal:
             columns = (BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -81,6 +86,7 @@ class Report:
         if self._speaks:
             self._writer.close()
             self._curve.close()
+            self._named.close()
 
     def step(self, scalars: Mapping[str, float], rate: float) -> None:
         """Told after each step its losses and its learning rate."""

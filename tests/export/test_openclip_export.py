@@ -31,11 +31,12 @@ from a2m_edge.bundle.manifest import Graph
 from a2m_edge.errors import CheckpointError
 from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.encoders import Encoders
-from export.graphs.export import OPSET, TRACED, GraphPlan, export_graph, graph_bytes
+from export.graphs.export import OPSET, TRACED, GraphPlan, export_graph, graph_bytes, write_graph
 from export.graphs.plans import image_encoder_plan, text_encoder_plan
 from export.models import Models
 from export.proof.parity import check_graph, check_tokens, require, run_module
 from export.proof.utterances import difficult_texts, utterances
+from tests.export.conftest import Once
 from tests.fixtures.places import ROOT
 from tests.fixtures.tiny_bundle.make import EMBEDDING, FUSED, byte_tokenizer, tiny_models
 from training.models.encoder_model import EncoderModel
@@ -204,9 +205,15 @@ def models_with(encoder: EncoderModel) -> Models:
     return replace(tiny_models(), encoder=encoder, fusion=Fusion(sizes).eval())
 
 
-def assert_equal_graph(plan: GraphPlan) -> None:
+def exported(once: Once, name: str, plan: GraphPlan) -> bytes:
+    """The graph of a plan for the small member of a family."""
+    folder = once(f"small-{name}-{plan.name}", lambda folder: write_graph(export_graph(plan), folder / plan.file))
+    return (folder / plan.file).read_bytes()
+
+
+def assert_equal_graph(plan: GraphPlan, graph: bytes) -> None:
     """The graph of a plan equals its module at shapes that were not traced, and the comparison could have failed."""
-    checks = check_graph(plan, graph_bytes(export_graph(plan)))
+    checks = check_graph(plan, graph)
     require(checks)
     assert len(set(plan.cases) - {TRACED}) >= 5
     assert len(checks) == 2 + len(plan.cases)
@@ -223,15 +230,16 @@ def slow(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", ["classic", "resnet", *map(slow, ("mobile", "coca", "siglip", "clipa"))])
-def test_the_image_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel]) -> None:
-    assert_equal_graph(image_encoder_plan(models_with(kind(name))))
+def test_the_image_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel], once: Once) -> None:
+    plan = image_encoder_plan(models_with(kind(name)))
+    assert_equal_graph(plan, exported(once, name, plan))
 
 
 @pytest.mark.parametrize("name", ["classic", "siglip", *map(slow, ("mobile", "coca", "clipa", "worldwide", "roberta"))])
-def test_the_text_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel]) -> None:
+def test_the_text_encoder_of_every_kind_exports(name: str, kind: Callable[[str], EncoderModel], once: Once) -> None:
     models = models_with(kind(name))
     plan = text_encoder_plan(models)
-    assert_equal_graph(plan)
+    assert_equal_graph(plan, exported(once, name, plan))
     assert models.text.padded == (name in PADDED)
     assert plan.inputs[0].shape == ("batch", models.encoder.context_length if name in PADDED else "length")
 
@@ -318,14 +326,14 @@ def test_an_encoder_of_every_kind_comes_back_from_its_checkpoint(
 
 
 def test_the_runtime_feeds_an_encoder_as_open_clip_does(
-    kind: Callable[[str], EncoderModel], tiny_bundle: Bundle, tmp_path: Path
+    kind: Callable[[str], EncoderModel], tiny_bundle: Bundle, once: Once, tmp_path: Path
 ) -> None:
     models = models_with(kind("siglip"))
     folder = tmp_path / "bundle"
     shutil.copytree(tiny_bundle.path, folder)
     plans = (image_encoder_plan(models), text_encoder_plan(models))
     for plan in plans:
-        (folder / plan.file).write_bytes(graph_bytes(export_graph(plan)))
+        (folder / plan.file).write_bytes(exported(once, "siglip", plan))
     (folder / "tokenizer.json").write_text(models.bundle_tokenizer.to_str(), encoding="utf-8")
     graphs = {plan.name: Graph(plan.file, OPSET, plan.inputs, plan.outputs) for plan in plans}
     stated = tiny_bundle.manifest
@@ -359,8 +367,8 @@ def test_the_runtime_feeds_an_encoder_as_open_clip_does(
 def test_whole_models_export(name: str) -> None:
     torch.manual_seed(0)
     models = models_with(lively(load_encoder(name)))
-    assert_equal_graph(image_encoder_plan(models))
-    assert_equal_graph(text_encoder_plan(models))
+    for plan in (image_encoder_plan(models), text_encoder_plan(models)):
+        assert_equal_graph(plan, graph_bytes(export_graph(plan)))
     assert models.text.padded == (name == "MobileCLIP-S1")
     assert (models.text.context_length, models.text.pad_id) == (77, 0)
 

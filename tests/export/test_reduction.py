@@ -33,20 +33,18 @@ from export.proof.pieces import COMMENTS, FRAMES, pieces
 from export.proof.reduction import ACCURACY, check_reductions
 from export.proof.utterances import labelled_utterances
 from tests.fixtures.places import CHECKPOINTS
-from tests.fixtures.tiny_bundle.make import tiny_models
 
 HALF: dict[str, Precision] = dict.fromkeys(("image_encoder", "text_encoder", "mel_decoder", "vocoder"), "fp16")
 INT8: dict[str, Precision] = {"text_encoder": "int8", "mel_decoder": "int8"}
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Models:
-    return tiny_models()
-
-
-@pytest.fixture(scope="module")
-def full(tiny: Models, tmp_path_factory: pytest.TempPathFactory) -> dict[str, GraphFile]:
-    return export_graphs(tiny, tmp_path_factory.mktemp("shipped"), tmp_path_factory.mktemp("full"), only=list(HALF))
+def full(graphs: dict[str, GraphFile]) -> dict[str, GraphFile]:
+    """The tiny graphs, all of them shipped in fp32."""
+    return {
+        name: replace(graphs[name], shipped=graphs[name].full, description=graphs[name].full_description)
+        for name in HALF
+    }
 
 
 def reduced(graphs: Mapping[str, GraphFile], folder: Path, precisions: Mapping[str, Precision]) -> dict[str, GraphFile]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.errors import encodable
 from a2m_edge.sound.loudness import TARGET_LOUDNESS, normalise_loudness
 from training.evaluation.examples import ItemMaker, make_examples, mel_figures
 from training.evaluation.feeling.tables import (
@@ -244,7 +245,7 @@ def _facts(bundle: Bundle, settings: Settings, inputs: Inputs, rows: Rows, clips
         "Training pairs": f"{len(inputs.training)} with {clips} clips",
         "Sounds": f"{rows.seconds:.2f} s each, at {TARGET_LOUDNESS:g} LUFS before anything listens",
         "Embedding": f"{embedding.name}: {embedding.size} values for each window of {embedding.seconds:g} s",
-        "Published configuration": "not given" if settings.paper is None else settings.paper.name,
+        "Published configuration": "not given" if settings.paper is None else encodable(settings.paper.name),
         "Seed": f"{settings.seed}; {settings.seeds} of each work for the diversity",
         "Machine": (
             f"{platform.platform()}, {platform.machine()}, {os.cpu_count()} processors, "

@@ -131,7 +131,7 @@ def test_a_picture_exchanged_for_one_of_the_same_size_and_time_is_rendered_again
     for number, name in enumerate([*ways, "untouched", "touched"]):
         paint(source / f"{name}.bmp", number)
     arguments = (source, "-o", output, "--seconds", 0.2, "--workers", 1)
-    run(*arguments)
+    run(*arguments, "--compare", "hash")
     before, listed = sounds(output), records(output)
     for how in ways:
         exchanged(source / f"{how}.bmp", how)
@@ -146,7 +146,6 @@ def test_a_picture_exchanged_for_one_of_the_same_size_and_time_is_rendered_again
     assert [records(output)[name]["input"] for name in ("untouched", "touched")] == [
         listed[name]["input"] for name in ("untouched", "touched")
     ]
-    assert "0 rendered, 6 as before" in run(*arguments, "--compare", "hash")
 
 
 HOSTILE_NAMES = (

@@ -71,5 +71,9 @@ def read_captions(table: Path) -> list[Caption]:
                 Caption(row["ytid"], tuple(ast.literal_eval(row["aspect_list"])), row["caption"], split_of(row["ytid"]))
                 for row in csv.DictReader(rows)
             ]
+    except FileNotFoundError as error:
+        raise DataError(
+            f"there is no {table}: name the MusicCaps table with --musiccaps, or the folder with data/ with --shared"
+        ) from error
     except (OSError, KeyError, ValueError, SyntaxError) as error:
         raise DataError(f"{table} is not the MusicCaps table ({error}): download it again.") from error
