@@ -16,7 +16,7 @@ from a2m_edge.errors import OptionError
 from a2m_edge.feeling import Casting
 from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
-from a2m_edge.perception.encoders import Encoders, Perception
+from a2m_edge.perception.encoders import Encoders, Perception, Sight
 from a2m_edge.perception.understanding import Understood
 from a2m_edge.score import Score
 from a2m_edge.sound.format import AudioChunk
@@ -93,8 +93,8 @@ class Soundscape:
         Raises:
             OptionError: neither a picture nor a comment would be left.
         """
-        image = None if picture is None else self._encoders.image(picture)
-        return self._perceive(image, self._words)
+        sight = None if picture is None else self._encoders.see(picture)
+        return self._perceive(sight, self._words)
 
     def hear(self, comment: str | None) -> Perception:
         """Listens to a visitor's comment; None forgets it.
@@ -110,10 +110,10 @@ class Soundscape:
             OptionError: neither a picture nor a comment would be left.
         """
         if comment is None:
-            return self._perceive(self._image, None)
+            return self._perceive(self._sight, None)
         cleaned = clean_comment(comment)
         heard = self._encoders.read(cleaned).heard
-        return self._perceive(self._image, _Words(self._encoders.comment(heard or cleaned), bool(heard)))
+        return self._perceive(self._sight, _Words(self._encoders.comment(heard or cleaned), bool(heard)))
 
     def see_another(self, picture: NDArray[np.uint8], least_distance: float) -> Perception | None:
         """Looks at an upright RGB picture, uint8 [H, W, 3], unless it shows about what the one that is seen shows.
@@ -127,11 +127,11 @@ class Soundscape:
         Returns:
             what is felt now, or None where nothing has changed.
         """
-        image = self._encoders.image(picture)
-        known = min(self._works, key=lambda work: -float(cosines(image, work)), default=None)
-        if known is not None and 1.0 - float(cosines(image, known)) < least_distance:
-            image = known
-        return None if image is self._image else self._perceive(image, self._words)
+        sight = self._encoders.see(picture)
+        known = min(self._works, key=lambda work: -float(cosines(sight.embedding, work.embedding)), default=None)
+        if known is not None and 1.0 - float(cosines(sight.embedding, known.embedding)) < least_distance:
+            sight = known
+        return None if sight is self._sight else self._perceive(sight, self._words)
 
     @property
     def provider(self) -> str:
@@ -190,8 +190,8 @@ class Soundscape:
         return self._play(frames, chunk_frames)
 
     def _forget(self) -> None:
-        self._image: NDArray[np.float32] | None = None
-        self._works: deque[NDArray[np.float32]] = deque(maxlen=REMEMBERED)  # the embeddings that were seen
+        self._sight: Sight | None = None
+        self._works: deque[Sight] = deque(maxlen=REMEMBERED)  # what was seen
         self._words: _Words | None = None
         self._perception: Perception | None = None
 
@@ -203,21 +203,21 @@ class Soundscape:
             yield AudioChunk(self._synthesis.sound(size), self._audio.sample_rate, first, size)
             left = None if left is None else left - size
 
-    def _perceive(self, image: NDArray[np.float32] | None, words: _Words | None) -> Perception:
-        identity = image if image is not None else words.embedding if words is not None else None
+    def _perceive(self, sight: Sight | None, words: _Words | None) -> Perception:
+        identity = sight.embedding if sight is not None else words.embedding if words is not None else None
         if identity is None:
             raise OptionError("a picture or a comment must remain: there would be nothing to play")
         felt = words.embedding if words is not None and words.understood else None
         known = self._words is not None and self._words.understood
-        if self._perception is not None and image is not None and image is self._image and felt is None and not known:
+        if self._perception is not None and sight is not None and sight is self._sight and felt is None and not known:
             self._words = words  # the picture was in charge, and stays so
             return self._perception
-        perception = self._encoders.feel(image, felt)
+        perception = self._encoders.feel(sight, felt)
         self._synthesis.take_back()
         self._source.steer(identity, perception)
-        self._image, self._words, self._perception = image, words, perception
-        if image is not None and not any(image is work for work in self._works):
-            self._works.append(image)
+        self._sight, self._words, self._perception = sight, words, perception
+        if sight is not None and not any(sight is work for work in self._works):
+            self._works.append(sight)
         return perception
 
 

@@ -31,6 +31,9 @@ COMPANIONS = ("tokenizer.json", BED, "MODEL_CARD.md")
 COMPOSER = "composer.json"
 """The composer's tables, in a bundle whose decoder plays a score."""
 
+PICTURES = "pictures.json"
+"""What is known of paintings as a whole, in a bundle that has it."""
+
 Precision = Literal["fp32", "fp16", "int8"]
 """How a graph holds its weights. ``"fp16"`` computes in half precision too, which only GPUs do well; ``"int8"``
 rounds the matrices of the weights and computes in fp32, or in whole numbers where that was measured to pay."""

@@ -12,6 +12,7 @@ from a2m_edge.composer.parts import BarContext, BarNote, Voices, bass_part, figu
 from a2m_edge.composer.plan import Plan, plan
 from a2m_edge.composer.tables import ComposerTables
 from a2m_edge.composer.theme import Theme
+from a2m_edge.cues import MIDDLE, Cues
 from a2m_edge.feeling import Feeling
 from a2m_edge.score import Beat, Note
 
@@ -31,11 +32,19 @@ class Composer:
         embedding: float32 [D], of the artwork or the comment: seeds the theme.
         seed: chooses among the many pieces that the same theme and feeling allow.
         feeling: what the music expresses until ``steer`` is called.
+        cues: how the artwork is painted, as ranks among paintings.
     """
 
-    def __init__(self, tables: ComposerTables, embedding: NDArray[np.float32], seed: int, feeling: Feeling) -> None:
+    def __init__(
+        self,
+        tables: ComposerTables,
+        embedding: NDArray[np.float32],
+        seed: int,
+        feeling: Feeling,
+        cues: Cues = MIDDLE,
+    ) -> None:
         self.theme = Theme.of(embedding, tables)
-        self.plan = plan(feeling)
+        self.plan = plan(feeling, cues)
         self._tables = tables
         self._seed = seed
         self._tempo = self.plan.tempo
@@ -46,9 +55,9 @@ class Composer:
         self._at_bar_line = Voices()
         self._planned: tuple[Plan, Chord, list[BarNote], Voices] | None = None
 
-    def steer(self, feeling: Feeling) -> None:
-        """Follows a new feeling from the next beat on: notes already given out are never taken back."""
-        self.plan = plan(feeling)
+    def steer(self, feeling: Feeling, cues: Cues = MIDDLE) -> None:
+        """Follows a new feeling and other cues from the next beat on: notes already given out are never taken back."""
+        self.plan = plan(feeling, cues)
 
     def retheme(self, embedding: NDArray[np.float32]) -> None:
         """Takes up the theme of another artwork: its first bar begins with the next beat. The same one plays on."""

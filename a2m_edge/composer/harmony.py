@@ -109,6 +109,13 @@ def voicing(pitch_classes: tuple[int, ...], centre: float, before: tuple[int, ..
     return best
 
 
+def opened(pitches: tuple[int, ...]) -> tuple[int, ...]:
+    """A close voicing in open position: the second voice from above an octave lower ("drop 2"), lowest first."""
+    if len(pitches) < 3:
+        return pitches
+    return tuple(sorted((*pitches[:-2], pitches[-2] - 12, pitches[-1])))
+
+
 def parallels(before: tuple[int, ...], after: tuple[int, ...]) -> int:
     """Pairs of voices that move from a fifth or octave into another one of the same size."""
     voices = list(zip(before, after, strict=False))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from a2m_edge.composer.form import Place
-from a2m_edge.composer.harmony import DOMINANT, Chord, voicing
+from a2m_edge.composer.harmony import DOMINANT, Chord, opened, voicing
 from a2m_edge.composer.plan import Plan
 from a2m_edge.composer.tables import ComposerTables
 from a2m_edge.composer.theme import Theme
@@ -86,8 +86,9 @@ class BarContext:
 
     def velocity(self, share: float, onset: float, generator: np.random.Generator) -> float:
         """Loudness of a note: the plan's, the role's share, the phrase's arch, the beat's weight, a human's hand."""
-        accent = 1.08 if onset == 0 else 1.0 if onset == int(onset) else 0.93
-        arch = 0.92 + 0.14 * self.place.arch
+        relief = self.plan.relief
+        accent = 1.0 + relief * (0.08 if onset == 0 else 0.0 if onset == int(onset) else -0.07)
+        arch = 0.99 + relief * (0.14 * self.place.arch - 0.07)
         hand = float(generator.normal(1.0, 0.03))
         return float(np.clip(self.plan.loudness * share * arch * accent * hand, 0.08, 1.0))
 
@@ -135,7 +136,7 @@ def harmony_part(context: BarContext, generator: np.random.Generator) -> tuple[l
     else:
         onsets = [float(beat) for beat in range(1, beats)] if beats == 3 else [0.0, 1.5, 2.5]
     notes = []
-    for pitch in pitches:
+    for pitch in opened(pitches) if plan.wide else pitches:
         line = [(onset, pitch) for onset in onsets]
         notes += spread(line, context, 0.7, HARMONY, generator, ring=1.0)
     return notes, pitches

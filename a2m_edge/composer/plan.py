@@ -8,8 +8,10 @@ are ours.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from a2m_edge.cues import MIDDLE, Cues
 from a2m_edge.feeling import Feeling
 
 MODES: dict[str, tuple[int, ...]] = {
@@ -24,6 +26,16 @@ MODES: dict[str, tuple[int, ...]] = {
 
 SLOWEST, FASTEST = 46.0, 152.0
 
+_GAIN, _MOVEMENT = 1.6, 0.65
+"""How steeply energy rises with arousal, and with movement in the picture: people's means over paintings seldom leave
+-0.5 to 0.5, and the whole range of tempo is for them."""
+
+_LIGHT = 0.4
+"""Valence by which the lightest, warmest picture leans to brighter modes, twice as much as the middle one."""
+
+_WIDE = 0.7
+"""Rank of emptiness from which chords are spread out."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -37,6 +49,8 @@ class Plan:
         register: semitones by which all parts lie above or below their usual place.
         legato: length of a note as a share of the time to the next one.
         colour: probability that a chord carries its seventh.
+        relief: how far accents and the rise of a phrase stand out, 0.4 to 1.6; 1 is usual.
+        wide: whether chords are spread out.
     """
 
     mode: str
@@ -46,6 +60,8 @@ class Plan:
     register: int
     legato: float
     colour: float
+    relief: float = 1.0
+    wide: bool = False
 
     @property
     def family(self) -> str:
@@ -58,27 +74,46 @@ class Plan:
         return MODES[self.mode]
 
 
-def plan(feeling: Feeling) -> Plan:
-    """The plan for a feeling; every value but the mode changes steadily with valence and arousal."""
+def plan(feeling: Feeling, cues: Cues = MIDDLE) -> Plan:
+    """The plan for a feeling and a picture; every value but the mode changes steadily with each.
+
+    Feeling leads, cues colour. What is painted in saturated colours, with many and leaning edges and no empty space,
+    moves: saturation arouses (Valdez & Mehrabian 1994, Journal of Experimental Psychology: General 123:394), and so do
+    complexity and oblique lines (Berlyne 1971, Aesthetics and Psychobiology). Light sounds high (Marks 1987; Spence
+    2011), contrast loud and soft, many edges are many notes, fine strokes short ones, empty space is wide. Light, warm,
+    saturated colours go with major, dark and cold ones with minor (Palmer et al. 2013, PNAS 110:8836).
+
+    Args:
+        feeling: what is felt.
+        cues: how the picture is painted, as ranks among paintings; the middle ones change nothing.
+    """
     valence, arousal = feeling.valence, feeling.arousal
-    energy = (arousal + 1) / 2
+    movement = (cues.saturation + cues.edges + cues.unrest - cues.emptiness) / 2 - 0.5
+    energy = 0.5 + 0.5 * math.tanh(_GAIN * arousal + _MOVEMENT * movement) / math.tanh(_GAIN + _MOVEMENT)
+    light = (2 * cues.brightness + cues.warmth + cues.saturation) / 4 - 0.5
     return Plan(
-        mode=mode_of(valence, arousal),
+        mode=mode_of(valence + _LIGHT * light, arousal),
         tempo=SLOWEST * (FASTEST / SLOWEST) ** energy,
-        density=min(1.0, max(0.0, 0.08 + 0.84 * energy)),
+        density=_clipped(0.08 + 0.84 * energy + 0.24 * (cues.edges - cues.emptiness), 0.0, 1.0),
         loudness=0.38 + 0.40 * energy,
-        register=round(2.0 * arousal + 5.0 * valence),
-        legato=min(1.0, 0.8 - 0.22 * valence - 0.15 * arousal),
-        colour=min(0.7, max(0.05, 0.35 - 0.3 * arousal)),
+        register=round(2.0 * arousal + 5.0 * valence + 8.0 * (cues.brightness - 0.5)),
+        legato=_clipped(0.8 - 0.22 * valence - 0.15 * arousal - 0.3 * (cues.brushwork - 0.5), 0.3, 1.0),
+        colour=_clipped(0.35 - 0.3 * arousal + 0.35 * (cues.colours - 0.5), 0.05, 0.7),
+        relief=0.4 + 1.2 * cues.contrast,
+        wide=cues.emptiness > _WIDE,
     )
 
 
 def mode_of(valence: float, arousal: float) -> str:
     """The mode for a point of the plane: brighter with valence, its darkest and brightest by arousal too."""
-    if valence >= 0.05:
-        if valence >= 0.5 and arousal < -0.1:
+    if valence >= 0.1:
+        if valence >= 0.6 and arousal < 0.2:
             return "lydian"
-        return "mixolydian" if valence < 0.4 and arousal > 0.4 else "ionian"
-    if valence >= -0.2:
+        return "mixolydian" if valence < 0.35 else "ionian"
+    if valence >= -0.15:
         return "dorian"
-    return "phrygian" if valence < -0.5 and arousal > 0.3 else "aeolian"
+    return "phrygian" if valence < -0.35 and arousal > 0.15 else "aeolian"
+
+
+def _clipped(value: float, least: float, most: float) -> float:
+    return min(most, max(least, value))

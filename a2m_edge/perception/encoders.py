@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.bundle.manifest import PICTURES
+from a2m_edge.cues import MIDDLE, Cues
 from a2m_edge.errors import BundleError
 from a2m_edge.feeling import Feeling, Palette
 from a2m_edge.inference.sessions import Session, open_session
+from a2m_edge.perception.painting import measure
+from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
 from a2m_edge.perception.understanding import Reader, Understood
 
@@ -24,11 +28,26 @@ class Perception:
         fused: float32 [H], the vector that conditions the mel decoder.
         feeling: emotions, valence and arousal.
         palette: who suits each role, and the room.
+        cues: how the picture is painted, as ranks among paintings; ``MIDDLE`` where there is none.
     """
 
     fused: NDArray[np.float32]
     feeling: Feeling
     palette: Palette
+    cues: Cues = MIDDLE
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is seen of a picture.
+
+    Attributes:
+        embedding: float32 [D], of length 1.
+        cues: how it is painted, as ranks among paintings.
+    """
+
+    embedding: NDArray[np.float32]
+    cues: Cues = MIDDLE
 
 
 class Encoders:
@@ -48,7 +67,12 @@ class Encoders:
         self._threads = threads
         self._sessions: dict[str, Session] = {}
         self._tokenizer = _open_tokenizer(bundle)
+        self._tables = _open_tables(bundle)
         self._reader = Reader(self._tokenizer, bundle.manifest.text.language)
+
+    def see(self, rgb: NDArray[np.uint8]) -> Sight:
+        """What is seen of an upright picture, uint8 [H, W, 3]."""
+        return Sight(self.image(rgb), measure(rgb).ranks(self._tables.cues))
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
@@ -66,11 +90,13 @@ class Encoders:
         """What the text encoder understands of a cleaned comment."""
         return self._reader.read(text)
 
-    def feel(self, image: NDArray[np.float32] | None, text: NDArray[np.float32] | None) -> Perception:
-        """Fuses the embeddings float32 [D] of a picture and a comment; either may be absent.
+    def feel(self, sight: Sight | None, text: NDArray[np.float32] | None) -> Perception:
+        """Fuses a picture and the embedding float32 [D] of a comment; either may be absent.
 
-        Where both are, it gives what is felt before anything is known: about the mean of what it learned from.
+        Where both are, it gives what is felt before anything is known: about the mean of what it learned from. What is
+        felt before a picture alone is spread as the bundle's tables say.
         """
+        image = None if sight is None else sight.embedding
         absent = np.zeros(self._bundle.manifest.embedding_size, np.float32)
         felt = self._session("fusion").run(
             image_embedding=(absent if image is None else image)[None],
@@ -78,16 +104,23 @@ class Encoders:
             present=np.array([[image is not None, text is not None]], np.float32),
         )
         valence, arousal = (float(value) for value in felt["valence_arousal"][0])
+        feeling = Feeling(felt["emotions"][0], valence, arousal)
         return Perception(
             felt["fused"][0],
-            Feeling(felt["emotions"][0], valence, arousal),
+            self._tables.seen(feeling) if sight is not None and text is None else feeling,
             Palette(felt["palette"][0], float(felt["room"][0, 0])),
+            MIDDLE if sight is None else sight.cues,
         )
 
     def _session(self, graph: str) -> Session:
         if graph not in self._sessions:
             self._sessions[graph] = open_session(self._bundle, graph, self._device, self._threads)
         return self._sessions[graph]
+
+
+def _open_tables(bundle: Bundle) -> PictureTables:
+    """The bundle's tables of pictures; such as change nothing where it has none."""
+    return PictureTables.read(bundle.file(PICTURES)) if PICTURES in bundle.manifest.files else PictureTables()
 
 
 def _open_tokenizer(bundle: Bundle) -> Tokenizer:

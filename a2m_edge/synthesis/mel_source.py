@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import COMPOSER, ClipDecoder, DecoderContext, ScoreEncoding
 from a2m_edge.composer import Composer, ComposerTables, Theme
+from a2m_edge.composer.orchestration import tinted
 from a2m_edge.errors import BundleError, OptionError
 from a2m_edge.feeling import Casting
 from a2m_edge.inference.sessions import Session, open_session
@@ -128,6 +129,7 @@ class ScoreSource:
         self._context = context
         self._layout = ScoreLayout(len(manifest.roles), encoding.lowest_pitch, encoding.keys, encoding.onset_decay)
         self._frame_rate = manifest.audio.frame_rate
+        self._names = manifest.instruments
         self._instruments = len(manifest.instruments)
         self._score_seconds = score_seconds
         self._decoder = _open_decoder(bundle, ("fused", "palette", "score"), ("mel", "shimmer"), device, threads)
@@ -164,15 +166,16 @@ class ScoreSource:
     def steer(self, identity: NDArray[np.float32], perception: Perception) -> None:
         """As ``MelSource.steer``."""
         if self._composer is None or self._decoded == 0:  # nothing was heard yet that would have to bend
-            self._composer = Composer(self._tables, identity, self._seed, perception.feeling)
+            self._composer = Composer(self._tables, identity, self._seed, perception.feeling, perception.cues)
             self._glide_from = perception.fused
         else:
             self._glide_from = self._fused(np.array([self._decoded]))[0]
             self._composer.retheme(identity)
-            self._composer.steer(perception.feeling)
+            self._composer.steer(perception.feeling, perception.cues)
         self._glide_start, self._glide_to = self._decoded, perception.fused
-        signature = self._composer.theme.signature
-        self.casting = perception.palette.cast(np.random.default_rng([6, self._seed, signature]))
+        # An artwork has its own players, whatever the seed: by them, too, it is known again.
+        chance = np.random.default_rng([6, self._composer.theme.signature])
+        self.casting = tinted(perception.palette, self._names, perception.cues).cast(chance)
         self._palette = self.casting.vector(self._instruments)
 
     def decode(self, frames: int) -> Passage:

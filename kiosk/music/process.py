@@ -168,8 +168,9 @@ class _Music:
 
     def _feel(self, cause: Cause, begun: float, received: float | None = None, understood: bool = True) -> None:
         """Records the current feeling; it is sent once its sound is in the ring, or at once during a pause."""
-        feeling, casting = self._soundscape.perception.feeling, self._soundscape.casting
-        music = None if casting is None else plan(feeling)
+        perception, casting = self._soundscape.perception, self._soundscape.casting
+        feeling = perception.feeling
+        music = None if casting is None else plan(feeling, perception.cues)
         felt = Felt(
             word=feeling.word,
             valence=feeling.valence,

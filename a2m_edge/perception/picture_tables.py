@@ -1,0 +1,104 @@
+"""What a bundle knows of paintings as a whole (``pictures.json``): how they are painted, and how they are felt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from a2m_edge.cues import Cues
+from a2m_edge.errors import BundleError
+from a2m_edge.feeling import Feeling
+from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A monotone map from what a fusion tells of pictures alone to values that are distributed as people's means are.
+
+    A regression to a mean tells too little of what differs: its values are the right ones in their order, and too near
+    to each other. Quantiles are mapped to quantiles, so that the order stays, and the ends to the edges.
+
+    Attributes:
+        told, felt: values of the same quantiles, rising; in [-1, 1].
+    """
+
+    told: tuple[float, ...]
+    felt: tuple[float, ...]
+
+    def __call__(self, value: float) -> float:
+        """The value that people's mean would have, in [-1, 1]."""
+        if len(self.told) < 2:
+            return value
+        if self.told[0] <= value <= self.told[-1]:
+            return float(np.interp(value, self.told, self.felt))
+        end, edge = (0, -1.0) if value < self.told[0] else (-1, 1.0)
+        # From the last quantile to the edge, so that no two different values become one.
+        share = (value - self.told[end]) / (edge - self.told[end]) if edge != self.told[end] else 1.0
+        return float(self.felt[end] + share * (edge - self.felt[end]))
+
+
+@dataclass(frozen=True)
+class PictureTables:
+    """What is known of paintings as a whole.
+
+    Attributes:
+        schema: version of this structure.
+        cues: quantiles of each of ``Cues`` over paintings, evenly spaced from the least to the greatest.
+        valence, arousal: how those of a picture alone are spread.
+        word_shift: of each emotion, what is taken from its logit before the word for a picture alone is chosen: a share
+            of the logarithm of how common it is (logit adjustment, Menon et al. 2021, arXiv 2007.07314).
+    """
+
+    schema: int = SCHEMA
+    cues: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    valence: Spread = Spread((), ())
+    arousal: Spread = Spread((), ())
+    word_shift: tuple[float, ...] = ()
+
+    def to_json(self) -> str:
+        """The text of the file: the same tables give the same bytes."""
+        return encode(self)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads the tables.
+
+        Raises:
+            BundleError: the file is missing, damaged, or of another kind.
+        """
+        try:
+            tables = decode(cls, parse(path.read_bytes()))
+            tables._check()
+        except (OSError, StrictJsonError, ValueError) as error:
+            raise BundleError(
+                f"the tables of pictures {path} cannot be used ({error}): restore their bundle"
+            ) from error
+        return tables
+
+    def seen(self, feeling: Feeling) -> Feeling:
+        """What is felt before a picture alone, as people's means over paintings are distributed."""
+        emotions = feeling.emotions
+        if len(self.word_shift) == len(emotions):
+            weights = emotions.astype(np.float64) * np.exp(-np.array(self.word_shift))
+            emotions = (weights / weights.sum()).astype(np.float32)
+        return Feeling(emotions, self.valence(feeling.valence), self.arousal(feeling.arousal))
+
+    def _check(self) -> None:
+        if self.schema != SCHEMA:
+            raise ValueError(f"its schema is {self.schema}, not {SCHEMA}")
+        if not set(self.cues) <= set(Cues.names()):
+            raise ValueError(f"it names a cue that is none of {', '.join(Cues.names())}")
+        for spread in (self.valence, self.arousal):
+            if len(spread.told) != len(spread.felt) or not all(
+                -1 <= each <= 1 for each in (*spread.told, *spread.felt)
+            ):
+                raise ValueError("a spread is no map of [-1, 1]")
+        for values in (*self.cues.values(), self.valence.told, self.valence.felt, self.arousal.told, self.arousal.felt):
+            if any(second < first for first, second in pairwise(values)):
+                raise ValueError("quantiles do not rise")
