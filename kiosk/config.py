@@ -253,8 +253,8 @@ def _check_way(web: WebSettings) -> None:
     for name in web.names:
         if "/" in name and not _ORIGIN.fullmatch(name.lower()):
             raise OptionError(
-                f"the option web.names of the kiosk is wrong: {shown(name)!r} is neither a host name nor an address such"
-                " as https://museum.example, and a path belongs into web.prefix"
+                f"the option web.names of the kiosk is wrong: {shown(name)!r} is neither a host name nor an address"
+                " such as https://museum.example, and a path belongs into web.prefix"
             )
     if web.prefix and (not _PREFIX.fullmatch(web.prefix) or _OWN_PATHS.match(web.prefix)):
         raise OptionError(
