@@ -253,13 +253,13 @@ def _check_way(web: WebSettings) -> None:
     for name in web.names:
         if "/" in name and not _ORIGIN.fullmatch(name.lower()):
             raise OptionError(
-                f"the option web.names of the kiosk is wrong: {name!r} is neither a host name nor an address such as"
-                " https://museum.example, and a path belongs into web.prefix"
+                f"the option web.names of the kiosk is wrong: {shown(name)!r} is neither a host name nor an address"
+                " such as https://museum.example, and a path belongs into web.prefix"
             )
     if web.prefix and (not _PREFIX.fullmatch(web.prefix) or _OWN_PATHS.match(web.prefix)):
         raise OptionError(
-            f"the option web.prefix of the kiosk is wrong: {web.prefix!r} is no path such as /art, of letters, digits"
-            " and -._~ that begins with / and does not end in it, and that the pages do not use themselves"
+            f"the option web.prefix of the kiosk is wrong: {shown(web.prefix)!r} is no path such as /art, of letters,"
+            " digits and -._~ that begins with / and does not end in it, and that the pages do not use themselves"
         )
 
 

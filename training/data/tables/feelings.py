@@ -245,7 +245,5 @@ def read_table(path: Path, separator: str = ",") -> list[dict[str, str]]:
             if separator == "\t":
                 return list(csv.DictReader(file, delimiter=separator, quoting=csv.QUOTE_NONE))
             return list(csv.DictReader(file, delimiter=separator))
-    except FileNotFoundError as error:
-        raise DataError(f"there is no table {path}: name the folder with data/ and weights/ with --shared") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"the table {path} cannot be read: {error}") from error
