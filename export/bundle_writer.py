@@ -10,9 +10,10 @@ from pathlib import Path
 
 import a2m_edge
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
-from a2m_edge.bundle.manifest import BED, COMPOSER, SCHEMA, Graph, Manifest, VocoderContext
+from a2m_edge.bundle.manifest import BED, COMPOSER, PICTURES, SCHEMA, Graph, Manifest, VocoderContext
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import ExportError
+from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.sound.bed import read_bed
 from export.bed import render_bed, write_silence
 from export.graphs.export import OPSET
@@ -48,10 +49,12 @@ class Companions:
     Attributes:
         composer: the composer's tables; None for a decoder that takes no score.
         bed: the safe loop as a WAV file; None lets the bundle play it.
+        pictures: what is known of paintings as a whole; None for a bundle that knows nothing of them.
     """
 
     composer: Path | None
     bed: Path | None = None
+    pictures: Path | None = None
 
     def check(self, models: Models) -> None:
         """Refuses files with which a bundle of these models could not play.
@@ -59,8 +62,10 @@ class Companions:
         Raises:
             ExportError: the models need tables of a composer and none are named.
             BundleError: the bed cannot be played.
-            BundleError: the tables of the composer cannot be used.
+            BundleError: the tables of the composer, or of pictures, cannot be used.
         """
+        if self.pictures is not None:
+            PictureTables.read(self.pictures)
         if models.score is not None:
             if self.composer is None:
                 raise ExportError("the decoder plays a score, and no composer's tables are named: name a composer.json")
@@ -152,6 +157,8 @@ def write_bundle(
         (folder / "MODEL_CARD.md").write_text(label.model_card, encoding="utf-8")
         if models.score is not None and companions.composer is not None:
             shutil.copyfile(companions.composer, folder / COMPOSER)
+        if companions.pictures is not None:
+            shutil.copyfile(companions.pictures, folder / PICTURES)
         if companions.bed is not None:
             shutil.copyfile(companions.bed, folder / BED)
         else:

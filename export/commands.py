@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from a2m_edge.options import Force
-from training.commands.options import CHECKPOINTS
+from training.commands.options import CHECKPOINTS, PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -55,6 +55,13 @@ def export(
     composer: Annotated[
         Path, typer.Option(help="The composer's tables.", show_default="training/checkpoints/composer.json")
     ] = CHECKPOINTS / "composer.json",
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is known of paintings, from  a2m-edge data pictures  with these checkpoints.",
+            show_default="training/checkpoints/pictures.json, for the default encoder and fusion",
+        ),
+    ] = None,
     model_card: Annotated[
         Path | None,
         typer.Option(help="Markdown file.", show_default="that of the default bundle, or a list of the sources"),
@@ -98,7 +105,9 @@ def export(
     known = _known_label(out, (Path(encoder), fusion, decoder, vocoder))
     label = Label(name or known.name, version, licence or known.licence, card or known.model_card)
     figures = _read_measured(measured)
-    refuse(out, bed, feelings, force=force)  # before minutes of work
+    if pictures is None and Path(encoder) == CHECKPOINTS / "encoder" and fusion == CHECKPOINTS / "fusion":
+        pictures = PICTURES if PICTURES.is_file() else None
+    refuse(out, bed, feelings, pictures, force=force)  # before minutes of work
     engines: dict[str, EngineRecord] = {}
 
     def build_engines(bundle: Bundle) -> None:
@@ -114,7 +123,7 @@ def export(
             models,
             out,
             label,
-            Companions(composer, bed),
+            Companions(composer, bed, pictures),
             measured=figures,
             precisions=precisions,
             opset=opset,

@@ -108,8 +108,9 @@ def profiles(pictures: dict[str, list[bytes]]) -> None:
                         raise RuntimeError("the picture was changed in place")
                     numbers.save(path, icc_profile=stored)
                     seen = [np.asarray(true), np.asarray(numbers), read_picture(path)]
-                    embedded = [encoders.image(each) for each in seen]
-                    felt = [encoders.feel(each, None).feeling for each in embedded]
+                    sights = [encoders.see(each) for each in seen]
+                    felt = [encoders.feel(each, None).feeling for each in sights]
+                    embedded = [each.embedding for each in sights]
                     cosines.append([float(embedded[0] @ each) for each in embedded[1:]])
                     levels.append([_levels(seen[0], each) for each in seen[1:]])
                     turned.append([abs(each.valence - felt[0].valence) for each in felt[1:]])

@@ -86,7 +86,7 @@ def _symmetry(lightness: NDArray[np.float32]) -> float:
 def _brushwork(lightness: NDArray[np.float32]) -> float:
     octaves, coarse = [], lightness
     for radius in (1.0, 2.0, 4.0):
-        smooth = cv2.GaussianBlur(lightness, (0, 0), radius)
+        smooth = np.asarray(cv2.GaussianBlur(lightness, (0, 0), radius), np.float32)
         octaves.append(float(((coarse - smooth) ** 2).mean()))
         coarse = smooth
     return octaves[0] / sum(octaves) if sum(octaves) > 1e-6 else 0.0

@@ -13,6 +13,7 @@ from training.commands.importing import import_data
 from training.commands.labels import label
 from training.commands.options import (
     CHECKPOINTS,
+    PICTURES,
     TABLES,
     EncoderCheckpoint,
     Seed,
@@ -47,6 +48,7 @@ def register_data(data: typer.Typer) -> None:
     data.command("arrange")(arrange)
     data.command("condition")(condition)
     data.command("decode")(decode)
+    data.command("pictures")(pictures)
 
 
 def build(
@@ -297,3 +299,31 @@ def decode(
     claim_below(out, force=force)
     count = write_decoded(decoder_checkpoint, data / "realisations" / "train", fused, out, every)
     typer.echo(f"{out}: {count} decoded recordings")
+
+
+def pictures(
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write (JSON).")] = PICTURES,
+    shared: Shared = Path("../shared"),
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
+    fusion_checkpoint: Annotated[Path, typer.Option("--fusion", help="Fusion checkpoint.")] = CHECKPOINTS / "fusion",
+    force: Force = False,
+) -> None:
+    """Fit what a bundle knows of paintings as a whole: how they are painted, and how people's feelings are spread.
+
+    Feelings of a picture alone come out of a regression too near to each other: the tables give back how far apart
+    people's means are, and how the words are chosen. Of each cue they hold how it is spread over paintings.
+    """
+    need_torch()
+    from a2m_edge.output import written_aside
+    from training.data.embeddings.picture_tables import fit_picture_tables
+    from training.models.encoders import load_encoder, require_trained
+    from training.models.fusion import load_fusion, require_encoder
+
+    claim(out, force=force)
+    require_trained(encoder_checkpoint)
+    encoder, fusion = load_encoder(encoder_checkpoint), load_fusion(fusion_checkpoint)
+    require_encoder(fusion, encoder)
+    fitted = fit_picture_tables(shared / "data", encoder, fusion, shown_on_a_bar)
+    with written_aside(out) as stream:
+        stream.write(fitted.to_json().encode())
+    typer.echo(f"{out}: {len(fitted.cues)} cues, the spread of valence and arousal, {len(fitted.word_shift)} words")

@@ -26,6 +26,7 @@ Item = TypeVar("Item")
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 """The checkpoints behind the default bundle, committed beside the code."""
 TABLES = CHECKPOINTS / "composer.json"
+PICTURES = CHECKPOINTS / "pictures.json"
 
 LARGEST_SEED = 2**63 - 1
 """Of PyTorch's generators."""

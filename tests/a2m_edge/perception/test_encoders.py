@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from a2m_edge.bundle.manifest import ImagePreprocessing
 from a2m_edge.feeling import EMOTIONS
-from a2m_edge.perception.encoders import Encoders
+from a2m_edge.perception.encoders import Encoders, Sight
 from a2m_edge.perception.preprocessing import preprocess
 from a2m_edge.perception.understanding import Understood
 
@@ -149,7 +149,7 @@ def test_every_script_is_heard(encoders, comment):
 
 def test_a_feeling_needs_a_picture_or_a_comment(encoders):
     image, text = encoders.image(noise(40, 40)), encoders.comment("so calm")
-    felt = [encoders.feel(image, None), encoders.feel(None, text), encoders.feel(image, text)]
+    felt = [encoders.feel(Sight(image), None), encoders.feel(None, text), encoders.feel(Sight(image), text)]
     for perception in felt:
         assert perception.feeling.emotions.shape == (len(EMOTIONS),)
         assert perception.feeling.emotions.sum() == pytest.approx(1, abs=1e-5)

@@ -1,0 +1,87 @@
+"""What a bundle knows of paintings as a whole: read strictly, and never out of order."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from a2m_edge.errors import BundleError
+from a2m_edge.feeling import EMOTIONS, Feeling
+from a2m_edge.perception.picture_tables import PictureTables, Spread
+
+VALUES = st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=2, max_size=12).map(sorted).map(tuple)
+TABLES = PictureTables(
+    cues={"brightness": (0.0, 50.0, 100.0)},
+    valence=Spread((-0.2, 0.0, 0.2), (-0.8, 0.1, 0.9)),
+    arousal=Spread((-0.1, 0.1), (-0.6, 0.6)),
+    word_shift=(0.0,) * 2 + (1.0,) + (0.0,) * 6,
+)
+
+
+def test_a_spread_gives_back_how_far_apart_people_are():
+    assert [TABLES.valence(value) for value in (-0.2, -0.1, 0.0, 0.1, 0.2)] == pytest.approx(
+        [-0.8, -0.35, 0.1, 0.5, 0.9]
+    )
+    assert TABLES.valence(1.0) == 1.0 and TABLES.valence(-1.0) == -1.0
+    assert 0.9 < TABLES.valence(0.3) < TABLES.valence(0.5) < 1.0
+
+
+def test_what_is_not_known_changes_nothing():
+    feeling = Feeling.of(0.3, -0.2, "awe")
+    told = PictureTables().seen(feeling)
+    assert (told.valence, told.arousal, told.word) == (feeling.valence, feeling.arousal, "awe")
+    assert (told.emotions == feeling.emotions).all()
+
+
+def test_a_common_word_gives_way_to_one_that_is_nearly_as_likely():
+    emotions = np.full(9, 0.05, np.float32)
+    emotions[EMOTIONS.index("contentment")], emotions[EMOTIONS.index("fear")] = 0.4, 0.25
+    told = TABLES.seen(Feeling(emotions, 0.0, 0.0))
+    assert told.word == "fear"
+    assert told.emotions.sum() == pytest.approx(1)
+
+
+@given(told=VALUES, felt=VALUES, values=st.lists(st.floats(-1, 1), min_size=2, max_size=6))
+def test_no_spread_changes_the_order(told, felt, values):
+    size = min(len(told), len(felt))
+    spread = Spread(told[:size], felt[:size])
+    mapped = [spread(value) for value in sorted(values)]
+    assert all(-1 <= value <= 1 for value in mapped)
+    assert all(first <= second + 1e-9 for first, second in itertools.pairwise(mapped))
+
+
+def test_tables_are_the_same_when_read_again(tmp_path):
+    (tmp_path / "pictures.json").write_text(TABLES.to_json(), encoding="utf-8")
+    assert PictureTables.read(tmp_path / "pictures.json") == TABLES
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": 2},
+        {"cues": {"charm": [0.0, 1.0]}},
+        {"cues": {"contrast": [1.0, 0.0]}},
+        {"valence": {"told": [0.0, 1.0], "felt": [0.0]}},
+        {"arousal": {"told": [0.0, 1.0], "felt": [0.0, 3.0]}},
+        {"arousal": {"told": [0.5, 0.1], "felt": [0.0, 1.0]}},
+        {"word_shift": ["much"]},
+        {"more": 1},
+    ],
+)
+def test_tables_that_make_no_sense_are_refused(tmp_path, changes):
+    file = tmp_path / "pictures.json"
+    file.write_text(json.dumps(json.loads(TABLES.to_json()) | changes), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"pictures\.json cannot be used \("):
+        PictureTables.read(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{" * 5000])
+def test_a_file_that_is_no_table_is_refused(tmp_path, content):
+    (tmp_path / "pictures.json").write_bytes(content)
+    with pytest.raises(BundleError, match="cannot be used"):
+        PictureTables.read(tmp_path / "pictures.json")
