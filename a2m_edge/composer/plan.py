@@ -24,7 +24,7 @@ MODES: dict[str, tuple[int, ...]] = {
 }
 """Semitones above the tonic of the seven degrees, brightest mode first."""
 
-SLOWEST, FASTEST = 46.0, 152.0
+SLOWEST, FASTEST = 42.0, 152.0
 
 _GAIN, _MOVEMENT = 1.6, 0.65
 """How steeply energy rises with arousal, and with movement in the picture: people's means over paintings seldom leave
