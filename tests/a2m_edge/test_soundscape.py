@@ -315,3 +315,18 @@ def test_the_same_models_play_anew_as_if_nothing_had_been(name, request):
     assert used.score.seconds == played, "the first soundscape is left alone"
     with pytest.raises(OptionError, match="seed"):
         used.again(-1)
+
+
+def test_an_artwork_has_its_own_players_whatever_the_seed(tiny_bundle):
+    soundscape = Soundscape(tiny_bundle, device="cpu", threads=1)
+    castings = []
+    for number in range(6):
+        picture = np.random.default_rng(number).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+        pair = []
+        for seed in (0, 1):
+            again = soundscape.again(seed)
+            again.see(picture)
+            pair.append(again.casting)
+        assert pair[0] == pair[1]
+        castings.append(pair[0].instruments)
+    assert len(set(castings)) > 1

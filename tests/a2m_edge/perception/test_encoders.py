@@ -1,5 +1,7 @@
 """Pixels and tokens are those of training, and a feeling comes from a picture, a comment, or both."""
 
+import shutil
+
 import numpy as np
 import PIL
 import pytest
@@ -8,11 +10,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from tokenizers import Tokenizer
 
+from a2m_edge.bundle import open_bundle, seal_bundle
 from a2m_edge.bundle.manifest import ImagePreprocessing
+from a2m_edge.cues import MIDDLE
+from a2m_edge.errors import BundleError
 from a2m_edge.feeling import EMOTIONS
 from a2m_edge.perception.encoders import Encoders, Sight
+from a2m_edge.perception.picture_tables import PictureTables, Spread
 from a2m_edge.perception.preprocessing import preprocess
 from a2m_edge.perception.understanding import Understood
+from tests.fixtures.places import TINY_BUNDLE
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -162,3 +169,49 @@ def test_a_feeling_needs_a_picture_or_a_comment(encoders):
     nothing = encoders.feel(None, None)
     assert nothing.feeling.emotions.sum() == pytest.approx(1, abs=1e-5)
     assert all(not np.allclose(nothing.fused, each.fused, atol=1e-4) for each in felt)
+
+
+@pytest.fixture(scope="module")
+def knowing_bundle(tmp_path_factory):
+    """The tiny bundle with tables of paintings: feelings of pictures alone are spread, their cues ranked."""
+    folder = tmp_path_factory.mktemp("bundles") / "knowing"
+    shutil.copytree(TINY_BUNDLE, folder)
+    tables = PictureTables(
+        cues={"brightness": (0.0, 25.0, 100.0)},
+        valence=Spread((-1.0, 1.0), (-0.5, 1.0)),
+        arousal=Spread((-0.01, 0.01), (-0.9, 0.9)),
+        word_shift=(5.0, *(0.0 for _ in EMOTIONS[1:])),
+    )
+    (folder / "pictures.json").write_text(tables.to_json(), encoding="utf-8")
+    return seal_bundle(folder, open_bundle(TINY_BUNDLE).manifest), tables
+
+
+def test_what_is_felt_before_a_picture_alone_is_spread_and_its_cues_are_ranked(encoders, knowing_bundle):
+    bundle, tables = knowing_bundle
+    knowing, grey = Encoders(bundle, device="cpu"), np.full((40, 40, 3), 119, np.uint8)
+    plain, seen = encoders.feel(encoders.see(grey), None), knowing.feel(knowing.see(grey), None)
+    assert plain.cues == MIDDLE
+    assert seen.cues.brightness == pytest.approx(0.5 + 0.5 * 25 / 75, abs=0.01)
+    told = tables.seen(plain.feeling)
+    assert (seen.feeling.valence, seen.feeling.arousal) == (told.valence, told.arousal)
+    assert seen.feeling.emotions[0] < plain.feeling.emotions[0]
+    assert (seen.fused == plain.fused).all()
+
+
+def test_a_comment_is_felt_as_it_is_said(encoders, knowing_bundle):
+    knowing, text = Encoders(knowing_bundle[0], device="cpu"), encoders.comment("so calm")
+    sight = knowing.see(noise(40, 40))
+    for with_picture in (sight, None):
+        felt, plain = knowing.feel(with_picture, text), encoders.feel(with_picture, text)
+        assert (felt.feeling.valence, felt.feeling.arousal) == (plain.feeling.valence, plain.feeling.arousal)
+        assert felt.cues == (MIDDLE if with_picture is None else sight.cues)
+    assert knowing.feel(None, None).feeling.valence == encoders.feel(None, None).feeling.valence
+
+
+def test_a_bundle_with_damaged_tables_is_refused_in_a_sentence(tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(TINY_BUNDLE, folder)
+    (folder / "pictures.json").write_text("{}", encoding="utf-8")
+    bundle = seal_bundle(folder, open_bundle(TINY_BUNDLE).manifest)
+    with pytest.raises(BundleError, match=r"pictures\.json cannot be used"):
+        Encoders(bundle, device="cpu")
