@@ -24,6 +24,11 @@ EMOTIONS: tuple[str, ...] = (
 POSITIVE_EMOTIONS: tuple[str, ...] = EMOTIONS[:4]
 NEGATIVE_EMOTIONS: tuple[str, ...] = EMOTIONS[4:8]
 
+EMOTION_SIGNS: NDArray[np.float32] = np.array(
+    [(word in POSITIVE_EMOTIONS) - (word in NEGATIVE_EMOTIONS) for word in EMOTIONS], np.float32
+)
+"""Valence of each of ``EMOTIONS``: +1, -1, and 0 for "something else"."""
+
 ROLES: tuple[str, ...] = ("bass", "harmony", "figure", "melody")
 """The four parts of the music, lowest first."""
 

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from a2m_edge.feeling import EMOTION_SIGNS
 from a2m_edge.perception.preprocessing import preprocess
 from kiosk.camera.artwork import straighten
 from tests.fixtures.exhibit.rooms import Paintings, make_view, outline_of
 from training.commands.options import CHECKPOINTS
 from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.encoder_data import EncoderData
-from training.data.tables.feelings import EMOTION_SIGNS
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.trainers.encoder import EncoderTraining

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from a2m_edge.cues import Cues
 from a2m_edge.errors import BundleError
-from a2m_edge.feeling import Feeling
+from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
 SCHEMA = 1
+
+_STEPS = 40
+_STIFFNESS = 0.05
+"""How far emotions resist: beyond, a valence of 1 would make all but the positive ones impossible."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class PictureTables:
         schema: version of this structure.
         cues: quantiles of each of ``Cues`` over paintings, evenly spaced from the least to the greatest.
         valence, arousal: how those of a picture alone are spread.
-        word_shift: of each emotion, what is taken from its logit before the word for a picture alone is chosen: a share
-            of the logarithm of how common it is (logit adjustment, Menon et al. 2021, arXiv 2007.07314).
+        word_shift: of each emotion, what is taken from its logit for a picture alone: a share of the logarithm of how
+            common it is (logit adjustment, Menon et al. 2021, arXiv 2007.07314).
     """
 
     schema: int = SCHEMA
@@ -82,16 +87,21 @@ class PictureTables:
         return tables
 
     def seen(self, feeling: Feeling) -> Feeling:
-        """What is felt before a picture alone, as people's means over paintings are distributed."""
-        emotions = feeling.emotions
-        if len(self.word_shift) == len(emotions):
-            weights = emotions.astype(np.float64) * np.exp(-np.array(self.word_shift))
-            emotions = (weights / weights.sum()).astype(np.float32)
-        return Feeling(emotions, self.valence(feeling.valence), self.arousal(feeling.arousal))
+        """What is felt before a picture alone, as people's means over paintings are distributed.
+
+        The emotions follow the valence, so that no word contradicts it.
+        """
+        valence, arousal = self.valence(feeling.valence), self.arousal(feeling.arousal)
+        if not self.word_shift:
+            return Feeling(feeling.emotions, valence, arousal)
+        weights = feeling.emotions.astype(np.float64) * np.exp(-np.array(self.word_shift))
+        return Feeling(leaning(weights / weights.sum(), valence), valence, arousal)
 
     def _check(self) -> None:
         if self.schema != SCHEMA:
             raise ValueError(f"its schema is {self.schema}, not {SCHEMA}")
+        if self.word_shift and len(self.word_shift) != len(EMOTIONS):
+            raise ValueError(f"it shifts {len(self.word_shift)} words, and there are {len(EMOTIONS)}")
         if not set(self.cues) <= set(Cues.names()):
             raise ValueError(f"it names a cue that is none of {', '.join(Cues.names())}")
         for spread in (self.valence, self.arousal):
@@ -102,3 +112,30 @@ class PictureTables:
         for values in (*self.cues.values(), self.valence.told, self.valence.felt, self.arousal.told, self.arousal.felt):
             if any(second < first for first, second in pairwise(values)):
                 raise ValueError("quantiles do not rise")
+
+
+def leaning(emotions: NDArray[np.float64], valence: float) -> NDArray[np.float32]:
+    """The probabilities nearest to those of emotions whose mean sign is (nearly) a valence.
+
+    Nearest by Kullback-Leibler divergence: each is multiplied by an exponential of its sign (Kullback & Khairat 1966,
+    Annals of Mathematical Statistics 37:279), found by Newton's method.
+
+    Args:
+        emotions: probabilities of ``EMOTIONS``, float64 [9].
+        valence: in [-1, 1].
+
+    Returns:
+        float32 [9], sum 1.
+    """
+    signs, lean = EMOTION_SIGNS.astype(np.float64), 0.0
+    tilted = emotions
+    for _ in range(_STEPS):
+        tilted = emotions * np.exp(lean * signs)
+        tilted /= tilted.sum()
+        mean = float(signs @ tilted)
+        slope = float(signs**2 @ tilted) - mean**2 + _STIFFNESS
+        step = (valence - mean - _STIFFNESS * lean) / slope
+        lean += min(2.0, max(-2.0, step))
+        if abs(step) < 1e-9:
+            break
+    return tilted.astype(np.float32)

@@ -328,5 +328,5 @@ def test_an_artwork_has_its_own_players_whatever_the_seed(tiny_bundle):
             again.see(picture)
             pair.append(again.casting)
         assert pair[0] == pair[1]
-        castings.append(pair[0].instruments)
+        castings.append(pair[0])
     assert len(set(castings)) > 1

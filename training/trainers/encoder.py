@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from a2m_edge.errors import OptionError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS
 from a2m_edge.output import make_folder
 from training import parallel
 from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.encoder_data import EncoderData
-from training.data.tables.feelings import EMOTION_AROUSAL, EMOTION_SIGNS
+from training.data.tables.feelings import EMOTION_AROUSAL
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.precision import half_precision

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2m_edge.errors import BundleError
-from a2m_edge.feeling import EMOTIONS, Feeling
-from a2m_edge.perception.picture_tables import PictureTables, Spread
+from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS, NEGATIVE_EMOTIONS, Feeling
+from a2m_edge.perception.picture_tables import PictureTables, Spread, leaning
 
 VALUES = st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=2, max_size=12).map(sorted).map(tuple)
 TABLES = PictureTables(
@@ -43,7 +43,7 @@ def test_a_common_word_gives_way_to_one_that_is_nearly_as_likely():
     emotions[EMOTIONS.index("contentment")], emotions[EMOTIONS.index("fear")] = 0.4, 0.25
     told = TABLES.seen(Feeling(emotions, 0.0, 0.0))
     assert told.word == "fear"
-    assert told.emotions.sum() == pytest.approx(1)
+    assert told.emotions.sum() == pytest.approx(1, abs=1e-5)
 
 
 @given(told=VALUES, felt=VALUES, values=st.lists(st.floats(-1, 1), min_size=2, max_size=6))
@@ -70,6 +70,7 @@ def test_tables_are_the_same_when_read_again(tmp_path):
         {"arousal": {"told": [0.0, 1.0], "felt": [0.0, 3.0]}},
         {"arousal": {"told": [0.5, 0.1], "felt": [0.0, 1.0]}},
         {"word_shift": ["much"]},
+        {"word_shift": [0.5]},
         {"more": 1},
     ],
 )
@@ -85,3 +86,27 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, content):
     (tmp_path / "pictures.json").write_bytes(content)
     with pytest.raises(BundleError, match="cannot be used"):
         PictureTables.read(tmp_path / "pictures.json")
+
+
+@given(
+    weights=st.lists(st.floats(1e-6, 1), min_size=9, max_size=9),
+    valence=st.floats(-1, 1),
+)
+def test_emotions_lean_to_the_valence_and_keep_the_order_of_each_sign(weights, valence):
+    emotions = np.array(weights) / np.sum(weights)
+    found = leaning(emotions, valence)
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    assert (found >= 0).all()
+    before, after = float(EMOTION_SIGNS @ emotions), float(EMOTION_SIGNS @ found)
+    assert min(before, valence) - 1e-4 <= after <= max(before, valence) + 1e-4
+    for sign in (1, 0, -1):
+        same = np.flatnonzero(sign == EMOTION_SIGNS)
+        assert (np.diff(found[same][np.argsort(emotions[same])]) >= -1e-6).all()
+
+
+def test_no_word_contradicts_what_is_felt():
+    emotions = np.full(9, 0.05, np.float32)
+    emotions[EMOTIONS.index("contentment")] = 0.6
+    for told, negative in ((-0.2, True), (0.2, False)):
+        word = TABLES.seen(Feeling(emotions, told, 0.0)).word
+        assert (word in NEGATIVE_EMOTIONS) == negative

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from a2m_edge.cues import Cues
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
 from a2m_edge.perception.painting import measure
 from a2m_edge.perception.picture_tables import PictureTables, Spread
 from training.data.embeddings.embed import embed_pictures
 from training.data.tables.feelings import (
     EMOTION_AROUSAL,
-    EMOTION_SIGNS,
     Picture,
     PictureArchive,
     Utterance,
@@ -37,6 +36,9 @@ ENOUGH_UTTERANCES = 5
 
 _SHARES = np.linspace(0.0, 1.0, 11)
 """Shares of the logarithm of a word's frequency that are tried."""
+
+_MOST_LOST = 0.02
+"""Accuracy over utterances that a better balance may cost."""
 
 Show = Callable[[Iterable[Picture], str, int], Iterable[Picture]]
 
@@ -76,14 +78,19 @@ def fit_picture_tables(data: Path, encoder: EncoderModel, fusion: Fusion, show: 
     _, logits, feelings, *_ = fusion.eval()(
         images, torch.zeros_like(images), torch.tensor([[1.0, 0.0]]).expand(len(images), 2)
     )
-    told = feelings.numpy()[training]
-    places = {each.file: place for place, each in enumerate(paintings)}
-    return PictureTables(
+    told, chances = feelings.numpy(), logits.softmax(1).numpy()
+    tables = PictureTables(
         cues={name: _quantiles(values) for name, values in zip(Cues.names(), cues.T, strict=True)},
-        valence=Spread(_quantiles(told[:, 0]), _quantiles(felt[:, 0])),
-        arousal=Spread(_quantiles(told[:, 1]), _quantiles(felt[:, 1])),
-        word_shift=_word_shift(utterances, logits.numpy(), places),
+        valence=Spread(_quantiles(told[training, 0]), _quantiles(felt[:, 0])),
+        arousal=Spread(_quantiles(told[training, 1]), _quantiles(felt[:, 1])),
     )
+    places = {each.file: place for place, each in enumerate(paintings)}
+    said = [
+        (Feeling(chances[places[each.picture]], *map(float, told[places[each.picture]])), each.emotion)
+        for each in utterances
+        if each.split == "val" and each.picture in places
+    ]
+    return dataclasses.replace(tables, word_shift=_word_shift(tables, utterances, said))
 
 
 def _people(utterances: Sequence[Utterance]) -> NDArray[np.float64]:
@@ -106,21 +113,26 @@ def _people(utterances: Sequence[Utterance]) -> NDArray[np.float64]:
 
 
 def _word_shift(
-    utterances: Sequence[Utterance], logits: NDArray[np.float32], places: dict[str, int]
+    tables: PictureTables, utterances: Sequence[Utterance], said: Sequence[tuple[Feeling, int]]
 ) -> tuple[float, ...]:
-    """The share of the words' log frequencies for which accuracy and balanced accuracy add up to most, times these."""
+    """A share of the words' log frequencies: the one of the best balanced accuracy that costs little of the plain one.
+
+    Args:
+        tables: without a shift.
+        utterances: their training split says how frequent the words are.
+        said: what is told of a picture alone, and the emotion that somebody felt before it.
+    """
     counts = np.bincount([each.emotion for each in utterances if each.split == "train"], minlength=len(EMOTIONS))
     frequency = np.log(np.maximum(counts, 1) / counts.sum())
-    chosen = [each for each in utterances if each.split == "val" and each.picture in places]
-    rows = logits[[places[each.picture] for each in chosen]]
-    truth = np.array([each.emotion for each in chosen])
-
-    def merit(share: float) -> float:
-        hits = (rows - share * frequency).argmax(1) == truth
-        return float(hits.mean() + np.mean([hits[truth == emotion].mean() for emotion in np.unique(truth)]))
-
-    best = max(_SHARES.tolist(), key=merit)
-    return tuple(round(best * float(each), 4) for each in frequency)
+    truth = np.array([emotion for _, emotion in said])
+    found = []
+    for share in _SHARES:
+        shifted = dataclasses.replace(tables, word_shift=tuple(round(float(each), 4) for each in share * frequency))
+        hits = np.array([EMOTIONS[emotion] == shifted.seen(feeling).word for feeling, emotion in said])
+        balanced = float(np.mean([hits[truth == emotion].mean() for emotion in np.unique(truth)]))
+        found.append((float(hits.mean()), balanced, shifted.word_shift))
+    enough = found[0][0] - _MOST_LOST
+    return max((each for each in found if each[0] >= enough), key=lambda each: each[1])[2]
 
 
 def _quantiles(values: NDArray[np.floating]) -> tuple[float, ...]:

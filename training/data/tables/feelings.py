@@ -16,15 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
+from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS
 from training.data.tables.wikiart import PictureFolder
 
 SPLITS = ("train", "val", "test")
-
-EMOTION_SIGNS: NDArray[np.float32] = np.array(
-    [(emotion in POSITIVE_EMOTIONS) - (emotion in NEGATIVE_EMOTIONS) for emotion in EMOTIONS], np.float32
-)
-"""Valence of each of ``EMOTIONS``: +1, -1, and 0 for "something else"."""
 
 EMOTION_AROUSAL: NDArray[np.float32] = np.array([0.5, 0.2, -0.6, 0.85, 0.75, 0.25, 0.6, -0.55, 0.0], np.float32)
 """Arousal of each of ``EMOTIONS``: where the circumplex of affect places the word (Russell 1980)."""
