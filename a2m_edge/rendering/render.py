@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import ClipDecoder, Manifest
+from a2m_edge.cues import MIDDLE, Cues
 from a2m_edge.errors import OptionError, OutputError, encodable
 from a2m_edge.feeling import Feeling
 from a2m_edge.ledger import claim
@@ -293,12 +295,18 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
                 for word, probability in zip(manifest.emotions, feeling.emotions, strict=True)
             },
         },
+        "cues": _cues(soundscape.perception.cues),
         **_music(soundscape, request.seconds),
         "levels": {
             "loudness_lufs": _level(integrated_loudness(samples, rate)),
             "true_peak_dbfs": _level(true_peak(samples, rate)),
         },
     }
+
+
+def _cues(cues: Cues) -> dict[str, float] | None:
+    """How the picture is painted, as ranks among paintings; None without a picture, or where the bundle knows none."""
+    return None if cues == MIDDLE else {name: round(rank, 3) for name, rank in dataclasses.asdict(cues).items()}
 
 
 def _music(soundscape: Soundscape, seconds: float) -> dict[str, Any]:

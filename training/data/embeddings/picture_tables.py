@@ -64,9 +64,7 @@ def fit_picture_tables(data: Path, encoder: EncoderModel, fusion: Fusion, show: 
     paintings = [each for each in read_paintings(data) if each.split == "train" or each.file in spoken]
     training = np.array([each.split == "train" for each in paintings], bool)
     if training.sum() < QUANTILES or len(felt) < QUANTILES or training.all():
-        raise DataError(
-            f"{data} holds too few paintings: the tables need {QUANTILES} to train on, and some to choose by"
-        )
+        raise DataError(f"{data} holds too few paintings: {QUANTILES} are needed to fit, and some of val to choose by")
     archive = PictureArchive(data / "paintings.zip", encoder.image_preprocessing.size)
     cues = np.array(
         [
