@@ -94,7 +94,7 @@ def plan(feeling: Feeling, cues: Cues = MIDDLE) -> Plan:
     return Plan(
         mode=mode_of(valence + _LIGHT * light, arousal),
         tempo=SLOWEST * (FASTEST / SLOWEST) ** energy,
-        density=_clipped(0.08 + 0.84 * energy + 0.24 * (cues.edges - cues.emptiness), 0.0, 1.0),
+        density=_clipped(0.08 + 0.84 * energy + 0.12 * (cues.edges - cues.emptiness), 0.0, 1.0),
         loudness=0.38 + 0.40 * energy,
         register=round(2.0 * arousal + 5.0 * valence + 8.0 * (cues.brightness - 0.5)),
         legato=_clipped(0.8 - 0.22 * valence - 0.15 * arousal - 0.3 * (cues.brushwork - 0.5), 0.3, 1.0),

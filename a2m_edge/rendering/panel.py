@@ -145,9 +145,10 @@ def _plane(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None:
     canvas.circle(x, y, 10, _GROUND)
     canvas.circle(x, y, 8, colour)
     place = f"{_signed(feeling.valence)}, {_signed(feeling.arousal)}"
-    below = y + 38 if y < top + side - 90 else y - 24
+    # Away from the line of valence, at whose ends words stand, and within the sheet.
+    above = (feeling.arousal >= 0 and y > top + 70) or y > top + side - 90
     nearest, farthest = left + 70, left + side - 70
-    canvas.text(min(max(x, nearest), farthest), below, place, 18, _INK, align="centre")
+    canvas.text(min(max(x, nearest), farthest), y - 24 if above else y + 38, place, 18, _INK, align="centre")
 
 
 def _emotions(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None:
