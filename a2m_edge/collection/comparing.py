@@ -7,7 +7,7 @@ from pathlib import Path
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import Record, Stamp
 from a2m_edge.collection.items import Item
-from a2m_edge.collection.storage.folders import file_hash
+from a2m_edge.ledger import digest
 from a2m_edge.perception.pictures import MAXIMUM_BYTES
 
 COMPARISONS = ("hash", "time")
@@ -49,7 +49,7 @@ def picture_hash(path: Path) -> str | None:
     Raises:
         OSError, ValueError: there is no such file, or it cannot be read.
     """
-    return file_hash(path) if path.is_file() and path.stat().st_size <= MAXIMUM_BYTES else None
+    return digest(path) if path.is_file() and path.stat().st_size <= MAXIMUM_BYTES else None
 
 
 def stamp_of(item: Item) -> Stamp | None:

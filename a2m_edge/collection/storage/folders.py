@@ -7,7 +7,6 @@ path below the place of the run, its parts joined by ``/``.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from a2m_edge.errors import A2MError, OutputError
-from a2m_edge.ledger import claim, identity, is_free, note
+from a2m_edge.ledger import claim, digest, identity, is_free, note
 from a2m_edge.output import held, written_aside
 
 SOUNDS = "sounds"
@@ -177,7 +176,7 @@ class LocalStorage:
             path = self.folder / name
             if path.stat().st_size != size:
                 return False
-            return file_hash(path) == sha256
+            return digest(path) == sha256
         except (OSError, ValueError):
             return False
 
@@ -277,16 +276,6 @@ def is_index(lines: Iterable[bytes]) -> bool:
 
 def _same(path: Path, source: Path | None) -> bool:
     return source is not None and identity(path) is not None and identity(path) == identity(source)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal.
-
-    Raises:
-        OSError, ValueError: it cannot be read.
-    """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
