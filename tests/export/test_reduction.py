@@ -256,7 +256,7 @@ def test_pieces_are_music_as_the_models_decode_it(tiny: Models) -> None:
     assert len(music) == len(COMMENTS)
     for piece in music:
         assert piece.mel.shape == (80, FRAMES)
-        assert len({(note.pitch, note.start) for note in piece.notes}) > 5
+        assert len({(note.pitch, note.start) for note in piece.notes}) >= 5  # the slowest has two beats in this time
         mel, source = piece.heard(tiny.audio, 5, True)
         assert mel.shape == (1, 80, 5 + FRAMES + 5)
         assert np.all(mel[..., [0, 4, -5, -1]] == np.float32(SILENCE)) and np.all(mel[..., 5:-5] == piece.mel)
