@@ -18,7 +18,7 @@ class Note:
         seconds: duration until the key is released, > 0.
         pitch: MIDI pitch number.
         velocity: loudness, in (0, 1].
-        role: index into ``a2m_edge.feeling.ROLES``.
+        role: index into ``a2m_edge.impression.feeling.ROLES``.
     """
 
     start: float

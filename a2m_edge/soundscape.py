@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import Theme
 from a2m_edge.errors import OptionError
-from a2m_edge.feeling import Casting
+from a2m_edge.impression.feeling import Casting
 from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.encoders import Encoders, Perception, Sight

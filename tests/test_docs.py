@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import a2m_edge
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from tests.fixtures.places import ROOT
 from tests.test_house import rooms
 from tests.test_names import defined

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from a2m_edge.feeling import EMOTION_SIGNS
+from a2m_edge.impression.feeling import EMOTION_SIGNS
 from a2m_edge.perception.preprocessing import preprocess
 from kiosk.camera.artwork import straighten
 from tests.fixtures.exhibit.rooms import Paintings, make_view, outline_of

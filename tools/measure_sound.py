@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 
 from a2m_edge.bundle import open_bundle
 from a2m_edge.composer.plan import MODES
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.sound.loudness import normalise_loudness
 from a2m_edge.soundscape import Soundscape
 from training.data.tables.feelings import read_utterances

@@ -13,7 +13,7 @@ from a2m_edge.bench.timing import Times, timed
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import COMPOSER, DecoderContext
 from a2m_edge.composer import Composer, ComposerTables
-from a2m_edge.feeling import Feeling
+from a2m_edge.impression.feeling import Feeling
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.inference.shapes import Sizes, input_shapes, usual_sizes
 from a2m_edge.rendering.render import RENDER_CHUNK_SECONDS

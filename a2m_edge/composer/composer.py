@@ -12,8 +12,8 @@ from a2m_edge.composer.parts import BarContext, BarNote, Voices, bass_part, figu
 from a2m_edge.composer.plan import Plan, plan
 from a2m_edge.composer.tables import ComposerTables
 from a2m_edge.composer.theme import Theme
-from a2m_edge.cues import MIDDLE, Cues
-from a2m_edge.feeling import Feeling
+from a2m_edge.impression.cues import MIDDLE, Cues
+from a2m_edge.impression.feeling import Feeling
 from a2m_edge.score import Beat, Note
 
 TEMPO_GLIDE = 0.4

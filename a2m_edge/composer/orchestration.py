@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from a2m_edge.cues import Cues
-from a2m_edge.feeling import Palette
+from a2m_edge.impression.cues import Cues
+from a2m_edge.impression.feeling import Palette
 
 BRIGHTNESS: dict[str, float] = {
     "piano": 0.1,

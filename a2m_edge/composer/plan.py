@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from a2m_edge.cues import MIDDLE, Cues
-from a2m_edge.feeling import Feeling
+from a2m_edge.impression.cues import MIDDLE, Cues
+from a2m_edge.impression.feeling import Feeling
 
 MODES: dict[str, tuple[int, ...]] = {
     "lydian": (0, 2, 4, 6, 7, 9, 11),

@@ -10,9 +10,11 @@ from tokenizers import Tokenizer
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import PICTURES
-from a2m_edge.cues import MIDDLE, Cues
 from a2m_edge.errors import BundleError
-from a2m_edge.feeling import Feeling, Palette
+from a2m_edge.impression.cues import MIDDLE, Cues
+from a2m_edge.impression.feeling import Feeling, Palette
+from a2m_edge.impression.gaze import Look
+from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.inference.sessions import Session, open_session
 from a2m_edge.perception.painting import measure
 from a2m_edge.perception.picture_tables import PictureTables
@@ -29,12 +31,16 @@ class Perception:
         feeling: emotions, valence and arousal.
         palette: who suits each role, and the room.
         cues: how the picture is painted, as ranks among paintings; ``MIDDLE`` where there is none.
+        subjects: what the picture shows.
+        gaze: where one looks in the picture, in the order of looking; empty where there is none.
     """
 
     fused: NDArray[np.float32]
     feeling: Feeling
     palette: Palette
     cues: Cues = MIDDLE
+    subjects: Subjects = NOTHING
+    gaze: tuple[Look, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,12 @@ class Sight:
     Attributes:
         embedding: float32 [D], of length 1.
         cues: how it is painted, as ranks among paintings.
+        subjects: what it shows.
     """
 
     embedding: NDArray[np.float32]
     cues: Cues = MIDDLE
+    subjects: Subjects = NOTHING
 
 
 class Encoders:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.cues import Cues
+from a2m_edge.impression.cues import Cues
 
 _AREA = 192 * 192
 """Pixels on which all is measured: a picture of any size and shape is scaled to as many, and never enlarged."""

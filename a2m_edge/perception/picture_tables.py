@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.cues import Cues
 from a2m_edge.errors import BundleError
-from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
+from a2m_edge.impression.cues import Cues
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
 from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
 
 SCHEMA = 1

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS, ROLES, Feeling
+from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS, ROLES, Feeling
 from a2m_edge.rendering.canvas import Canvas, Colour, mix
 from a2m_edge.score import Beat, Note
 from a2m_edge.sound.format import AudioFormat

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import ClipDecoder, Manifest
-from a2m_edge.cues import MIDDLE, Cues
 from a2m_edge.errors import OptionError, OutputError, encodable
-from a2m_edge.feeling import Feeling
+from a2m_edge.impression.cues import MIDDLE, Cues
+from a2m_edge.impression.feeling import Feeling
 from a2m_edge.ledger import claim
 from a2m_edge.output import written_aside
 from a2m_edge.perception.comments import clean_comment

@@ -14,7 +14,7 @@ from a2m_edge.bundle.manifest import COMPOSER, ClipDecoder, DecoderContext, Scor
 from a2m_edge.composer import Composer, ComposerTables, Theme
 from a2m_edge.composer.orchestration import tinted
 from a2m_edge.errors import BundleError, OptionError
-from a2m_edge.feeling import Casting
+from a2m_edge.impression.feeling import Casting
 from a2m_edge.inference.sessions import Session, open_session
 from a2m_edge.perception.encoders import Perception
 from a2m_edge.score import Note, Score, ScoreLayout

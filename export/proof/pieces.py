@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import DEFAULT_BUNDLE
 from a2m_edge.bundle.manifest import COMPOSER
 from a2m_edge.composer import Composer, ComposerTables
-from a2m_edge.feeling import Feeling, Palette
+from a2m_edge.impression.feeling import Feeling, Palette
 from a2m_edge.score import Note
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.mel import SILENCE

@@ -19,7 +19,7 @@ from PIL import Image
 
 from a2m_edge.bundle.manifest import Precision
 from a2m_edge.errors import DataError, ExportError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.inference.agreement import signal_to_noise
 from a2m_edge.sound.mel import SILENCE
 from export.graphs.export import write_graph

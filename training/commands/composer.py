@@ -72,7 +72,7 @@ def compose_pieces(tables: ComposerTables, count: int) -> list[Excerpt]:
     from scipy.stats import qmc
 
     from a2m_edge.composer import Composer
-    from a2m_edge.feeling import ROLES, Feeling
+    from a2m_edge.impression.feeling import ROLES, Feeling
     from a2m_edge.score import Score
     from training.evaluation.composer.music_statistics import BARS, excerpt_of_score
 

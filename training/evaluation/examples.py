@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from a2m_edge.errors import DataError, MissingExtraError
-from a2m_edge.feeling import EMOTIONS, INSTRUMENTS
+from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.loudness import normalise_loudness
 from a2m_edge.sound.mel import log_mel

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from a2m_edge.errors import CheckpointError
-from a2m_edge.feeling import EMOTIONS, INSTRUMENTS, ROLES
+from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS, ROLES
 from training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from training.models.encoder_model import EncoderModel
 from training.models.fingerprint import weights_hash

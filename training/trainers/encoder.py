@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from a2m_edge.errors import OptionError
-from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS
 from a2m_edge.output import make_folder
 from training import parallel
 from training.data.embeddings.embed import embed_texts

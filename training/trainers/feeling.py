@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from training.data.embeddings.feeling_set import FeelingSet
 from training.models.fusion import Fusion
 

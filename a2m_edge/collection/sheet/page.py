@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.collection.storage.folders import LocalStorage
-from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from a2m_edge.output import written_aside
 from a2m_edge.perception.picture_formats import HeaderError, read_header
 

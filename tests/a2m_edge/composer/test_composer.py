@@ -16,7 +16,7 @@ from a2m_edge.composer.form import PHRASES, SECTIONS, place_of
 from a2m_edge.composer.harmony import phrase_chords
 from a2m_edge.composer.plan import MODES, plan
 from a2m_edge.errors import BundleError
-from a2m_edge.feeling import Feeling
+from a2m_edge.impression.feeling import Feeling
 from a2m_edge.score import Beat, Score
 from tests.fixtures.places import TABLES
 

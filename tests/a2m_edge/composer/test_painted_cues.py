@@ -14,8 +14,8 @@ from a2m_edge.bundle.manifest import COMPOSER
 from a2m_edge.composer import Composer, ComposerTables
 from a2m_edge.composer.orchestration import BRIGHTNESS, WARMTH, tinted
 from a2m_edge.composer.plan import MODES, plan
-from a2m_edge.cues import MIDDLE, Cues
-from a2m_edge.feeling import INSTRUMENTS, ROLES, Feeling, Palette
+from a2m_edge.impression.cues import MIDDLE, Cues
+from a2m_edge.impression.feeling import INSTRUMENTS, ROLES, Feeling, Palette
 
 NEUTRAL = Feeling.of(0.2, 0.0)
 RANKS = st.floats(0, 1)

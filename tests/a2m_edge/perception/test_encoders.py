@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 
 from a2m_edge.bundle import open_bundle, seal_bundle
 from a2m_edge.bundle.manifest import ImagePreprocessing
-from a2m_edge.cues import MIDDLE
 from a2m_edge.errors import BundleError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.cues import MIDDLE
+from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.perception.encoders import Encoders, Sight
 from a2m_edge.perception.picture_tables import PictureTables, Spread
 from a2m_edge.perception.preprocessing import preprocess

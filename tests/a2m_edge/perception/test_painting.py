@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from a2m_edge.cues import MIDDLE, Cues
+from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.perception.painting import measure
 
 GREY = np.full((200, 300, 3), 119, np.uint8)

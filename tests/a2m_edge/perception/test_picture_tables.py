@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2m_edge.errors import BundleError
-from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS, NEGATIVE_EMOTIONS, Feeling
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, NEGATIVE_EMOTIONS, Feeling
 from a2m_edge.perception.picture_tables import PictureTables, Spread, leaning
 
 VALUES = st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=2, max_size=12).map(sorted).map(tuple)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from a2m_edge.feeling import Feeling
+from a2m_edge.impression.feeling import Feeling
 from a2m_edge.rendering.canvas import Canvas
 from a2m_edge.rendering.lettering import drawable, in_visual_order
 from a2m_edge.rendering.panel import HEIGHT, WIDTH, Panel, draw_panel

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from a2m_edge.errors import CommentError, OptionError, OutputError, PictureError
-from a2m_edge.feeling import EMOTIONS, ROLES
+from a2m_edge.impression.feeling import EMOTIONS, ROLES
 from a2m_edge.ledger import claim
 from a2m_edge.rendering.render import Request, check_outputs, render, write_render
 from a2m_edge.sound.loudness import true_peak

@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 import kiosk.web
 from a2m_edge.errors import OptionError
-from a2m_edge.feeling import INSTRUMENTS
+from a2m_edge.impression.feeling import INSTRUMENTS
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
 from kiosk.web.routes.languages import LANGUAGES, preferred_language

@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting
+from a2m_edge.impression.feeling import INSTRUMENTS, ROLES, Casting
 from a2m_edge.score import Note, ScoreLayout
 from a2m_edge.sound.format import FORMATS
 from tests.fixtures.training.data_runs import HERE, needs_fluidsynth

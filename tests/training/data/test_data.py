@@ -12,7 +12,7 @@ import soundfile
 
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import INSTRUMENTS, Casting
+from a2m_edge.impression.feeling import INSTRUMENTS, Casting
 from a2m_edge.score import Note
 from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel

@@ -13,7 +13,7 @@ from PIL import Image
 pytest.importorskip("matplotlib", reason="the training extra is not installed")
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from tests.fixtures.training.official_tables import words, write_official
 from training.data.pairs.articaps import Options, build_articaps
 from training.data.pairs.data_card import music_facts, write_data_card

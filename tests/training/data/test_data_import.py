@@ -21,7 +21,7 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 
 from a2m_edge import cli
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.ledger import LEDGER
 from training.data.embeddings.encoder_data import EncoderData
 from training.data.embeddings.feeling_set import FeelingTable

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from a2m_edge.errors import DataError, OutputError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from tests.fixtures.training.official_tables import HEADER, words, write_official
 from training.data.pairs.articaps import COLUMNS, Options, Sources, build_articaps
 from training.data.pairs.matching import Candidates, assign

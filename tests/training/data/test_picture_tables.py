@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from tests.fixtures.training.encoders import tiny_encoder
 from training.data.embeddings.picture_tables import QUANTILES, fit_picture_tables
 from training.models.fusion import Fusion, FusionConfig

@@ -13,7 +13,7 @@ import torch
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import ComposerTables
-from a2m_edge.feeling import INSTRUMENTS
+from a2m_edge.impression.feeling import INSTRUMENTS
 from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.synthesis.excitation import partials

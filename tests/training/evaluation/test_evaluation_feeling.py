@@ -19,7 +19,7 @@ from PIL import Image
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.soundscape import Soundscape
 from tests.fixtures.training.encoders import fake_feelings, write_data
 from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet

@@ -17,7 +17,7 @@ import torch
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import A2MError, CheckpointError, DataError, OptionError
-from a2m_edge.feeling import EMOTIONS, INSTRUMENTS
+from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.sound.format import FORMATS
 from a2m_edge.sound.mel import SILENCE

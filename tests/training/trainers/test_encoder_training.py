@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from a2m_edge.errors import CheckpointError, DataError, OptionError
-from a2m_edge.feeling import EMOTIONS, INSTRUMENTS, ROLES
+from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS, ROLES
 from tests.fixtures.training.encoders import fake_feelings, tiny_encoder, write_data
 from training.data.embeddings.embed import embed_pictures, embed_texts
 from training.data.embeddings.encoder_data import EncoderData

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTION_SIGNS
+from a2m_edge.impression.feeling import EMOTION_SIGNS
 from a2m_edge.output import make_folder, written_aside
 from training.data.embeddings.embed import embed_pictures, embed_texts
 from training.data.tables.feelings import (

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from a2m_edge.cues import Cues
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
+from a2m_edge.impression.cues import Cues
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
 from a2m_edge.perception.painting import measure
 from a2m_edge.perception.picture_tables import PictureTables, Spread
 from training.data.embeddings.embed import embed_pictures

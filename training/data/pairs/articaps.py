@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import OutputError, encodable
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.output import make_folder, written_aside
 from training.data.pairs.matching import CANDIDATES, FEELING_WEIGHT
 from training.data.pairs.pairing import Pairing

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from training.data.tables.captions import Caption
 from training.data.tables.feelings import SPLITS
 from training.data.tables.utterance_rows import UtteranceRows

@@ -16,7 +16,7 @@ import numpy as np
 
 from a2m_edge.composer.parts import BASS, FIGURE, HARMONY, MELODY
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import ROLES
+from a2m_edge.impression.feeling import ROLES
 from a2m_edge.jobs.work import Work
 from a2m_edge.score import Note
 from a2m_edge.sound.format import AudioFormat

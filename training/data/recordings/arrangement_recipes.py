@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting
+from a2m_edge.impression.feeling import INSTRUMENTS, ROLES, Casting
 from a2m_edge.output import written_aside
 from training.data.recordings.orchestration import CORPORA, Deck
 from training.data.tables.captions import split_of

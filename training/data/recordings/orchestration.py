@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import INSTRUMENTS
+from a2m_edge.impression.feeling import INSTRUMENTS
 from a2m_edge.output import make_folder, written_aside
 from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.fluidsynth import SOUNDFONT, as_midi_file, render

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from a2m_edge.composer import Composer, ComposerTables
-from a2m_edge.feeling import INSTRUMENTS, ROLES, Casting, Feeling, Palette
+from a2m_edge.impression.feeling import INSTRUMENTS, ROLES, Casting, Feeling, Palette
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import make_folder, written_aside
 from a2m_edge.score import Note, Score

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.feeling import INSTRUMENTS, ROLES
+from a2m_edge.impression.feeling import INSTRUMENTS, ROLES
 
 _NAMES = tuple(INSTRUMENTS)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS
 from training.data.tables.wikiart import PictureFolder
 
 SPLITS = ("train", "val", "test")

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from a2m_edge.errors import DataError, OutputError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.output import held, make_folder
 from training.data.tables.captions import read_captions, split_of
 from training.data.tables.companions import bring_companions, copy_file

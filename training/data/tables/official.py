@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from training.data.tables.captions import split_of
 from training.data.tables.feelings import SPLITS, Utterance
 from training.data.tables.wikiart import PictureFolder

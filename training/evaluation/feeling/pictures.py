@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import MissingExtraError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from training.trainers.feeling import Reliability
 
 DOTS_PER_INCH = 110

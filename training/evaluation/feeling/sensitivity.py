@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
-from a2m_edge.feeling import EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS
 from training.data.embeddings.feeling_set import FeelingSet
 from training.trainers.feeling import Predict
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.errors import A2MError, DataError
-from a2m_edge.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
+from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet
 from training.data.tables.feelings import PictureArchive, read_paintings
 from training.evaluation.feeling.pictures import confusion_picture, reliability_picture

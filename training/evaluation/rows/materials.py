@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError, OptionError
-from a2m_edge.feeling import EMOTION_SIGNS, EMOTIONS, Casting
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, Casting
 from a2m_edge.score import Note
 from a2m_edge.sound.format import AudioFormat
 from training.data.recordings.realised import read_realisation

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import OptionError
-from a2m_edge.feeling import Casting, Feeling
+from a2m_edge.impression.feeling import Casting, Feeling
 from a2m_edge.perception.encoders import Perception
 from a2m_edge.rendering.render import RENDER_CHUNK_SECONDS
 from a2m_edge.score import Beat, Note
