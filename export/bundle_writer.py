@@ -19,7 +19,7 @@ from export.bed import render_bed, write_silence
 from export.graphs.export import OPSET
 from export.graphs.files import FP32, GraphFile, Precisions, export_graphs, place
 from export.models import Models
-from export.placement import folder_beside, placed_when_whole, refuse
+from a2m_edge.bundle.placement import folder_beside, placed_when_whole, refuse
 from export.proof.parity import Check, require, summary
 from export.proof.validation import validate_graphs
 

@@ -94,7 +94,7 @@ def export(
     from export.bundle_writer import Companions, Label, export_bundle
     from export.graphs.export import require_opset
     from export.models import load_models
-    from export.placement import refuse
+    from a2m_edge.bundle.placement import refuse
 
     require_opset(opset)
     if format == "tensorrt":
