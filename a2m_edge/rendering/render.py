@@ -296,6 +296,9 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
             },
         },
         "cues": _cues(soundscape.perception.cues),
+        "subjects": {name: round(sure, 4) for name, sure in soundscape.perception.subjects.shown.items()},
+        "style": soundscape.perception.subjects.style or None,
+        "period": soundscape.perception.subjects.period or None,
         **_music(soundscape, request.seconds),
         "levels": {
             "loudness_lufs": _level(integrated_loudness(samples, rate)),
