@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from a2m_edge.errors import OptionError
+from a2m_edge.ledger import claim, claim_below
+from a2m_edge.options import Force
 from training.commands.data import register_data
 from training.commands.evaluation import register_evaluation
 from training.commands.options import (
