@@ -9,6 +9,7 @@ subject weigh as much as those that do not while the layer is learned; afterward
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,12 +154,13 @@ def threshold(chances: NDArray[np.floating], truth: NDArray[np.bool_]) -> float 
     A threshold of which fewer than ``FEWEST`` are told is not believed, and one more that is wrong is reckoned in.
     """
     order = np.argsort(-chances, kind="stable")
-    right = truth[order].cumsum()
-    told = np.arange(1, len(order) + 1)
+    falling = chances[order]
+    told = np.searchsorted(-falling, -falling, "right")  # those that are as likely are told as well
+    right = truth[order].cumsum()[told - 1]
     fine = (right / (told + 1) >= PRECISION) & (told >= FEWEST)
     if not fine.any():
         return None
-    return round(float(chances[order][fine.nonzero()[0][-1]]), 4)
+    return max(1e-4, math.floor(1e4 * float(falling[fine.nonzero()[0][-1]])) / 1e4)
 
 
 def train_subjects(
