@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import Theme
 from a2m_edge.errors import OptionError
+from a2m_edge.explanation.causes import Cause
+from a2m_edge.explanation.effects import Music
+from a2m_edge.explanation.finding import Impression, causes_of
 from a2m_edge.impression.feeling import Casting
 from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
@@ -170,6 +173,19 @@ class Soundscape:
         _ = self.perception
         return self._source.theme
 
+    @property
+    def why(self) -> tuple[Cause, ...]:
+        """The strongest causes of the music as it is now, strongest first; empty where the bundle plays no score.
+
+        They are found when they are first asked for: two runs of the fusion, and plans without number.
+
+        Raises:
+            OptionError: nothing was seen or heard yet.
+        """
+        if self._why is None:
+            self._why = self._explain()
+        return self._why
+
     def chunks(self, frames: int | None = None, chunk_frames: int | None = None) -> Iterator[AudioChunk]:
         """Plays on from where the last call ended.
 
@@ -194,6 +210,7 @@ class Soundscape:
         self._works: deque[Sight] = deque(maxlen=REMEMBERED)  # what was seen
         self._words: _Words | None = None
         self._perception: Perception | None = None
+        self._why: tuple[Cause, ...] | None = None  # of the perception, once somebody asks
 
     def _play(self, frames: int | None, chunk_frames: int) -> Iterator[AudioChunk]:
         left = frames
@@ -215,10 +232,23 @@ class Soundscape:
         perception = self._encoders.feel(sight, felt)
         self._synthesis.take_back()
         self._source.steer(identity, perception)
-        self._sight, self._words, self._perception = sight, words, perception
+        self._sight, self._words, self._perception, self._why = sight, words, perception, None
         if sight is not None and not any(sight is work for work in self._works):
             self._works.append(sight)
         return perception
+
+    def _explain(self) -> tuple[Cause, ...]:
+        whole, theme, names = self.perception, self.theme, self.bundle.manifest.instruments
+        if theme is None:
+            return ()
+        signature = theme.signature
+        felt = self._words.embedding if self._words is not None and self._words.understood else None
+        impression = Impression(
+            whole,
+            None if self._sight is None else self._encoders.feel(self._sight, None),
+            None if felt is None else self._encoders.feel(None, felt),
+        )
+        return causes_of(impression, lambda perception: Music.of(perception, names, signature))
 
 
 @dataclass(frozen=True, eq=False)

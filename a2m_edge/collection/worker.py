@@ -255,6 +255,7 @@ def _described(record: Record, result: Render) -> Record:
         key=facts["key"],
         mode=facts["mode"],
         tempo=facts["tempo"],
+        why=tuple(cause["text"]["en"] for cause in facts["why"]),
         loudness=facts["levels"]["loudness_lufs"],
         notice="; ".join(each for each in (record.notice, result.notice) if each) or None,
     )

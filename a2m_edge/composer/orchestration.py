@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from a2m_edge.impression.cues import Cues
-from a2m_edge.impression.feeling import Palette
+from a2m_edge.impression.feeling import Casting, Palette
 
 BRIGHTNESS: dict[str, float] = {
     "piano": 0.1,
@@ -69,3 +69,13 @@ def tinted(palette: Palette, instruments: Sequence[str], cues: Cues) -> Palette:
     leaning = [bright * BRIGHTNESS.get(name, 0.0) + warm * WARMTH.get(name, 0.0) for name in instruments]
     weights = palette.weights * np.exp(_STRENGTH * np.array(leaning, np.float32))
     return replace(palette, weights=weights / weights.sum(axis=1, keepdims=True))
+
+
+def players(palette: Palette, signature: int) -> Casting:
+    """Who plays: drawn from a tinted palette.
+
+    Args:
+        palette: of the feeling, tinted.
+        signature: of the theme: an artwork has its own players, whatever the seed, and by them, too, it is known again.
+    """
+    return palette.cast(np.random.default_rng([6, signature]))

@@ -16,7 +16,7 @@ from a2m_edge.score import Beat, Note
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.mel import hertz_to_mel
 
-WIDTH, HEIGHT = 1920, 1280
+WIDTH, HEIGHT = 1920, 1440
 
 LONGEST_PANEL = 60.0
 """Seconds: of a longer render the beginning is shown."""
@@ -33,8 +33,9 @@ _ROLE_COLOURS: tuple[Colour, ...] = ((92, 132, 214), (160, 120, 206), (84, 182, 
 
 _MARGIN = 64.0
 _TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
-_ROLL_TOP, _ROLL_HEIGHT = 766.0, 248.0
-_MEL_TOP, _MEL_BOTTOM = 1030.0, 1198.0
+_WHY_TOP, _WHY_STEP, _WHY_SIZE, _WHY_INDENT = 712.0, 30.0, 20.0, 84.0
+_ROLL_TOP, _ROLL_HEIGHT = 926.0, 248.0
+_MEL_TOP, _MEL_BOTTOM = 1190.0, 1358.0
 _LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
 _STRIP_GAP = 4.0  # between the spectrograms of two channels
 _ROOMY = 100.0  # height of a spectrogram from which on every mark of its scale has room
@@ -59,6 +60,7 @@ class Panel:
         audio: format of the sound.
         seconds: duration of the whole render.
         facts: short remarks for the foot of the sheet, for example the tempo and the seed.
+        why: the causes of the music in sentences, strongest first, at most five; empty where there are none.
     """
 
     title: str
@@ -71,6 +73,7 @@ class Panel:
     audio: AudioFormat
     seconds: float
     facts: Sequence[str]
+    why: Sequence[str] = ()
 
     @property
     def shown(self) -> float:
@@ -88,6 +91,7 @@ def draw_panel(panel: Panel) -> NDArray[np.uint8]:
     if panel.beats is None:
         _spectrogram(canvas, panel, _LONE_MEL_TOP)
     else:
+        _why(canvas, panel.why)
         _score(canvas, panel, panel.beats)
         _spectrogram(canvas, panel, _MEL_TOP)
     _footer(canvas, panel)
@@ -166,6 +170,16 @@ def _emotions(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None
         length = max(18.0, longest * probability / highest)
         canvas.rectangle(bars_left, middle - 9, length, 18, colour if strongest else mix(_GROUND, colour, 0.6), 9)
         canvas.text(_RIGHT, middle + 7, f"{100 * probability:.0f} %", 18, ink, align="right")
+
+
+def _why(canvas: Canvas, sentences: Sequence[str]) -> None:
+    """A line for each cause of the music."""
+    if sentences:
+        canvas.text(_LEFT, _WHY_TOP, "why", 19, _FADED)
+    left = _LEFT + _WHY_INDENT
+    for number, sentence in enumerate(sentences):
+        for line in canvas.wrapped(sentence, _WHY_SIZE, _RIGHT - left, 1):
+            canvas.text(left, _WHY_TOP + number * _WHY_STEP, line, _WHY_SIZE, _INK)
 
 
 def _score(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:
