@@ -182,9 +182,7 @@ class Soundscape:
         Raises:
             OptionError: nothing was seen or heard yet.
         """
-        if self._why is None:
-            self._why = self._explain()
-        return self._why
+        return self._explained()
 
     def chunks(self, frames: int | None = None, chunk_frames: int | None = None) -> Iterator[AudioChunk]:
         """Plays on from where the last call ended.
@@ -236,6 +234,11 @@ class Soundscape:
         if sight is not None and not any(sight is work for work in self._works):
             self._works.append(sight)
         return perception
+
+    def _explained(self) -> tuple[Cause, ...]:
+        if self._why is None:
+            self._why = self._explain()
+        return self._why
 
     def _explain(self) -> tuple[Cause, ...]:
         whole, theme, names = self.perception, self.theme, self.bundle.manifest.instruments

@@ -178,9 +178,9 @@ class Index:
 def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) -> None:
     """Writes the records as a table, in their order; carried columns come last, under their own names.
 
-    Emotions are in one column each, named ``emotion: awe`` and so on; all sentences of ``why`` in one; a carried column that is named like one of
-    the index is called ``carried: …``. It begins with a byte order mark, without which Excel loses its accents, and no
-    cell of it is a formula.
+    Emotions are in one column each, named ``emotion: awe`` and so on, and all sentences of ``why`` in one; a carried
+    column that is named like one of the index is called ``carried: …``. It begins with a byte order mark, without which
+    Excel loses its accents, and no cell of it is a formula.
 
     Raises:
         OutputError: it cannot be written.

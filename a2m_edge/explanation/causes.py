@@ -17,9 +17,10 @@ Kind = Literal[
     "picture leads",
     "accord",
 ]
-"""Of the feeling: of a picture alone, of a comment alone, of both. ``"painted"`` is how the picture is painted. ``"words"``
-and ``"words lead"`` are a comment beside a picture, and one that outweighs it; ``"picture leads"`` is a picture that outweighs
-a comment. ``"accord"`` is none that can be taken away: the picture alone and the comment alone would bring the same."""
+"""Of the feeling: of a picture alone, of a comment alone, of both. ``"painted"`` is how the picture is painted.
+``"words"`` and ``"words lead"`` are a comment beside a picture, and one that outweighs it; ``"picture leads"`` is a picture
+that outweighs a comment. ``"accord"`` is none that can be taken away: the picture alone and the comment alone would bring
+the same."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Cause:
 
     Attributes:
         kind: which sort of cause.
-        what: of the feeling, its word (which is its valence), ``"low arousal"`` or ``"high arousal"``; of a painting, one or
-            two cues with their directions, such as ``"low brightness"``; else empty.
+        what: of the feeling, its word (which is its valence), ``"low arousal"`` or ``"high arousal"``; of a painting,
+            one or two cues with their directions, such as ``"low brightness"``; else empty.
         effects: what would be different without it, strongest first; none for an accord.
         strength: sum of all effects that are noticed, in just noticeable differences.
     """

@@ -19,8 +19,8 @@ NOTICEABLE = 1.0
 """Units from which on an effect is told."""
 
 _FAMILY, _SPREAD, _PLAYER = 2.0, 2.0, 2.0
-"""Units of what is either so or not: minor for major, beside the steps from mode to mode; spread chords for close ones; an
-instrument that plays. The numbers are ours."""
+"""Units of what is either so or not: minor for major, beside the steps from mode to mode; spread chords for close ones;
+an instrument that plays. The numbers are ours."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ _MEANS: dict[str, Callable[[Plan], float]] = {
 """Each means of a plan, counted in units: half a step from one mode to the next, since mode is heard before all else
 (Eerola, Friberg & Bresin 2013, Frontiers in Psychology 4:487); 5 % of the tempo (twice what attentive listeners tell
 apart: Drake & Botte 1993, Perception & Psychophysics 54:277); 1 dB, velocity taken as amplitude (Jesteadt,
-Wier & Green 1977, Journal of the Acoustical Society of America 61:169); two semitones; a tenth of all onsets, of a note's
-length, and of all chords; a fifth of the usual relief. Those without a source are ours."""
+Wier & Green 1977, Journal of the Acoustical Society of America 61:169); two semitones; a tenth of all onsets, of a
+note's length, and of all chords; a fifth of the usual relief. Those without a source are ours."""
 
 
 def effects(music: Music, without: Music) -> tuple[Effect, ...]:

@@ -157,8 +157,9 @@ def _together(joint: tuple[Effect, ...], *single: tuple[Effect, ...]) -> bool:
 
 def _unmoved(whole: Perception, side: str) -> Perception:
     """The same with a feeling of which a side, ``"valence"`` or ``"arousal"``, is neutral."""
-    feeling = dataclasses.replace(whole.feeling, **{side: 0.0})
-    return dataclasses.replace(whole, feeling=feeling)
+    felt = whole.feeling
+    neutral = dataclasses.replace(felt, valence=0.0) if side == "valence" else dataclasses.replace(felt, arousal=0.0)
+    return dataclasses.replace(whole, feeling=neutral)
 
 
 def _unpainted(whole: Perception, names: Iterable[str]) -> Perception:

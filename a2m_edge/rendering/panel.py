@@ -33,7 +33,7 @@ _ROLE_COLOURS: tuple[Colour, ...] = ((92, 132, 214), (160, 120, 206), (84, 182, 
 
 _MARGIN = 64.0
 _TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
-_WHY_TOP, _WHY_STEP, _WHY_SIZE, _WHY_INDENT = 712.0, 30.0, 20.0, 84.0
+_WHY_TOP, _WHY_STEP = 712.0, 30.0
 _ROLL_TOP, _ROLL_HEIGHT = 926.0, 248.0
 _MEL_TOP, _MEL_BOTTOM = 1190.0, 1358.0
 _LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
@@ -42,6 +42,10 @@ _ROOMY = 100.0  # height of a spectrogram from which on every mark of its scale 
 _MARKS = ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz"))
 _FEW_MARKS = ((500, "0.5"), (2000, "2"), (8000, "8 kHz"))
 _LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
+_WHY_LEFT = _LEFT + 84.0
+
+WHY_SIZE, WHY_WIDTH = 20.0, _RIGHT - _WHY_LEFT
+"""Pixels of the letters of a cause, and of the line that it has."""
 
 
 @dataclass(frozen=True)
@@ -176,10 +180,9 @@ def _why(canvas: Canvas, sentences: Sequence[str]) -> None:
     """A line for each cause of the music."""
     if sentences:
         canvas.text(_LEFT, _WHY_TOP, "why", 19, _FADED)
-    left = _LEFT + _WHY_INDENT
     for number, sentence in enumerate(sentences):
-        for line in canvas.wrapped(sentence, _WHY_SIZE, _RIGHT - left, 1):
-            canvas.text(left, _WHY_TOP + number * _WHY_STEP, line, _WHY_SIZE, _INK)
+        for line in canvas.wrapped(sentence, WHY_SIZE, WHY_WIDTH, 1):
+            canvas.text(_WHY_LEFT, _WHY_TOP + number * _WHY_STEP, line, WHY_SIZE, _INK)
 
 
 def _score(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:

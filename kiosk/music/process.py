@@ -11,6 +11,7 @@ import numpy as np
 from a2m_edge.bundle import open_bundle
 from a2m_edge.composer.plan import plan
 from a2m_edge.errors import CommentError
+from a2m_edge.explanation import causes
 from a2m_edge.soundscape import Soundscape
 from kiosk.shared.channel import Receiver
 from kiosk.shared.links import MusicLinks
@@ -186,9 +187,13 @@ class _Music:
             timings={cause: _milliseconds(begun)},
         )
         if self._links.controls.paused:
-            self._links.outbox.put(dataclasses.replace(felt, changed_sample=None))
+            self._links.outbox.put(dataclasses.replace(felt, changed_sample=None, why=self._why()))
         else:
             self._felt.append(felt)
+
+    def _why(self) -> tuple[causes.Cause, ...]:
+        """The causes of the music as it is now; none while it follows the opening's comment, which is nobody's."""
+        return self._soundscape.why if self._has_picture or self._has_comment else ()
 
     def _make(self, frames: int) -> None:
         begun = time.monotonic()
@@ -203,7 +208,9 @@ class _Music:
             felt.timings["chunk"] = milliseconds
             if felt.received is not None:
                 felt.timings["comment to sound"] = _milliseconds(felt.received)
-            self._links.outbox.put(felt)
+        # The causes are found when the sound that they explain is safe in the ring: it waits for nobody's words.
+        for felt in self._felt:
+            self._links.outbox.put(dataclasses.replace(felt, why=self._why()))
         self._felt.clear()
 
     def _measure(self, made: float, worked: float) -> None:
