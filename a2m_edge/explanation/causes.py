@@ -18,9 +18,9 @@ Kind = Literal[
     "accord",
 ]
 """Of the feeling: of a picture alone, of a comment alone, of both. ``"painted"`` is how the picture is painted.
-``"words"`` and ``"words lead"`` are a comment beside a picture, and one that outweighs it; ``"picture leads"`` is a picture
-that outweighs a comment. ``"accord"`` is none that can be taken away: the picture alone and the comment alone would bring
-the same."""
+``"words"`` and ``"words lead"`` are a comment beside a picture, and one that outweighs it; ``"picture leads"`` is a
+picture that outweighs a comment. ``"accord"`` is none that can be taken away: the picture alone and the comment alone
+would bring the same."""
 
 
 @dataclass(frozen=True)
