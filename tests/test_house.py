@@ -23,7 +23,7 @@ training: parallel, checkpoint, precision, progress, stopping, jobs, losses, ave
 training.data: tables, scores < recordings < labels, pairs < embeddings
 training.evaluation: statistics, report < rows, feeling < listening, rating, composer < examples, numbers, inputs
     < evaluate
-export: models, bed, placement < graphs < proof < bundle_writer, timing < commands
+export: models, bed < graphs < proof < bundle_writer, timing < commands
 kiosk: shared < camera | music | speaker | web < config < supervisor < doctor < commands
 kiosk.web: access < exhibit < routes < app, server, connections, sockets, process
 """

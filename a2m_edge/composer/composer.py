@@ -14,6 +14,7 @@ from a2m_edge.composer.tables import ComposerTables
 from a2m_edge.composer.theme import Theme
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling
+from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.score import Beat, Note
 
 TEMPO_GLIDE = 0.4
@@ -33,6 +34,7 @@ class Composer:
         seed: chooses among the many pieces that the same theme and feeling allow.
         feeling: what the music expresses until ``steer`` is called.
         cues: how the artwork is painted, as ranks among paintings.
+        subjects: what the artwork shows.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Composer:
         seed: int,
         feeling: Feeling,
         cues: Cues = MIDDLE,
+        subjects: Subjects = NOTHING,
     ) -> None:
         self.theme = Theme.of(embedding, tables)
-        self.plan = plan(feeling, cues)
+        self.plan = plan(feeling, cues, subjects)
         self._tables = tables
         self._seed = seed
         self._tempo = self.plan.tempo
@@ -55,9 +58,9 @@ class Composer:
         self._at_bar_line = Voices()
         self._planned: tuple[Plan, Chord, list[BarNote], Voices] | None = None
 
-    def steer(self, feeling: Feeling, cues: Cues = MIDDLE) -> None:
-        """Follows a new feeling and other cues from the next beat on: notes already given out are never taken back."""
-        self.plan = plan(feeling, cues)
+    def steer(self, feeling: Feeling, cues: Cues = MIDDLE, subjects: Subjects = NOTHING) -> None:
+        """Follows what is now felt and seen from the next beat on: notes already given out are never taken back."""
+        self.plan = plan(feeling, cues, subjects)
 
     def retheme(self, embedding: NDArray[np.float32]) -> None:
         """Takes up the theme of another artwork: its first bar begins with the next beat. The same one plays on."""

@@ -12,12 +12,14 @@ Kind = Literal[
     "felt in the words",
     "felt in both",
     "painted",
+    "shown",
     "words",
     "words lead",
     "picture leads",
     "accord",
 ]
-"""Of the feeling: of a picture alone, of a comment alone, of both. ``"painted"`` is how the picture is painted.
+"""Of the feeling: of a picture alone, of a comment alone, of both. ``"painted"`` is how the picture is painted,
+``"shown"`` what it shows.
 ``"words"`` and ``"words lead"`` are a comment beside a picture, and one that outweighs it; ``"picture leads"`` is a
 picture that outweighs a comment. ``"accord"`` is none that can be taken away: the picture alone and the comment alone
 would bring the same."""
@@ -28,16 +30,18 @@ class Effect:
     """What a cause does to the music.
 
     Attributes:
-        means: an attribute of ``Plan``; or ``"family"`` (major is more, minor less), ``"room"``, ``"players"``.
+        means: an attribute of ``a2m_edge.composer.plan.Plan``; or ``"family"`` (major is more, minor less), ``"room"``,
+            ``"players"``.
         direction: more or less of it than without the cause.
         units: how far, in just noticeable differences, above 0.
-        players: the instruments that play because of it; empty for other means.
+        names: what comes with it: the instruments of ``"players"``, the pattern of ``"figure"`` or ``"bass"``; empty
+            for other means.
     """
 
     means: str
     direction: Direction
     units: float
-    players: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Cause:
     Attributes:
         kind: which sort of cause.
         what: of the feeling, its word (which is its valence), ``"low arousal"`` or ``"high arousal"``; of a painting,
-            one or two cues with their directions, such as ``"low brightness"``; else empty.
+            one or two cues with their directions, such as ``"low brightness"``; of what is shown, the subject; else
+            empty.
         effects: what would be different without it, strongest first; none for an accord.
         strength: sum of all effects that are noticed, in just noticeable differences.
     """

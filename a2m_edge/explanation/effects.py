@@ -18,9 +18,9 @@ from a2m_edge.perception.encoders import Perception
 NOTICEABLE = 1.0
 """Units from which on an effect is told."""
 
-_FAMILY, _SPREAD, _PLAYER = 2.0, 2.0, 2.0
-"""Units of what is either so or not: minor for major, beside the steps from mode to mode; spread chords for close ones;
-an instrument that plays. The numbers are ours."""
+_FAMILY, _CHORDS, _PLAYER, _FIGURE, _BASS = 2.0, 2.0, 2.0, 4.0, 2.0
+"""Units of what is either so or not: minor for major, beside the steps from mode to mode; chords that are spread, or
+thin; an instrument that plays; a figure in the accompaniment, a pattern in the bass. The numbers are ours."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Music:
             instruments: names of the bundle's instruments.
             signature: of the theme, which chooses the players.
         """
-        palette = tinted(perception.palette, instruments, perception.cues)
-        casting = players(palette, signature)
-        return cls(plan(perception.feeling, perception.cues), palette, casting, tuple(instruments))
+        palette = tinted(perception.palette, instruments, perception.cues, perception.subjects)
+        intended = plan(perception.feeling, perception.cues, perception.subjects)
+        return cls(intended, palette, players(palette, signature), tuple(instruments))
 
 
 _MEANS: dict[str, Callable[[Plan], float]] = {
@@ -62,7 +62,9 @@ _MEANS: dict[str, Callable[[Plan], float]] = {
     "legato": lambda plan: plan.legato / 0.1,
     "colour": lambda plan: plan.colour / 0.1,
     "relief": lambda plan: plan.relief / 0.2,
-    "wide": lambda plan: _SPREAD * plan.wide,
+    "wide": lambda plan: _CHORDS * plan.wide,
+    "melody": lambda plan: 20 * math.log10(plan.melody),
+    "thinned": lambda plan: _CHORDS * plan.thinned,
 }
 """Each means of a plan, counted in units: half a step from one mode to the next, since mode is heard before all else
 (Eerola, Friberg & Bresin 2013, Frontiers in Psychology 4:487); 5 % of the tempo (twice what attentive listeners tell
@@ -80,6 +82,13 @@ def effects(music: Music, without: Music) -> tuple[Effect, ...]:
         changes["family"] = changes.pop("mode") + _FAMILY * families
     found = [
         Effect(means, "more" if change > 0 else "less", abs(change)) for means, change in changes.items() if change
+    ]
+    patterns = {
+        "figure": (music.plan.figure, without.plan.figure, _FIGURE),
+        "bass": (music.plan.bass, without.plan.bass, _BASS),
+    }
+    found += [
+        Effect(means, "more", units, (now,)) for means, (now, then, units) in patterns.items() if now not in ("", then)
     ]
     brought = _brought(music, without)
     if brought:

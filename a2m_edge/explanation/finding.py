@@ -54,6 +54,8 @@ class Impression:
                 return _unmoved(self.whole, "arousal" if cause.what[0] in _AROUSAL else "valence")
             case "painted":
                 return _unpainted(self.whole, (trait.split(" ", 1)[1] for trait in cause.what))
+            case "shown":
+                return _unseen(self.whole, cause.what[0])
             case "words" | "words lead" if self.picture is not None:
                 return self.picture
             case "picture leads" if self.words is not None:
@@ -73,7 +75,8 @@ def causes_of(impression: Impression, music: Callable[[Perception], Music]) -> t
     def change(other: Perception) -> tuple[Effect, ...]:
         return effects(played, music(other))
 
-    found = [*_felt(impression, change), *_painted(impression.whole, change)]
+    whole = impression.whole
+    found = [*_felt(impression, change), *_painted(whole, change), *_shown(whole, change)]
     strongest = sorted(found, key=lambda cause: -cause.strength)
     sides = _sides(impression, change)
     kept = [*sides, *strongest[: MOST_CAUSES - len(sides)]]
@@ -134,6 +137,12 @@ def _painted(whole: Perception, change: _Change) -> Iterable[Cause]:
         yield from _cause("painted", tuple(f"{_side(ranks[name])} {name}" for name in names), found)
 
 
+def _shown(whole: Perception, change: _Change) -> Iterable[Cause]:
+    """What the picture shows: each subject that is heard."""
+    for subject in whole.subjects.shown:
+        yield from _cause("shown", (subject,), change(_unseen(whole, subject)))
+
+
 def _allied(first: tuple[Effect, ...], other: tuple[Effect, ...]) -> bool:
     """Whether two cues push the strongest effect of the first the same way."""
     return bool(first) and any((each.means, each.direction) == (first[0].means, first[0].direction) for each in other)
@@ -167,6 +176,12 @@ def _unpainted(whole: Perception, names: Iterable[str]) -> Perception:
     middle = {name: getattr(MIDDLE, name) for name in names}
     cues: Cues = dataclasses.replace(whole.cues, **middle)
     return dataclasses.replace(whole, cues=cues)
+
+
+def _unseen(whole: Perception, subject: str) -> Perception:
+    """The same without one thing that is shown."""
+    shown = {name: sure for name, sure in whole.subjects.shown.items() if name != subject}
+    return dataclasses.replace(whole, subjects=dataclasses.replace(whole.subjects, shown=shown))
 
 
 def _side(rank: float) -> str:

@@ -34,9 +34,9 @@ def sentence(cause: Cause, language: str = "en") -> str:
     if not cause.effects:
         return str(words["cause"][cause.kind])
     # Instruments are a list of their own, which reads best at the end.
-    ordered = sorted(cause.effects, key=lambda effect: bool(effect.players))
+    ordered = sorted(cause.effects, key=lambda effect: effect.means == "players")
     told = words["comma"].join(_effect(effect, words) for effect in ordered)
-    whole: str = words["sentence"].format(cause=_named(cause, words), effects=told)
+    whole: str = words["sentence"].format(cause=_named(cause, words, language), effects=told)
     return whole[0].upper() + whole[1:]
 
 
@@ -45,18 +45,22 @@ def sentences(causes: Iterable[Cause], language: str = "en") -> list[str]:
     return [sentence(cause, language) for cause in causes]
 
 
-def _named(cause: Cause, words: Mapping[str, Any]) -> str:
+def _named(cause: Cause, words: Mapping[str, Any], language: str) -> str:
     if cause.kind == "painted":
         return _listed([words["painted"][trait] for trait in cause.what], words)
     pattern: str = words["cause"][cause.kind]
+    if cause.kind == "shown":
+        (subject,) = cause.what
+        # A curator's own subjects are named as the curator names them.
+        return pattern.format(subject=_subjects()[language].get(subject, subject))
     return pattern.format(felt=words["felt"][cause.what[0]]) if cause.what else pattern
 
 
 def _effect(effect: Effect, words: Mapping[str, Any]) -> str:
     pattern: str = words["effect"][f"{effect.direction} {effect.means}"]
     # A bundle may have instruments of its own, whose names are then the only words for them.
-    players = [words["instrument"].get(name, name) for name in effect.players]
-    return pattern.format(players=_listed(players, words)) if players else pattern
+    names = [words[effect.means].get(name, name) for name in effect.names]
+    return pattern.format(name=_listed(names, words)) if names else pattern
 
 
 def _listed(parts: Sequence[str], words: Mapping[str, Any]) -> str:
@@ -74,3 +78,11 @@ def _words(language: str) -> Mapping[str, Any]:
         raise KeyError(language)
     words: Mapping[str, Any] = json.loads((_FILES / f"{language}.json").read_text(encoding="utf-8"))
     return words
+
+
+@cache
+def _subjects() -> Mapping[str, Mapping[str, str]]:
+    """By language: what each subject is called."""
+    file = resources.files("a2m_edge.impression") / "subject_names.json"
+    names: Mapping[str, Mapping[str, str]] = json.loads(file.read_text(encoding="utf-8"))
+    return names

@@ -299,6 +299,9 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
             },
         },
         "cues": _cues(soundscape.perception.cues),
+        "subjects": {name: round(sure, 4) for name, sure in soundscape.perception.subjects.shown.items()},
+        "style": soundscape.perception.subjects.style or None,
+        "period": soundscape.perception.subjects.period or None,
         **_music(soundscape, request.seconds),
         "why": [_told(cause) for cause in soundscape.why],
         "levels": {
@@ -322,7 +325,7 @@ def _told(cause: Cause) -> dict[str, Any]:
                 "means": effect.means,
                 "direction": effect.direction,
                 "units": round(effect.units, 2),
-                **({"players": list(effect.players)} if effect.players else {}),
+                **({"names": list(effect.names)} if effect.names else {}),
             }
             for effect in cause.effects
         ],

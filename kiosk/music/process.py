@@ -171,7 +171,7 @@ class _Music:
         """Records the current feeling; it is sent once its sound is in the ring, or at once during a pause."""
         perception, casting = self._soundscape.perception, self._soundscape.casting
         feeling = perception.feeling
-        music = None if casting is None else plan(feeling, perception.cues)
+        music = None if casting is None else plan(feeling, perception.cues, perception.subjects)
         felt = Felt(
             word=feeling.word,
             valence=feeling.valence,

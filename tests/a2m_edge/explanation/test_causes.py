@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2m_edge.bundle import Bundle, open_bundle
+from a2m_edge.composer.depiction import DEPICTIONS
 from a2m_edge.composer.orchestration import players, tinted
 from a2m_edge.composer.plan import MODES, Plan, plan
 from a2m_edge.errors import OptionError
@@ -20,6 +21,7 @@ from a2m_edge.explanation.effects import NOTICEABLE, Music
 from a2m_edge.explanation.finding import MOST_CAUSES, MOST_EFFECTS, Impression, causes_of
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS, ROLES, Feeling, Palette
+from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.perception.encoders import Perception
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.soundscape import Soundscape
@@ -36,12 +38,14 @@ COMMENTS = (
 PICTURES = sorted((ROOT / "examples").glob("*.jpg"))
 
 
-def perception(seed: int, valence: float, arousal: float, cues: Cues = MIDDLE) -> Perception:
+def perception(
+    seed: int, valence: float, arousal: float, cues: Cues = MIDDLE, subjects: Subjects = NOTHING
+) -> Perception:
     """A perception whose palette and word follow from a seed."""
     rng = np.random.default_rng(seed)
     weights = rng.dirichlet(np.full(len(NAMES), 0.4), len(ROLES)).astype(np.float32)
     feeling = Feeling.of(valence, arousal, EMOTIONS[seed % len(EMOTIONS)])
-    return Perception(np.zeros(4, np.float32), feeling, Palette(weights, float(rng.random())), cues)
+    return Perception(np.zeros(4, np.float32), feeling, Palette(weights, float(rng.random())), cues, subjects)
 
 
 @st.composite
@@ -49,18 +53,21 @@ def impressions(draw: st.DrawFn) -> Impression:
     """A picture, a comment, or both, whatever they are."""
     seeds, sides = st.integers(0, 2**16), st.floats(-1, 1)
 
-    def felt(cues: Cues = MIDDLE) -> Perception:
-        return perception(draw(seeds), draw(sides), draw(sides), cues)
+    def felt(cues: Cues = MIDDLE, subjects: Subjects = NOTHING) -> Perception:
+        return perception(draw(seeds), draw(sides), draw(sides), cues, subjects)
 
     cues = Cues(*(draw(st.floats(0, 1)) for _ in Cues.names()))
+    names = draw(st.lists(st.sampled_from([*DEPICTIONS, "The Guildhall"]), max_size=5, unique=True))
+    sure = sorted((draw(st.floats(0.05, 1)) for _ in names), reverse=True)
+    seen = cues, Subjects(dict(zip(names, sure, strict=True)))
     match draw(st.sampled_from(("picture", "words", "both"))):
         case "picture":
-            alone = felt(cues)
+            alone = felt(*seen)
             return Impression(alone, alone, None)
         case "words":
             alone = felt()
             return Impression(alone, None, alone)
-    return Impression(felt(cues), felt(cues), felt())
+    return Impression(felt(*seen), felt(*seen), felt())
 
 
 # --- what the test holds against it: the music without a cause, found from its name alone ----------------------------
@@ -73,6 +80,10 @@ def without(impression: Impression, cause: Cause) -> Perception:
         case "painted":
             middle = {trait.split()[1]: 0.5 for trait in cause.what}
             return dataclasses.replace(whole, cues=Cues(**(dataclasses.asdict(whole.cues) | middle)))
+        case "shown":
+            rest = {name: sure for name, sure in whole.subjects.shown.items() if name != cause.what[0]}
+            assert len(rest) == len(whole.subjects.shown) - 1
+            return dataclasses.replace(whole, subjects=Subjects(rest))
         case "words" | "words lead":
             assert impression.picture is not None
             return impression.picture
@@ -98,11 +109,13 @@ READ: dict[str, Callable[[Plan], float]] = {
     "colour": lambda plan: plan.colour,
     "relief": lambda plan: plan.relief,
     "wide": lambda plan: float(plan.wide),
+    "melody": lambda plan: plan.melody,
+    "thinned": lambda plan: float(plan.thinned),
 }
 
 
 def cast(felt: Perception, names: tuple[str, ...], signature: int) -> set[str]:
-    chosen = players(tinted(felt.palette, names, felt.cues), signature).instruments
+    chosen = players(tinted(felt.palette, names, felt.cues, felt.subjects), signature).instruments
     return {names[index] for index in chosen}
 
 
@@ -111,12 +124,18 @@ def lies(impression: Impression, cause: Cause, names: tuple[str, ...], signature
     if cause.kind == "accord":
         return
     whole, rest = impression.whole, without(impression, cause)
-    now, then = plan(whole.feeling, whole.cues), plan(rest.feeling, rest.cues)
+    now, then = (plan(felt.feeling, felt.cues, felt.subjects) for felt in (whole, rest))
     for effect in cause.effects:
         if effect.means == "players":
             come = cast(whole, names, signature) - cast(rest, names, signature)
-            if not effect.players or not set(effect.players) <= come:
-                yield f"{effect.players} do not come by {cause}"
+            if not effect.names or not set(effect.names) <= come:
+                yield f"{effect.names} do not come by {cause}"
+            continue
+        if effect.means in ("figure", "bass"):
+            if effect.names != (getattr(now, effect.means),) or effect.names == (getattr(then, effect.means),):
+                yield f"{effect} is not so by {cause}"
+            elif cause.kind == "shown" and effect.names != (getattr(DEPICTIONS[cause.what[0]], effect.means),):
+                yield f"{effect} is another subject's than {cause}"
             continue
         if effect.means == "room":
             change = whole.palette.room - rest.palette.room
@@ -132,10 +151,12 @@ def lies(impression: Impression, cause: Cause, names: tuple[str, ...], signature
 
 def agree(impression: Impression) -> bool:
     """Whether the picture alone and the comment alone would bring nearly the plan that both do."""
-    whole = plan(impression.whole.feeling, impression.whole.cues)
+    whole = plan(impression.whole.feeling, impression.whole.cues, impression.whole.subjects)
     for side in (impression.picture, impression.words):
         assert side is not None
-        other = plan(side.feeling, side.cues)
+        other = plan(side.feeling, side.cues, side.subjects)
+        if other.figure != whole.figure:
+            return False
         if other.mode != whole.mode or other.wide != whole.wide or abs(math.log(other.tempo / whole.tempo)) > 0.05:
             return False
     return True
@@ -172,8 +193,8 @@ def test_a_lie_would_be_found():
     turned = 0
     for cause in found:
         for number, effect in enumerate(cause.effects):
-            if effect.players:
-                wrong = dataclasses.replace(effect, players=("triangle",))
+            if effect.names:
+                wrong = dataclasses.replace(effect, names=("triangle",))
             else:
                 wrong = dataclasses.replace(effect, direction="less" if effect.direction == "more" else "more")
             changed = dataclasses.replace(cause, effects=(*cause.effects[:number], wrong, *cause.effects[number + 1 :]))
@@ -206,6 +227,16 @@ def test_a_dark_picture_is_low_and_one_of_many_lines_has_many_notes():
         for effect in cause.effects
     }
     assert {("low brightness", "register", "less"), ("high edges", "density", "more")} <= told
+
+
+def test_what_a_picture_shows_is_told_by_its_figure():
+    subjects = Subjects({"sea": 0.9, "birds": 0.6, "portrait": 0.5, "table": 0.4})
+    whole = perception(3, 0.0, 0.0, MIDDLE, subjects)
+    found = causes_of(Impression(whole, whole, None), lambda felt: Music.of(felt, NAMES, 9))
+    named = {cause.what[0]: [(each.means, each.names) for each in cause.effects] for cause in found}
+    assert ("figure", ("waves",)) in named["sea"]
+    assert "table" not in named, "three subjects are heard, and no more"
+    assert ("figure", ("birdsong",)) not in named.get("birds", [])
 
 
 def test_two_traits_that_push_the_same_way_are_one_cause():

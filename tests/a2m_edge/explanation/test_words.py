@@ -8,6 +8,8 @@ from typing import get_args
 
 import pytest
 
+from a2m_edge.composer.depiction import DEPICTIONS
+from a2m_edge.composer.patterns import BASSES, FIGURES
 from a2m_edge.explanation.causes import Cause, Effect, Kind
 from a2m_edge.explanation.words import LANGUAGES, sentence, sentences
 from a2m_edge.impression.cues import Cues
@@ -17,7 +19,10 @@ from a2m_edge.rendering.panel import WHY_SIZE, WHY_WIDTH
 from tests.fixtures.places import ROOT
 
 FOLDER = ROOT / "a2m_edge" / "explanation" / "sentences"
-MEANS = ["mode", "family", "tempo", "loudness", "register", "density", "legato", "colour", "relief", "wide", "room"]
+MEANS = [
+    *("mode", "family", "tempo", "loudness", "register", "density", "legato", "colour", "relief", "wide", "room"),
+    *("melody", "thinned"),
+]
 TRAITS = [f"{side} {cue}" for cue in Cues.names() for side in ("low", "high")]
 SLOW = Effect("tempo", "less", 4.0)
 
@@ -42,9 +47,14 @@ def everything() -> list[Cause]:
         for means in MEANS
         for direction in ("more", "less")
     ]
-    told += [Cause("painted", ("low warmth",), (Effect("players", "more", 2.0, (name,)),), 2.0) for name in INSTRUMENTS]
+    told += [
+        Cause("painted", ("low warmth",), (Effect(means, "more", 2.0, (name,)),), 2.0)
+        for means, names in (("players", INSTRUMENTS), ("figure", FIGURES), ("bass", BASSES))
+        for name in names
+    ]
+    told += [Cause("shown", (subject,), (SLOW,), 4.0) for subject in DEPICTIONS]
     for kind in get_args(Kind):
-        if kind == "painted":
+        if kind in ("painted", "shown"):
             continue
         if kind.startswith("felt"):
             told += [Cause(kind, (word,), (SLOW,), 4.0) for word in (*EMOTIONS, "low arousal", "high arousal")]
@@ -94,9 +104,27 @@ def test_phrases_are_joined_as_each_language_joins_them():
     }
 
 
+def test_what_is_shown_is_told_by_what_it_sounds_like():
+    told = (Effect("figure", "more", 4.0, ("waves",)), Effect("bass", "more", 2.0, ("swell",)))
+    cause = Cause("shown", ("sea",), (*told, Effect("players", "more", 2.0, ("harp",))), 8.0)
+    assert {language: sentence(cause, language) for language in LANGUAGES} == {
+        "de": "Meer im Bild: eine Begleitung wie Wellen, ein Bass wie die Dünung des Meeres, dazu Harfe.",
+        "en": "Sea in the picture: an accompaniment like waves, a bass like a swell of the sea, with harp.",
+        "es": "Mar en la imagen: un acompañamiento como olas, un bajo como un oleaje, con arpa.",
+        "fr": "Mer dans l’image\u00a0: un accompagnement comme des vagues, une basse comme une houle, avec harpe.",
+        "it": "Mare nell’immagine: un accompagnamento come onde, un basso come un moto di onde, con arpa.",
+        "ja": "描かれた海：波のような伴奏、海のうねりのような低音、ハープの音色。",
+        "zh": "画中的大海：波浪般的伴奏，涌浪般的低音，加入竖琴。",
+    }
+
+
 def test_an_instrument_that_has_no_words_keeps_its_name():
     cause = Cause("words", (), (Effect("players", "more", 2.0, ("theremin",)),), 2.0)
     assert sentence(cause, "de").endswith("dazu theremin.")
+
+
+def test_what_a_curator_named_keeps_its_name():
+    assert sentence(Cause("shown", ("The Guildhall",), (SLOW,), 4.0), "fr").startswith("The Guildhall dans l’image")
 
 
 def test_a_language_without_words_is_refused():

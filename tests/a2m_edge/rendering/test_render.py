@@ -105,7 +105,7 @@ def test_the_json_and_the_panel_tell_why(result):
         assert set(cause["cause"]) == {"kind", "what"}
         assert set(cause["text"]) == set(LANGUAGES)
         for effect in cause["effects"]:
-            assert set(effect) - {"players"} == {"means", "direction", "units"}
+            assert set(effect) - {"names"} == {"means", "direction", "units"}
             assert effect["units"] >= 1
 
 

@@ -162,7 +162,7 @@ def test_what_the_music_says_of_itself_is_in_the_languages_of_the_page():
     for language in LANGUAGES:
         page = json.loads((STATIC / "texts" / f"{language}.json").read_text(encoding="utf-8"))
         told = Path(a2m_edge.explanation.__file__).parent / "sentences" / f"{language}.json"
-        instruments = json.loads(told.read_text(encoding="utf-8"))["instrument"]
+        instruments = json.loads(told.read_text(encoding="utf-8"))["players"]
         assert instruments == {name: page[f"instrument.{name}"] for name in INSTRUMENTS}
 
 
