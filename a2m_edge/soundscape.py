@@ -175,7 +175,9 @@ class Soundscape:
 
     @property
     def why(self) -> tuple[Cause, ...]:
-        """The strongest causes of the music as it is now, strongest first; empty where the bundle plays no score.
+        """The strongest causes of the music as it is now, strongest first.
+
+        There are none where the bundle plays no score, and where all there is is a comment that was not understood.
 
         They are found when they are first asked for: two runs of the fusion, and plans without number.
 
@@ -242,10 +244,10 @@ class Soundscape:
 
     def _explain(self) -> tuple[Cause, ...]:
         whole, theme, names = self.perception, self.theme, self.bundle.manifest.instruments
-        if theme is None:
+        felt = self._words.embedding if self._words is not None and self._words.understood else None
+        if theme is None or (self._sight is None and felt is None):
             return ()
         signature = theme.signature
-        felt = self._words.embedding if self._words is not None and self._words.understood else None
         impression = Impression(
             whole,
             None if self._sight is None else self._encoders.feel(self._sight, None),

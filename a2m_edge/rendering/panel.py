@@ -44,8 +44,8 @@ _FEW_MARKS = ((500, "0.5"), (2000, "2"), (8000, "8 kHz"))
 _LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
 _WHY_LEFT = _LEFT + 84.0
 
-WHY_SIZE, WHY_WIDTH = 20.0, _RIGHT - _WHY_LEFT
-"""Pixels of the letters of a cause, and of the line that it has."""
+WHY_SIZE, WHY_LEAST, WHY_WIDTH = 20.0, 15.0, _RIGHT - _WHY_LEFT
+"""Pixels of the letters of a cause, of those of a long one, and of the line that each has."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,10 @@ def _why(canvas: Canvas, sentences: Sequence[str]) -> None:
     if sentences:
         canvas.text(_LEFT, _WHY_TOP, "why", 19, _FADED)
     for number, sentence in enumerate(sentences):
-        for line in canvas.wrapped(sentence, WHY_SIZE, WHY_WIDTH, 1):
-            canvas.text(_WHY_LEFT, _WHY_TOP + number * _WHY_STEP, line, WHY_SIZE, _INK)
+        fitting = math.floor(WHY_SIZE * WHY_WIDTH / max(1.0, canvas.text_width(sentence, WHY_SIZE)))
+        size = min(WHY_SIZE, max(WHY_LEAST, fitting))
+        for line in canvas.wrapped(sentence, size, WHY_WIDTH, 1):
+            canvas.text(_WHY_LEFT, _WHY_TOP + number * _WHY_STEP, line, size, _INK)
 
 
 def _score(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:

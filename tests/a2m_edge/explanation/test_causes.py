@@ -331,6 +331,9 @@ def test_what_was_not_understood_is_no_cause(tiny_bundle: Bundle):
     soundscape.hear("мне страшно")
     assert not soundscape.understands
     assert soundscape.why == alone
+    silent = soundscape.again(0)
+    silent.hear("мне страшно")
+    assert silent.why == ()
 
 
 def test_asking_why_changes_nothing_that_is_heard(tiny_bundle: Bundle):

@@ -15,7 +15,7 @@ from a2m_edge.explanation.words import LANGUAGES, sentence, sentences
 from a2m_edge.impression.cues import Cues
 from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS
 from a2m_edge.rendering.canvas import Canvas
-from a2m_edge.rendering.panel import WHY_SIZE, WHY_WIDTH
+from a2m_edge.rendering.panel import WHY_LEAST, WHY_WIDTH
 from tests.fixtures.places import ROOT
 
 FOLDER = ROOT / "a2m_edge" / "explanation" / "sentences"
@@ -133,10 +133,21 @@ def test_a_language_without_words_is_refused():
 
 
 def test_the_longest_sentence_fits_the_panel():
-    canvas = Canvas(10, 10, (0, 0, 0))
-    longest = sorted(MEANS, key=lambda means: len(words("en")["effect"][f"more {means}"]))[-2:]
-    traits = sorted(TRAITS, key=lambda trait: len(words("en")["painted"][trait]))[-2:]
-    four = sorted(INSTRUMENTS, key=len)[-4:]
-    told = (*(Effect(means, "more", 2.0) for means in longest), Effect("players", "more", 8.0, tuple(four)))
-    for cause in (Cause("painted", tuple(traits), told, 9.0), Cause("felt in both", ("something else",), told, 9.0)):
-        assert canvas.text_width(sentence(cause), WHY_SIZE) <= WHY_WIDTH
+    canvas, english = Canvas(10, 10, (0, 0, 0)), words("en")
+
+    def longest(kind: str, count: int = 1) -> tuple[str, ...]:
+        return tuple(sorted(english[kind], key=lambda name: len(english[kind][name]))[-count:])
+
+    players = Effect("players", "more", 8.0, longest("players", 4))
+    told = (
+        Effect("figure", "more", 4.0, longest("figure")),
+        Effect("bass", "more", 4.0, longest("bass")),
+        players,
+    )
+    causes = (
+        Cause("painted", longest("painted", 2), told, 9.0),
+        Cause("felt in both", longest("felt"), told, 9.0),
+        Cause("shown", ("flowers",), told, 9.0),
+    )
+    for cause in causes:
+        assert canvas.text_width(sentence(cause), WHY_LEAST) <= WHY_WIDTH, sentence(cause)

@@ -92,6 +92,24 @@ def test_everybody_can_use_the_pages(browser, pages, axe, size, path, reach: Cal
     visitor.close()
 
 
+@pytest.mark.parametrize("width", [768, 1440])
+def test_everybody_can_read_why_in_letters_of_twice_the_size(browser, pages, width):
+    visitor = Visitor(browser, pages, "/", viewport={"width": width, "height": 900}, locale="de")
+    tools = visitor.context.new_cdp_session(visitor.page)
+    tools.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+    visit(visitor)
+    visitor.page.click("#why summary")
+    visitor.has("#causes", "Dunkle Farbtöne: tiefere Töne.")
+    widths = visitor.page.evaluate(
+        "[document.documentElement.scrollWidth, innerWidth, document.querySelector('#causes').offsetWidth, "
+        "parseFloat(getComputedStyle(document.querySelector('#causes')).fontSize)]"
+    )
+    assert widths[0] == widths[1], "nothing lies beyond the side"
+    assert widths[3] >= 32
+    assert widths[2] >= 10 * widths[3], "no column of single words"
+    visitor.close()
+
+
 def test_everybody_can_use_every_language(browser, pages, axe):
     visitor = Visitor(browser, pages, "/", viewport={"width": 360, "height": 740})
     visit(visitor)
