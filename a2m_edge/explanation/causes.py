@@ -50,9 +50,9 @@ class Cause:
 
     Attributes:
         kind: which sort of cause.
-        what: of the feeling, its word (which is its valence), ``"low arousal"`` or ``"high arousal"``; of a painting,
-            one or two cues with their directions, such as ``"low brightness"``; of what is shown, the subject; else
-            empty.
+        what: of the feeling, its word (which is its valence), or ``"low"`` or ``"high"`` with ``"valence"`` or
+            ``"arousal"``; of a painting, one or two cues with their directions, such as ``"low brightness"``; of what
+            is shown, the subject; else empty.
         effects: what would be different without it, strongest first; none for an accord.
         strength: sum of all effects that are noticed, in just noticeable differences.
     """

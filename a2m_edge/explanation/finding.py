@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from a2m_edge.explanation.causes import Cause, Effect, Kind
 from a2m_edge.explanation.effects import Music, effects, noticed
 from a2m_edge.impression.cues import MIDDLE, Cues
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS
 from a2m_edge.perception.encoders import Perception
 
 MOST_CAUSES, MOST_EFFECTS = 5, 3
@@ -16,8 +17,6 @@ MOST_CAUSES, MOST_EFFECTS = 5, 3
 
 _FAR = 0.15
 """Distance from the middle rank from which on a picture may be called dark or light, empty or full."""
-
-_AROUSAL = ("low arousal", "high arousal")
 
 _MOVED = 0.1
 """Distance from neutral from which on a feeling may be called by its word, or calm or lively."""
@@ -51,7 +50,7 @@ class Impression:
         """
         match cause.kind:
             case "felt in the picture" | "felt in the words" | "felt in both":
-                return _unmoved(self.whole, "arousal" if cause.what[0] in _AROUSAL else "valence")
+                return _unmoved(self.whole, "arousal" if cause.what[0].endswith(" arousal") else "valence")
             case "painted":
                 return _unpainted(self.whole, (trait.split(" ", 1)[1] for trait in cause.what))
             case "shown":
@@ -102,7 +101,10 @@ def _felt(impression: Impression, change: _Change) -> Iterable[Cause]:
     elif impression.picture is None:
         kind = "felt in the words"
     feeling = impression.whole.feeling
-    names = {"valence": feeling.word, "arousal": _AROUSAL[feeling.arousal > 0]}
+    # The word names the valence, unless it is one of the other sign, or none.
+    sign = EMOTION_SIGNS[EMOTIONS.index(feeling.word)]
+    word = feeling.word if sign * feeling.valence > 0 else f"{_side(feeling.valence, 0.0)} valence"
+    names = {"valence": word, "arousal": f"{_side(feeling.arousal, 0.0)} arousal"}
     for side, name in names.items():
         if abs(getattr(feeling, side)) >= _MOVED:
             yield from _cause(kind, (name,), change(_unmoved(impression.whole, side)))
@@ -134,7 +136,7 @@ def _painted(whole: Perception, change: _Change) -> Iterable[Cause]:
         partner, found = max(joined, key=lambda pair: _strength(noticed(pair[1])), default=(None, alone[first]))
         names = (first,) if partner is None else (first, partner)
         left = [name for name in left if name != partner]
-        yield from _cause("painted", tuple(f"{_side(ranks[name])} {name}" for name in names), found)
+        yield from _cause("painted", tuple(f"{_side(ranks[name], 0.5)} {name}" for name in names), found)
 
 
 def _shown(whole: Perception, change: _Change) -> Iterable[Cause]:
@@ -184,8 +186,8 @@ def _unseen(whole: Perception, subject: str) -> Perception:
     return dataclasses.replace(whole, subjects=dataclasses.replace(whole.subjects, shown=shown))
 
 
-def _side(rank: float) -> str:
-    return "high" if rank > 0.5 else "low"
+def _side(value: float, middle: float) -> str:
+    return "high" if value > middle else "low"
 
 
 def _strength(found: tuple[Effect, ...]) -> float:

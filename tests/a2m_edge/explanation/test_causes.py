@@ -20,7 +20,7 @@ from a2m_edge.explanation.causes import Cause, Effect
 from a2m_edge.explanation.effects import NOTICEABLE, Music
 from a2m_edge.explanation.finding import MOST_CAUSES, MOST_EFFECTS, Impression, causes_of
 from a2m_edge.impression.cues import MIDDLE, Cues
-from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS, ROLES, Feeling, Palette
+from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, INSTRUMENTS, ROLES, Feeling, Palette
 from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.perception.encoders import Perception
 from a2m_edge.perception.pictures import read_picture
@@ -94,7 +94,7 @@ def without(impression: Impression, cause: Cause) -> Perception:
     named = cause.what[0]
     if "arousal" in named:
         return dataclasses.replace(whole, feeling=Feeling(felt.emotions, felt.valence, 0.0))
-    assert named == felt.word
+    assert named == felt.word or named == f"{'high' if felt.valence > 0 else 'low'} valence"
     return dataclasses.replace(whole, feeling=Feeling(felt.emotions, 0.0, felt.arousal))
 
 
@@ -143,6 +143,12 @@ def lies(impression: Impression, cause: Cause, names: tuple[str, ...], signature
             change = READ[effect.means](now) - READ[effect.means](then)
         if (change > 0) != (effect.direction == "more") or change == 0:
             yield f"{effect} is not so by {cause}: {change}"
+    if cause.kind.startswith("felt"):
+        named = cause.what[0]
+        value = whole.feeling.arousal if named.endswith(" arousal") else whole.feeling.valence
+        told = EMOTION_SIGNS[EMOTIONS.index(named)] if named in EMOTIONS else 1 if named.startswith("high ") else -1
+        if told * value <= 0:
+            yield f"{named} is not so: {value}"
     for trait in cause.what if cause.kind == "painted" else ():
         side, name = trait.split()
         if (getattr(whole.cues, name) > 0.5) != (side == "high"):

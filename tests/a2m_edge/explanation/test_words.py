@@ -23,6 +23,7 @@ MEANS = [
     *("mode", "family", "tempo", "loudness", "register", "density", "legato", "colour", "relief", "wide", "room"),
     *("melody", "thinned"),
 ]
+FELT = [*EMOTIONS[:-1], *(f"{side} {of}" for side in ("low", "high") for of in ("valence", "arousal"))]
 TRAITS = [f"{side} {cue}" for cue in Cues.names() for side in ("low", "high")]
 SLOW = Effect("tempo", "less", 4.0)
 
@@ -57,7 +58,7 @@ def everything() -> list[Cause]:
         if kind in ("painted", "shown"):
             continue
         if kind.startswith("felt"):
-            told += [Cause(kind, (word,), (SLOW,), 4.0) for word in (*EMOTIONS, "low arousal", "high arousal")]
+            told += [Cause(kind, (word,), (SLOW,), 4.0) for word in FELT]
         else:
             told.append(Cause(kind, (), () if kind == "accord" else (SLOW,), 4.0))
     return list(dict.fromkeys(told))
