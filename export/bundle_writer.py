@@ -11,6 +11,7 @@ from pathlib import Path
 import a2m_edge
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
 from a2m_edge.bundle.manifest import BED, COMPOSER, PICTURES, SCHEMA, SUBJECTS, Graph, Manifest, VocoderContext
+from a2m_edge.bundle.placement import folder_beside, placed_when_whole, refuse
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import ExportError
 from a2m_edge.perception.picture_tables import PictureTables
@@ -19,7 +20,6 @@ from export.bed import render_bed, write_silence
 from export.graphs.export import OPSET
 from export.graphs.files import FP32, GraphFile, Precisions, export_graphs, place
 from export.models import Models
-from a2m_edge.bundle.placement import folder_beside, placed_when_whole, refuse
 from export.proof.parity import Check, require, summary
 from export.proof.validation import validate_graphs
 

@@ -118,8 +118,8 @@ def bundle_words(
         list[str] | None,
         typer.Option(
             metavar="WORD=SENTENCE",
-            help="A word that is told where the sentence is like the picture, as  lighthouse='a lighthouse on a rock'  ; "
-            "may be repeated.",
+            help="A word that is told of pictures like the sentence, as  lighthouse='a lighthouse on a rock'  ; may be "
+            "repeated.",
         ),
     ] = None,
     sounds: Annotated[
@@ -137,7 +137,7 @@ def bundle_words(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Show the words by which a bundle tells what pictures show, or write one with other words: no training is needed."""
+    """Show the words by which a bundle tells what pictures show, or write one with other words, without training."""
     from a2m_edge.bundle import open_bundle
     from a2m_edge.commands.words import changed, print_words, read_words, write_words
     from a2m_edge.output import terminable

@@ -60,8 +60,9 @@ _STRENGTH = 1.6
 
 
 def tinted(palette: Palette, instruments: Sequence[str], cues: Cues, subjects: Subjects = NOTHING) -> Palette:
-    """A palette that leans to instruments that sound as a picture looks, bright or dark, warm or cold, and to those that
-    go with what it shows.
+    """A palette that leans to instruments that sound as a picture looks, and to those that go with what it shows.
+
+    A picture looks bright or dark, warm or cold.
 
     Args:
         palette: of the feeling.

@@ -234,7 +234,7 @@ def spread(
     """
     held = context.place.last and role in (BASS, HARMONY)
     legato = max(context.plan.legato, HELD) if held else context.plan.legato
-    later = sorted({onset for onset, _ in line}) + [float(context.beats)]
+    later = [*sorted({onset for onset, _ in line}), float(context.beats)]
     ends = [later[later.index(onset) + 1] for onset, _ in line]
     return [
         BarNote(

@@ -22,7 +22,6 @@ from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
 from a2m_edge.perception.subject_tables import SubjectTables
 from a2m_edge.perception.understanding import Reader, Understood
 
-
 _LABELS = "labels"
 """The output of the image encoder that holds the probabilities of subjects, styles and periods."""
 

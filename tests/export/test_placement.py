@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from a2m_edge.bundle.manifest import MANIFEST
-from a2m_edge.errors import OutputError
 from a2m_edge.bundle.placement import folder_beside, placed_when_whole, refuse
+from a2m_edge.errors import OutputError
 
 
 @pytest.fixture

@@ -94,8 +94,8 @@ def subjects(
 ) -> None:
     """Learn what pictures show on the features of a finished encoder: subjects, style and period.
 
-    Labels come from titles and utterances. The layer is fitted at once, so that there are no steps to resume; what takes
-    long is to look at the pictures, and --features keeps that.
+    Labels come from titles and utterances. The layer is fitted at once: there are no steps to resume. What takes long
+    is to look at the pictures, and --features keeps that.
     """
     need_torch()
     from training.models.encoders import load_encoder, require_trained

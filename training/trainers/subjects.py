@@ -1,14 +1,15 @@
 """Learns what pictures show: a logistic regression on the features of an image trunk, which stays as it is.
 
 Labels come from titles and utterances (``training.data.labels.picture_labels``), which name little of what is shown:
-what is unknown of a picture is not learned from, and a title's silence counts less than people's. Rare subjects weigh as
-much as frequent ones while the layer is learned; afterwards its biases give back how rare they are (King & Zeng 2001,
-Political Analysis 9:137), so that a probability is one.
+what is unknown of a picture is not learned from, and a title's silence counts less than people's. Those that show a
+subject weigh as much as those that do not while the layer is learned; afterwards its biases give back how rare they are
+(King & Zeng 2001, Political Analysis 9:137), so that a probability is one.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ from training.models.fingerprint import weights_hash
 from training.models.subjects import SubjectConfig, SubjectHead, image_trunk
 from training.trainers.picture_projection import PictureProjection
 
-RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3)
+RIDGES = (0.3, 1.0, 3.0, 10.0)
 """Weights of the squares that are tried, against a loss that is a mean over pictures."""
 
 SILENCE = 0.5
@@ -113,7 +114,7 @@ def fit(features: Tensor, targets: Targets, sizes: Sequence[int], ridge: float, 
     count = targets.named.shape[1]
     layer = torch.zeros(features.shape[1] + 1, count + sum(sizes), device=features.device) if start is None else start
     layer = layer.clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS([layer], max_iter=120, tolerance_change=1e-8, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([layer], max_iter=60, tolerance_change=1e-7, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
@@ -124,7 +125,7 @@ def fit(features: Tensor, targets: Targets, sizes: Sequence[int], ridge: float, 
             if (wanted >= 0).any():
                 whole = whole + F.cross_entropy(part, wanted, ignore_index=-1)
         whole = whole + ridge / 2 * layer[:-1].square().sum()
-        whole.backward()  # type: ignore[no-untyped-call]
+        whole.backward()
         return whole
 
     optimiser.step(loss)
@@ -153,12 +154,13 @@ def threshold(chances: NDArray[np.floating], truth: NDArray[np.bool_]) -> float 
     A threshold of which fewer than ``FEWEST`` are told is not believed, and one more that is wrong is reckoned in.
     """
     order = np.argsort(-chances, kind="stable")
-    right = truth[order].cumsum()
-    told = np.arange(1, len(order) + 1)
+    falling = chances[order]
+    told = np.searchsorted(-falling, -falling, "right")  # those that are as likely are told as well
+    right = truth[order].cumsum()[told - 1]
     fine = (right / (told + 1) >= PRECISION) & (told >= FEWEST)
     if not fine.any():
         return None
-    return round(float(chances[order][fine.nonzero()[0][-1]]), 4)
+    return max(1e-4, math.floor(1e4 * float(falling[fine.nonzero()[0][-1]])) / 1e4)
 
 
 def train_subjects(
@@ -223,7 +225,7 @@ def train_subjects(
     head = _head(best[1], middle, spread, encoder, labels)
     with torch.no_grad():
         chances = head.to(device)(projection.standardised(chosen["val"])).cpu().numpy()
-    truth = {
+    truth: dict[Kind, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {
         "subject": (known == NAMED, known != UNKNOWN),
         "style": _one_hot(labels.style[chosen["val"]], sizes[0]),
         "period": _one_hot(labels.period[chosen["val"]], sizes[1]),
@@ -297,7 +299,7 @@ def measure_likeness(
     def loss() -> Tensor:
         optimiser.zero_grad()
         whole = F.binary_cross_entropy_with_logits(line[0] * inputs + line[1], wanted)
-        whole.backward()  # type: ignore[no-untyped-call]
+        whole.backward()
         return whole
 
     optimiser.step(loss)

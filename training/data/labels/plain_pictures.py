@@ -41,7 +41,7 @@ class PlainPictures:
 
 
 def plain_picture(number: int, size: int) -> NDArray[np.uint8]:
-    """A picture of nothing, uint8 [size, size, 3]: the first are black, white and grey, and then their kinds alternate."""
+    """A picture of nothing, uint8 [size, size, 3]: the first are black, white and grey, then their kinds alternate."""
     generator = np.random.default_rng([8, number])
     if number < 3:
         return np.full((size, size, 3), (0, 255, 128)[number], np.uint8)
@@ -63,7 +63,7 @@ def _shaded(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
     angle = generator.uniform(0, 2 * np.pi)
     across, down = np.meshgrid(*[np.linspace(-0.5, 0.5, size)] * 2)
     share = 0.5 + 0.7 * (np.cos(angle) * across + np.sin(angle) * down)
-    return _colour(generator) + share[..., None] * generator.normal(0, 40, 3)
+    return np.asarray(_colour(generator) + share[..., None] * generator.normal(0, 40, 3))
 
 
 def _plaster(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ def _plaster(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
         for width in (2, 8, 40)
     )
     rough = np.asarray(stains) / np.std(stains) * generator.uniform(3, 25)
-    return _shaded(generator, size) + rough[..., None]
+    return np.asarray(_shaded(generator, size) + rough[..., None])
 
 
 def _bricks(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
@@ -89,7 +89,7 @@ def _bricks(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
     seam = (rows % height < max(1, height // 10)) | (shifted % width < max(1, height // 10))
     wall = _colour(generator) + tint[..., None]
     wall[seam] = _colour(generator)
-    return wall + generator.normal(0, 6, (size, size, 1))
+    return np.asarray(wall + generator.normal(0, 6, (size, size, 1)))
 
 
 def _boards(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
@@ -106,4 +106,4 @@ def _boards(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
 def _grain(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
     """Noise of a sensor or a canvas, about one colour."""
     noise = generator.normal(0, generator.uniform(4, 60), (size, size, 3))
-    return _colour(generator) + cv2.GaussianBlur(noise, (0, 0), float(generator.uniform(0.3, 3)))
+    return np.asarray(_colour(generator) + cv2.GaussianBlur(noise, (0, 0), float(generator.uniform(0.3, 3))))
