@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.impression.gaze import Region
+
 
 @dataclass(frozen=True, order=True)
 class Note:
@@ -46,6 +48,7 @@ class Beat:
         chord: the harmony in words, for example ``"IV"`` or ``"vi7"``.
         section: letter of the section it belongs to.
         notes: the notes that begin in this beat; they may last beyond it.
+        region: of the picture, on which the music dwells; None where it is of the whole.
     """
 
     bar: int
@@ -57,6 +60,7 @@ class Beat:
     chord: str
     section: str
     notes: tuple[Note, ...]
+    region: Region | None = None
 
     @property
     def tempo(self) -> float:

@@ -13,10 +13,11 @@ from a2m_edge.bundle.manifest import PICTURES
 from a2m_edge.errors import BundleError
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling, Palette
-from a2m_edge.impression.gaze import Look
+from a2m_edge.impression.gaze import NOWHERE, WHOLE, Gaze, Region
 from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.inference.sessions import Session, open_session
-from a2m_edge.perception.painting import measure
+from a2m_edge.perception.gaze import crop
+from a2m_edge.perception.painting import as_measured, measure
 from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
 from a2m_edge.perception.understanding import Reader, Understood
@@ -32,7 +33,7 @@ class Perception:
         palette: who suits each role, and the room.
         cues: how the picture is painted, as ranks among paintings; ``MIDDLE`` where there is none.
         subjects: what the picture shows.
-        gaze: where one looks in the picture, in the order of looking; empty where there is none.
+        gaze: where one may look in the picture.
     """
 
     fused: NDArray[np.float32]
@@ -40,7 +41,7 @@ class Perception:
     palette: Palette
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
-    gaze: tuple[Look, ...] = ()
+    gaze: Gaze = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ class Encoders:
         self._tables = _open_tables(bundle)
         self._reader = Reader(self._tokenizer, bundle.manifest.text.language)
 
-    def see(self, rgb: NDArray[np.uint8]) -> Sight:
-        """What is seen of an upright picture, uint8 [H, W, 3]."""
-        return Sight(self.image(rgb), measure(rgb).ranks(self._tables.cues))
+    def see(self, rgb: NDArray[np.uint8], region: Region = WHOLE) -> Sight:
+        """What is seen of an upright picture, uint8 [H, W, 3], or of a region of it."""
+        painted = crop(as_measured(rgb), region)
+        return Sight(self.image(crop(rgb, region)), measure(painted).ranks(self._tables.cues))
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
