@@ -80,6 +80,39 @@ class Bar:
         return tuple(note for beat in self.beats for note in beat.notes)
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of time in which the music looks at one place.
+
+    Attributes:
+        start, end: seconds from the beginning of the stream.
+        region: of the picture, on which it dwells; None where it is of the whole.
+    """
+
+    start: float
+    end: float
+    region: Region | None
+
+
+def stretches(beats: Iterable[Beat], seconds: float) -> list[Stretch]:
+    """Where the music looks, from the first beat to ``seconds``, in order; no two neighbours look at the same place."""
+    found: list[Stretch] = []
+    for beat in beats:
+        end = min(beat.start + beat.seconds, seconds)
+        if beat.start >= seconds:
+            break
+        if found and found[-1].region == beat.region:
+            found[-1] = Stretch(found[-1].start, end, beat.region)
+        else:
+            found.append(Stretch(beat.start, end, beat.region))
+    return found
+
+
+def regions(stretches: Iterable[Stretch]) -> list[Region]:
+    """The regions on which the music dwells, each once, in the order in which it comes to them."""
+    return list(dict.fromkeys(each.region for each in stretches if each.region is not None))
+
+
 @dataclass
 class Score:
     """Music as far as it has been composed."""

@@ -24,6 +24,11 @@ class Region:
     width: float
     height: float
 
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height."""
+        return self.left, self.top, self.width, self.height
+
 
 WHOLE = Region(0.0, 0.0, 1.0, 1.0)
 """All of a picture."""

@@ -27,6 +27,7 @@ from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.perception.understanding import Understood
 from a2m_edge.rendering.panel import LONGEST_PANEL, Panel, draw_panel
+from a2m_edge.score import regions, stretches
 from a2m_edge.sound.loudness import integrated_loudness, normalise_loudness, true_peak
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.sound.wav import write_wav
@@ -296,6 +297,7 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
             },
         },
         "cues": _cues(soundscape.perception.cues),
+        "gaze": _gaze(soundscape, len(samples) / rate),
         **_music(soundscape, request.seconds),
         "levels": {
             "loudness_lufs": _level(integrated_loudness(samples, rate)),
@@ -307,6 +309,34 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
 def _cues(cues: Cues) -> dict[str, float] | None:
     """How the picture is painted, as ranks among paintings; None without a picture, or where the bundle knows none."""
     return None if cues == MIDDLE else {name: round(rank, 3) for name, rank in dataclasses.asdict(cues).items()}
+
+
+def _gaze(soundscape: Soundscape, seconds: float) -> dict[str, Any] | None:
+    """Where the music looks and when; None where it looks at no region, for example for a comment alone."""
+    times = stretches(soundscape.score.beats, seconds)
+    places = regions(times)
+    if not places:
+        return None
+    seen = [next(look for look in soundscape.perception.gaze.looks if look.region == place) for place in places]
+    return {
+        "regions": [
+            {
+                "region": list(look.region.box),
+                "feeling": look.feeling.word,
+                "valence": round(look.feeling.valence, 4),
+                "arousal": round(look.feeling.arousal, 4),
+            }
+            for look in seen
+        ],
+        "stretches": [
+            {
+                "start": round(each.start, 3),
+                "end": round(each.end, 3),
+                "region": None if each.region is None else places.index(each.region),
+            }
+            for each in times
+        ],
+    }
 
 
 def _music(soundscape: Soundscape, seconds: float) -> dict[str, Any]:
