@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from a2m_edge.addresses import keeps_secret, scrubbed, shown, without_secrets
+from a2m_edge.collection.dwellings import Dwelling
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.storage.folders import Storage
@@ -52,6 +53,7 @@ class Record:
         sha256, size: of that file, size in bytes.
         feeling, valence, arousal, emotions: what was felt.
         instruments, room, theme, key, mode, tempo: the music; None or empty where the bundle plays no score.
+        gaze: where in the picture the music dwells, and when.
         loudness: LUFS; None for silence.
         notice: a remark, or None.
         timings: seconds for ``fetch``, ``render`` and ``write``.
@@ -81,6 +83,7 @@ class Record:
     key: str | None = None
     mode: str | None = None
     tempo: float | None = None
+    gaze: tuple[Dwelling, ...] = ()
     loudness: float | None = None
     notice: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
@@ -216,4 +219,4 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-_NESTED = ("stamp", "emotions", "instruments", "timings", "carried")
+_NESTED = ("stamp", "gaze", "emotions", "instruments", "timings", "carried")

@@ -13,8 +13,11 @@ from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.encoders import Encoders, Sight
 from a2m_edge.perception.gaze import find_regions
 
-CLEAR = 2.0
-"""Standard deviations by which the region that a comment names must be nearer to it than the others are on average."""
+CLEAR = 0.06
+"""Cosine by which the region that a comment names must be nearer to it than every other one. Measured with the default
+bundle on 307 utterances of ArtEmis about 60 paintings: 10 % name a region so, and of 19 paintings of which one did, an
+eye found the named region right 15 times (faces, flowers, trees). The whole is no rival: its embedding is the one that
+was fitted to what people say, and is nearer than any part to 3 of 4 utterances, those about a face too."""
 
 
 class Looks(Sequence[Look]):
@@ -68,7 +71,7 @@ class Looks(Sequence[Look]):
         return Gaze(self, self.whole, lambda: None if comment is None else self.named(comment))
 
     def named(self, comment: NDArray[np.float32]) -> int | None:
-        """The look that a comment names: the one nearest to it, where it stands clear of the others and of the whole.
+        """The look that a comment names: the one nearest to it, where it stands clear of the others (``CLEAR``).
 
         Args:
             comment: its embedding, float32 [D].
@@ -79,11 +82,8 @@ class Looks(Sequence[Look]):
         if len(self) < 2:
             return None
         near = cosines(np.stack([self._look(index)[1] for index in range(len(self))]), comment[None])
-        best = int(np.argmax(near))
-        others = np.delete(near, best)
-        clear = near[best] - others.mean() >= CLEAR * max(float(near.std()), 1e-6)
-        whole = float(cosines(self.sight.embedding[None], comment[None])[0])
-        return best if clear and near[best] > whole else None
+        second, best = np.argsort(near, kind="stable")[-2:]
+        return int(best) if near[best] - near[second] >= CLEAR else None
 
     def put_away(self) -> None:
         """Lets the picture go; what was not seen yet needs ``take_up``."""

@@ -1,6 +1,7 @@
 """Routes messages between the supervisor's processes and keeps those that a restarted process needs again.
 
-Kept are the last artwork, the last feeling, where the music looks and, until it expires, the last comment, all in memory only.
+Kept are the last artwork, the last feeling, where the music looks and, until it expires, the last comment, all in
+memory only.
 """
 
 from __future__ import annotations
