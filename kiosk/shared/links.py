@@ -73,7 +73,7 @@ class WebLinks:
     """For ``run_web``.
 
     Attributes:
-        inbox: gives Felt, Shown, LiveView and Health; once it is closed the supervisor is gone and the server ends.
+        inbox: gives Felt, Shown, Looking, LiveView and Health; once it is closed the supervisor is gone and the server ends.
         outbox: takes Hear, Steer, Calibrated and Restart.
         played_ring: name of the ring into which everything goes that is played.
         audio: the format of the sound.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import islice
 from pathlib import Path
 
@@ -132,16 +131,6 @@ def test_a_comment_names_the_region_that_stands_clear(tiny_bundle, storm):
         clear = near[index] - np.delete(near, index).max()
         assert looks.named(towards.astype(np.float32)) == (index if clear >= CLEAR else None)
     assert looks.named(np.zeros_like(seen[0])) is None
-
-
-def test_a_region_is_measured_at_the_scale_of_the_whole(tiny_bundle):
-    """A picture of one texture everywhere has the same strokes in each part of it."""
-    grain = np.random.default_rng(3).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    picture = np.repeat(np.repeat(grain, 12, axis=0), 12, axis=1)
-    encoders = Encoders(tiny_bundle, "cpu", 1)
-    whole, part = encoders.see(picture), encoders.see(picture, Region(0.25, 0.25, 0.4, 0.4))
-    for one, other in zip(dataclasses.astuple(whole.cues), dataclasses.astuple(part.cues), strict=True):
-        assert one == pytest.approx(other, abs=0.2)
 
 
 def test_an_hour_is_a_walk(tiny_bundle, storm):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -128,7 +129,8 @@ def test_a_picture_with_fewer_regions_within_a_phrase_is_no_harm() -> None:
 
 def test_nothing_is_looked_at_before_the_music_comes_to_it() -> None:
     class Unseen(Sequence[Look]):
-        asked: list[int] = []
+        def __init__(self) -> None:
+            self.asked: list[int] = []
 
         def __len__(self) -> int:
             return 4
@@ -150,8 +152,10 @@ def test_each_round_comes_to_every_region_once_and_never_twice_running(count: in
     walk = [next_look(number, count, [seed]) for number in range(6 * count)]
     assert walk[:count] == list(range(count))
     for turn in range(6):
-        assert sorted(each for each in walk[turn * count : (turn + 1) * count] if each is not None) == list(range(count))
-    assert count == 1 or all(one != other for one, other in zip(walk, walk[1:], strict=False))
+        assert sorted(each for each in walk[turn * count : (turn + 1) * count] if each is not None) == list(
+            range(count)
+        )
+    assert count == 1 or all(one != other for one, other in pairwise(walk))
 
 
 def test_later_rounds_are_of_the_seed() -> None:
@@ -172,7 +176,7 @@ def test_stretches_join_beats_of_one_place() -> None:
     found = stretches(beats, beats[-1].start + 0.1)
     assert [each.region for each in found] == [None, DARK.region, None, LIGHT.region, DARK.region]
     assert found[0].start == 0 and found[-1].end == pytest.approx(beats[-1].start + 0.1)
-    assert all(one.end == pytest.approx(other.start) for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end == pytest.approx(other.start) for one, other in pairwise(found))
     assert regions(found) == [DARK.region, LIGHT.region]
     assert stretches(beats, 0.01) == [Stretch(0.0, 0.01, None)]
     assert stretches([], 5.0) == []
