@@ -18,7 +18,7 @@ export class Gaze {
     this.#shades = [...artwork.querySelectorAll(".shade")];
     this.#words = words;
     const sizes = new ResizeObserver(() => this.#lay());
-    for (const picture of artwork.querySelectorAll("img.work")) sizes.observe(picture);
+    for (const each of artwork.querySelectorAll("img.work, .hung")) sizes.observe(each);
   }
 
   /** Lights a region [left, top, width, height] in shares of the picture; null lights the whole. */
