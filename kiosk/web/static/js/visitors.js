@@ -3,10 +3,10 @@
 import { feelingColour } from "./colours.js";
 import { CommentBox } from "./comment.js";
 import { Connection } from "./connection.js";
-import { Gaze } from "./gaze.js";
-import { Plane } from "./plane.js";
+import { Gaze } from "./views/gaze.js";
+import { Plane } from "./views/plane.js";
 import { address, ask } from "./requests.js";
-import { Ribbon } from "./ribbon.js";
+import { Ribbon } from "./views/ribbon.js";
 import { Sound } from "./sound.js";
 import { hasText, startTexts, text } from "./texts.js";
 

@@ -1,6 +1,6 @@
 // A soft light on the part of the artwork on which the music dwells: all around it lies in the shade.
 
-import { text } from "./texts.js";
+import { text } from "../texts.js";
 
 const PLACES = [
   ["upper-left", "upper", "upper-right"],
