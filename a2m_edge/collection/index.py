@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from a2m_edge.addresses import keeps_secret, scrubbed, shown, without_secrets
+from a2m_edge.collection.dwellings import Dwelling
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.storage.folders import Storage
@@ -53,6 +54,7 @@ class Record:
         feeling, valence, arousal, emotions: what was felt.
         instruments, room, theme, key, mode, tempo: the music; None or empty where the bundle plays no score.
         why: the causes of the music in English sentences, strongest first; empty where the bundle plays no score.
+        gaze: where in the picture the music dwells, and when.
         loudness: LUFS; None for silence.
         notice: a remark, or None.
         timings: seconds for ``fetch``, ``render`` and ``write``.
@@ -83,6 +85,7 @@ class Record:
     mode: str | None = None
     tempo: float | None = None
     why: tuple[str, ...] = ()
+    gaze: tuple[Dwelling, ...] = ()
     loudness: float | None = None
     notice: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
@@ -223,4 +226,4 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-_NESTED = ("stamp", "emotions", "instruments", "timings", "carried")
+_NESTED = ("stamp", "gaze", "emotions", "instruments", "timings", "carried")

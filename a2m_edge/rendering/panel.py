@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS, ROLES, Feeling
 from a2m_edge.rendering.canvas import Canvas, Colour, mix
-from a2m_edge.score import Beat, Note
+from a2m_edge.score import Beat, Note, Stretch, regions, stretches
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.mel import hertz_to_mel
 
@@ -29,14 +29,17 @@ _FADED: Colour = (158, 149, 146)
 _WARM: Colour = (236, 172, 92)
 _COOL: Colour = (122, 148, 232)
 _NEUTRAL: Colour = (150, 146, 152)
+_GAZE: Colour = (240, 222, 170)
 _ROLE_COLOURS: tuple[Colour, ...] = ((92, 132, 214), (160, 120, 206), (84, 182, 164), (244, 176, 98))
 
 _MARGIN = 64.0
 _TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
 _WHY_TOP, _WHY_STEP = 712.0, 30.0
 _ROLL_TOP, _ROLL_HEIGHT = 926.0, 248.0
-_MEL_TOP, _MEL_BOTTOM = 1190.0, 1358.0
+_GAZE_TOP, _GAZE_HEIGHT = 1180.0, 18.0  # where the music looks, between score and spectrogram
+_MEL_TOP, _MEL_BOTTOM = 1206.0, 1358.0
 _LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
+_BADGE = 10.5  # radius of a region's number
 _STRIP_GAP = 4.0  # between the spectrograms of two channels
 _ROOMY = 100.0  # height of a spectrogram from which on every mark of its scale has room
 _MARKS = ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz"))
@@ -84,6 +87,12 @@ class Panel:
         """Seconds that the score and the spectrogram show."""
         return min(self.seconds, LONGEST_PANEL)
 
+    @property
+    def stretches(self) -> list[Stretch]:
+        """Where the music looks and when, as far as is shown; empty where it is never of a part of the picture."""
+        found = stretches(self.beats or (), self.shown)
+        return found if regions(found) else []
+
 
 def draw_panel(panel: Panel) -> NDArray[np.uint8]:
     """Draws the picture, RGB uint8 [``HEIGHT``, ``WIDTH``, 3]."""
@@ -97,6 +106,7 @@ def draw_panel(panel: Panel) -> NDArray[np.uint8]:
     else:
         _why(canvas, panel.why)
         _score(canvas, panel, panel.beats)
+        _gaze(canvas, panel)
         _spectrogram(canvas, panel, _MEL_TOP)
     _footer(canvas, panel)
     return canvas.finish()
@@ -130,6 +140,10 @@ def _painting(canvas: Canvas, panel: Panel) -> float:
     left, top = _MARGIN + (framed - wide) / 2, _TOP + (_MIDDLE - tall) / 2
     canvas.rectangle(_MARGIN, _TOP, framed, _MIDDLE, _SHEET, radius=6)
     canvas.paste(left, top, wide, tall, panel.painting)
+    for number, region in enumerate(regions(panel.stretches), 1):
+        x, y = left + region.left * wide, top + region.top * tall
+        canvas.frame(x, y, region.width * wide, region.height * tall, _GAZE)
+        _number(canvas, x + 14, y + 14, number)
     return _MARGIN + framed
 
 
@@ -228,6 +242,25 @@ def _note(canvas: Canvas, panel: Panel, note: Note, y: float, key: float) -> Non
     width = max(end - begin - 1, 2.5)
     canvas.rectangle(begin, top, width, height, body, radius=height / 3)
     canvas.rectangle(begin, top, min(3.0, width), height, mix(body, colour, 0.8), radius=1)
+
+
+def _gaze(canvas: Canvas, panel: Panel) -> None:
+    """Where the music looks: a bar for each region, with its number in the painting; the whole has none."""
+    places = regions(panel.stretches)
+    for each in panel.stretches:
+        if each.region is None:
+            continue
+        begin, end = _time(panel, each.start), _time(panel, each.end)
+        middle = _GAZE_TOP + _GAZE_HEIGHT / 2
+        canvas.rectangle(begin, middle - 2, max(end - begin - 2, 2.0), 4, mix(_GROUND, _GAZE, 0.55), radius=2)
+        if end - begin > 2 * _BADGE:
+            _number(canvas, begin + _BADGE, middle, places.index(each.region) + 1)
+
+
+def _number(canvas: Canvas, x: float, y: float, number: int) -> None:
+    canvas.circle(x, y, _BADGE, _GROUND)
+    canvas.circle(x, y, _BADGE - 1.5, _GAZE)
+    canvas.text(x, y + 5, str(number), 14, _GROUND, weight=600, align="centre")
 
 
 def _legend(canvas: Canvas, instruments: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.perception.understanding import Understood
 from a2m_edge.rendering.panel import LONGEST_PANEL, Panel, draw_panel
+from a2m_edge.score import regions, stretches
 from a2m_edge.sound.loudness import integrated_loudness, normalise_loudness, true_peak
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.sound.wav import write_wav
@@ -302,6 +303,7 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
         "subjects": {name: round(sure, 4) for name, sure in soundscape.perception.subjects.shown.items()},
         "style": soundscape.perception.subjects.style or None,
         "period": soundscape.perception.subjects.period or None,
+        "gaze": _gaze(soundscape, len(samples) / rate),
         **_music(soundscape, request.seconds),
         "why": [_told(cause) for cause in soundscape.why],
         "levels": {
@@ -331,6 +333,34 @@ def _told(cause: Cause) -> dict[str, Any]:
         ],
         "strength": round(cause.strength, 2),
         "text": {language: sentence(cause, language) for language in LANGUAGES},
+    }
+
+
+def _gaze(soundscape: Soundscape, seconds: float) -> dict[str, Any] | None:
+    """Where the music looks and when; None where it looks at no region, for example for a comment alone."""
+    times = stretches(soundscape.score.beats, seconds)
+    places = regions(times)
+    if not places:
+        return None
+    seen = [next(look for look in soundscape.perception.gaze.looks if look.region == place) for place in places]
+    return {
+        "regions": [
+            {
+                "region": list(look.region.box),
+                "feeling": look.feeling.word,
+                "valence": round(look.feeling.valence, 4),
+                "arousal": round(look.feeling.arousal, 4),
+            }
+            for look in seen
+        ],
+        "stretches": [
+            {
+                "start": round(each.start, 3),
+                "end": round(each.end, 3),
+                "region": None if each.region is None else places.index(each.region),
+            }
+            for each in times
+        ],
     }
 
 

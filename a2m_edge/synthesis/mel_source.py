@@ -167,13 +167,19 @@ class ScoreSource:
         """As ``MelSource.steer``."""
         if self._composer is None or self._decoded == 0:  # nothing was heard yet that would have to bend
             self._composer = Composer(
-                self._tables, identity, self._seed, perception.feeling, perception.cues, perception.subjects
+                self._tables,
+                identity,
+                self._seed,
+                perception.feeling,
+                perception.cues,
+                perception.subjects,
+                perception.gaze,
             )
             self._glide_from = perception.fused
         else:
             self._glide_from = self._fused(np.array([self._decoded]))[0]
             self._composer.retheme(identity)
-            self._composer.steer(perception.feeling, perception.cues, perception.subjects)
+            self._composer.steer(perception.feeling, perception.cues, perception.subjects, perception.gaze)
         self._glide_start, self._glide_to = self._decoded, perception.fused
         palette = tinted(perception.palette, self._names, perception.cues, perception.subjects)
         self.casting = players(palette, self._composer.theme.signature)

@@ -20,6 +20,9 @@ Corner = tuple[float, float]
 Outline = tuple[Corner, Corner, Corner, Corner]
 """A quadrilateral, clockwise from its upper left corner as the picture hangs."""
 
+Box = tuple[float, float, float, float]
+"""A rectangle of the artwork: left, top, width and height, in shares of its width and height."""
+
 Cause = Literal["start", "picture", "comment"]
 """What a feeling came from."""
 
@@ -93,6 +96,19 @@ class Felt:
     changed_sample: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
     why: tuple[causes.Cause, ...] = ()
+
+
+@dataclass(frozen=True)
+class Looking:
+    """From the music process: where in the picture the music looks.
+
+    Attributes:
+        region: left, top, width and height in shares of the picture; None where the music is of the whole.
+        heard: ``time.monotonic()`` at which the first sample of it is played.
+    """
+
+    region: Box | None
+    heard: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.collection.dwellings import Dwelling
 from a2m_edge.collection.storage.folders import LocalStorage
 from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from a2m_edge.output import written_aside
@@ -56,6 +57,7 @@ class Entry:
         byline: who made the work and when, or nothing.
         comment: words about it that were heard, or None.
         credit: what must be said with the picture, or nothing.
+        gaze: where in the picture the music dwells, and when.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Entry:
     byline: str = ""
     comment: str | None = None
     credit: str = ""
+    gaze: tuple[Dwelling, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,7 @@ def _card(entry: Entry, size: tuple[int, int] | None) -> str:
         address = quote(f"{FOLDER}/{entry.id}.jpg")
         hung = (
             f'<img src="{address}" width="{size[0]}" height="{size[1]}" alt="{title}" loading="lazy" decoding="async">'
+            f"{_shades(entry)}"
         )
     else:
         hung = f'<p dir="auto">“{escape(entry.comment)}”</p>' if entry.comment else "<p>no picture</p>"
@@ -239,6 +243,17 @@ def _card(entry: Entry, size: tuple[int, int] | None) -> str:
         f'<div class="line" aria-hidden="true"><i></i></div><span class="time">{_clock(entry.seconds)}</span></div>'
         f"{why}{credit}</div></li>\n"
     )
+
+
+def _shades(entry: Entry) -> str:
+    """Two shades that the script lays around the place at which the music looks, and when it looks where."""
+    if not entry.gaze:
+        return ""
+    times = ";".join(
+        ",".join(f"{value:g}" for value in (round(each.start, 2), round(each.end, 2), *each.region))
+        for each in entry.gaze
+    )
+    return f'<span class="shade" data-gaze="{times}"></span><span class="shade"></span>'
 
 
 def _spectrum(entry: Entry) -> str:

@@ -297,7 +297,7 @@ def test_pictures_and_comments_are_told_truly(models, seen, comment):
     soundscape.hear(comment)
     encoders = soundscape._encoders
     words = None if comment is None else encoders.comment(comment)
-    sight = soundscape._sight
+    sight = None if soundscape._work is None else soundscape._work.sight
     impression = Impression(
         soundscape.perception,
         None if sight is None else encoders.feel(sight, None),

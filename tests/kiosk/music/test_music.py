@@ -13,12 +13,15 @@ import pytest
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer.plan import plan
 from a2m_edge.explanation.causes import Cause
+from a2m_edge.perception.gaze import find_regions
+from a2m_edge.perception.pictures import read_picture
 from a2m_edge.sound.format import FORMATS
 from a2m_edge.soundscape import Soundscape
 from kiosk.music.process import NEWS_SECONDS, OPENING, STEADY_SECONDS
 from kiosk.shared.messages import Forget, Hear, See
 from kiosk.shared.settings import MusicSettings
 from tests.fixtures.exhibit.music_room import MusicRoom
+from tests.fixtures.places import ROOT
 
 pytestmark = pytest.mark.realtime
 
@@ -130,6 +133,21 @@ def test_another_view_of_the_same_work_changes_nothing(room):
     room.inbox.put(See(np.zeros((90, 120, 3), np.uint8)))
     room.until(lambda: room.progress.pictures_felt.value == 2, playing=True)
     assert [felt.cause for felt in room.felt if felt.cause != "start"][:2] == ["picture", "comment"]
+
+
+def test_where_the_music_looks_is_told_with_its_time_and_changes_no_sound(room, tiny_bundle):
+    """It looks ahead while it has time; the music is that of one who never did."""
+    picture = read_picture(ROOT / "examples" / "storm.jpg")
+    room.inbox.put(See(picture))
+    room.until(lambda: bool(room.felt), playing=True)
+    begun = time.monotonic()
+    room.until(lambda: bool(room.looks), playing=True)
+    look = room.looks[0]
+    assert look.region in [each.box for each in find_regions(picture)]
+    assert begun <= look.heard <= time.monotonic() + LEAD + 1.0
+    room.until(lambda: len(room.looks) > 1, playing=True)
+    assert room.looks[1].region is None, "the whole returns"
+    assert room.looks[1].heard >= look.heard
 
 
 def test_what_is_forgotten_without_a_picture_leaves_the_opening(room, tiny_bundle):

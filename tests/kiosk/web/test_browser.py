@@ -110,6 +110,43 @@ def test_who_likes_no_motion_gets_none(browser, pages):
         assert visitor.point() == pytest.approx((-0.5, 0.5))  # at once, and not on the way
 
 
+LOOK = (0.7, 0.0, 0.3, 0.5)
+WORDS = "document.querySelector('#gaze').textContent"
+
+
+def test_the_place_at_which_the_music_looks_is_lit_and_told(browser, pages):
+    with visiting(browser, pages) as visitor:
+        page = visitor.page
+        page.wait_for_selector("img.work.shown")
+        page.wait_for_function(f"() => {WORDS} === 'The music is of the whole picture'")
+        pages.exhibit.look = LOOK
+        page.wait_for_selector(".shade.cast")
+        page.wait_for_function(f"() => {WORDS} === 'The music looks at the upper right of the picture'")
+        boxes = [page.locator(each).bounding_box() for each in ("img.work.shown", ".shade.cast")]
+        assert boxes[0] is not None and boxes[1] == pytest.approx(boxes[0], abs=1)
+        light = "[...document.querySelectorAll('.shade.cast')].map(each => each.style.getPropertyValue('--x'))"
+        assert page.evaluate(light) == ["85.00%"]
+        page.evaluate("document.documentElement.dir = 'rtl'")  # a picture does not turn with the script
+        page.set_viewport_size({"width": 900, "height": 1100})
+        page.wait_for_timeout(300)
+        boxes = [page.locator(each).bounding_box() for each in ("img.work.shown", ".shade.cast")]
+        assert boxes[0] is not None and boxes[1] == pytest.approx(boxes[0], abs=1)
+        pages.exhibit.look = (0.0, 0.7, 0.2, 0.3)
+        page.wait_for_function(f"() => {light}[0] === '10.00%'")
+        page.select_option("#language", "de")
+        page.wait_for_function(f"() => {WORDS} === 'Die Musik blickt nach links unten im Bild'")
+        pages.exhibit.look = None
+        page.wait_for_function("() => document.querySelector('.shade.cast') === null")
+
+
+def test_who_likes_no_motion_is_told_where_the_music_looks_and_sees_no_light(browser, pages):
+    pages.exhibit.look = LOOK
+    with visiting(browser, pages, reduced_motion="reduce") as visitor:
+        visitor.page.wait_for_function(f"() => {WORDS} === 'The music looks at the upper right of the picture'")
+        visitor.page.wait_for_selector(".shade.cast", state="attached")
+        assert not visitor.page.is_visible(".shade.cast")
+
+
 def test_a_new_artwork_replaces_the_old_one(browser, pages):
     pages.exhibit.artworks = []
     with visiting(browser, pages) as visitor:

@@ -3,9 +3,10 @@
 import { feelingColour } from "./colours.js";
 import { CommentBox } from "./comment.js";
 import { Connection } from "./connection.js";
-import { Plane } from "./plane.js";
+import { Gaze } from "./views/gaze.js";
+import { Plane } from "./views/plane.js";
 import { address, ask } from "./requests.js";
-import { Ribbon } from "./ribbon.js";
+import { Ribbon } from "./views/ribbon.js";
 import { Sound } from "./sound.js";
 import { hasText, language, startTexts, text } from "./texts.js";
 
@@ -19,7 +20,7 @@ let room = null;
 let outsideText = "pair.text";
 
 class Room {
-  #plane = new Plane(at("plane")); #ribbon; #sound; #box; #connection = new Connection("/live");
+  #plane = new Plane(at("plane")); #gaze = new Gaze(at("artwork"), at("gaze")); #ribbon; #sound; #box; #connection = new Connection("/live");
   #felt = null; #asked = 0; #artwork = 0; #lost = false; #back = false; #full = false; #paused = false;
 
   constructor(visit) {
@@ -44,6 +45,7 @@ class Room {
     if (this.#felt !== null) this.#showFeeling(this.#felt);
     else at("word").textContent = text("feeling.none");
     this.#labelRibbonSwitch();
+    this.#gaze.refresh();
     this.#tell();
     await this.#box.refresh();
   }
@@ -52,6 +54,7 @@ class Room {
     this.#regain();
     if (news.felt !== null) this.#feel(news.felt);
     if (news.artwork !== this.#artwork) this.#showArtwork(news.artwork);
+    this.#gaze.show(news.look);
     this.#paused = news.paused;
     this.#tell();
   }
@@ -123,6 +126,7 @@ class Room {
     requestAnimationFrame(() => {
       fresh.classList.add("shown");
       old.classList.remove("shown");
+      this.#gaze.refresh();
     });
   }
 
