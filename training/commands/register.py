@@ -37,6 +37,9 @@ def encoder(
     run: Run,
     shared: Shared = Path("../shared"),
     start: Annotated[str, typer.Option(help="a2m-s, an OpenCLIP model[:tag], or a checkpoint folder.")] = "a2m-s",
+    text_of: Annotated[
+        Path | None, typer.Option(help="A finished encoder whose text tower is taken over, of the same make.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=2, help="Texts in a step.")] = 64,
     pictures: Annotated[int, typer.Option(min=0, help="Pictures in a step; 0 tunes the text tower alone.")] = 24,
     texts: Annotated[bool, typer.Option(help="Tune the text tower, not the pictures' projection alone.")] = True,
@@ -53,12 +56,11 @@ def encoder(
     options = run.options()
     from training.trainers.encoder import train_encoder
 
-    weights = shared / "weights" / "mobilenetv2_imagenet_timm.safetensors"
     train_encoder(
         options,
         data=shared / "data",
         start=start,
-        image_weights=weights if start == "a2m-s" else None,
+        text_of=text_of,
         batch=batch,
         pictures=pictures,
         texts=texts,

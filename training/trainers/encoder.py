@@ -21,10 +21,11 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from a2m_edge.errors import OptionError
+from a2m_edge.errors import CheckpointError, OptionError
 from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS
 from a2m_edge.output import make_folder
 from training import parallel
+from training.checkpoint import load_weights
 from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.encoder_data import EncoderData
 from training.data.tables.feelings import EMOTION_AROUSAL
@@ -287,7 +288,7 @@ def train_encoder(
     *,
     data: Path,
     start: str | Path = "a2m-s",
-    image_weights: Path | None = None,
+    text_of: Path | None = None,
     batch: int = 64,
     pictures: int = 48,
     texts: bool = True,
@@ -300,7 +301,7 @@ def train_encoder(
         options: of the run.
         data: folder of ``artemis.csv``, ``goemotions.tsv``, ``paintings.zip``, ``oasis.zip`` and their tables.
         start: what ``load_encoder`` takes.
-        image_weights: weights that the image tower of ``a2m-s`` starts from.
+        text_of: a finished encoder whose text tower takes the place of that of ``start``.
         batch: texts in a step.
         pictures, texts, dropout: see ``EncoderTraining``.
         align: start the projection of the pictures anew (see ``EncoderTraining.align_pictures``); None does so unless
@@ -313,11 +314,13 @@ def train_encoder(
     parallel.need_rows(batch)
     torch.manual_seed(options.seed)
     make_folder(options.out)
-    model = load_encoder(start, str(image_weights) if image_weights else None)
+    model = load_encoder(start)
+    if text_of is not None:
+        take_text_tower(model, text_of)
     with parallel.first_before_others():
         training = EncoderTraining(
             model,
-            EncoderData.read(data, model.image_preprocessing.size),
+            EncoderData.read(data, model.image_preprocessing),
             seed=options.seed,
             batch=batch,
             pictures=pictures,
@@ -338,6 +341,21 @@ def train_encoder(
         validate=training.validate,
         save=model.save,
     )
+
+
+def take_text_tower(model: EncoderModel, folder: Path) -> None:
+    """Gives a model the text tower of a finished one, so that another image tower learns to meet its words.
+
+    Raises:
+        CheckpointError: the folder holds no encoder, or one whose text tower is of another make.
+    """
+    finished = load_encoder(folder)
+    if model.tokenizer.to_str() != finished.tokenizer.to_str():
+        raise CheckpointError(
+            f"the encoder {folder} has another tokenizer than {model.config['name']}, whose text tower it should "
+            f"replace: name an encoder of the same make"
+        )
+    load_weights(cast(Any, model.clip).text, cast(Any, finished.clip).text.state_dict(), folder)
 
 
 def _drawn(random: np.random.Generator, indices: Sequence[int], count: int, length: Callable[[int], int]) -> list[int]:
