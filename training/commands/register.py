@@ -77,6 +77,10 @@ def fusion(
     palette_of: Annotated[
         Path | None, typer.Option(help="A finished fusion: train only who plays and in how large a room.")
     ] = None,
+    pictures_of: Annotated[
+        Path | None,
+        typer.Option(help="A finished fusion: train only what it makes of pictures, for another image tower."),
+    ] = None,
     pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
@@ -94,6 +98,7 @@ def fusion(
         data=shared / "data",
         encoder=encoder_checkpoint,
         palette_of=palette_of,
+        pictures_of=pictures_of,
         articaps=pairs,
         embeddings=embeddings,
         most=most,
