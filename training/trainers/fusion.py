@@ -120,7 +120,7 @@ class FusionTraining:
         if len(self._train.norms) and not self._palette_only:
             losses |= self._photograph_losses(random)
         if self._before is not None:
-            losses |= self._kept_losses(random)
+            losses |= self._kept_losses(self._before, random)
         total = torch.stack(list(losses.values())).sum()
         optimise(total, self.optimiser, self._clip)
         return {"loss": total.item()} | {name: loss.item() for name, loss in losses.items()}
@@ -166,13 +166,13 @@ class FusionTraining:
         feeling = self._told(image, np.zeros_like(image), alone)[2]
         return {"photograph": 0.25 * F.mse_loss(feeling, self._moved(data.norms[rows]))}
 
-    def _kept_losses(self, random: np.random.Generator) -> dict[str, Tensor]:
+    def _kept_losses(self, before: Fusion, random: np.random.Generator) -> dict[str, Tensor]:
         """How far comments alone are from where they were."""
-        assert self._before is not None
         text = self._moved(self._train.text[random.integers(0, len(self._train.text), self._batch)])
         alone = torch.tensor([[0.0, 1.0]], device=self._device).expand(len(text), 2)
-        now, before = (fusion.eval().fuse(torch.zeros_like(text), text, alone) for fusion in (self._fusion, self._before))
-        return {"kept": KEPT * F.mse_loss(now, before)}
+        none = torch.zeros_like(text)
+        now, then = (fusion.eval().fuse(none, text, alone) for fusion in (self._fusion, before))
+        return {"kept": KEPT * F.mse_loss(now, then)}
 
     def _told(self, *given: NDArray[np.float32]) -> tuple[Tensor, ...]:
         """The outputs of the fusion for a batch, each process having computed its share."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,27 @@ def test_a_fusion_comes_back_from_its_checkpoint_and_a_hostile_config_does_not(t
         (tmp_path / "config.json").write_text(json.dumps(good | change), encoding="utf-8")
         with pytest.raises(CheckpointError):
             load_fusion(tmp_path)
+
+
+def test_a_fusion_learns_pictures_anew_and_leaves_comments_where_they_were() -> None:
+    torch.manual_seed(0)
+    train, held = fake_feelings(), fake_feelings(seed=1)
+    fusion = Fusion(FusionConfig(embedding_size=8, fused_size=16, hidden_size=32))
+    first = FusionTraining(fusion, train, held)
+    for number in range(200):
+        first.step(number)
+    comments = torch.eye(8), torch.eye(8), torch.tensor([[0.0, 1.0]]).expand(8, 2)
+    before, heads = fusion.eval().fuse(*comments).detach(), fusion.emotion_head.weight.clone()
+    # Another image tower says the opposite.
+    turned = [replace(some, image=-some.image, photograph=-some.photograph) for some in (train, held)]
+    assert score_feelings(fusion, turned[1])["picture_sign_accuracy"] < 0.1
+    second = FusionTraining(fusion, *turned, pictures_only=True)
+    for number in range(400):
+        second.step(number)
+    assert score_feelings(fusion.eval(), turned[1])["picture_sign_accuracy"] > 0.95
+    assert torch.equal(fusion.emotion_head.weight, heads)
+    moved = (fusion.fuse(*comments) - before).square().mean()
+    assert moved < 0.02 * before.var()
 
 
 def test_a_fusion_learns_from_each_side_alone() -> None:
