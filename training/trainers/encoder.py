@@ -33,7 +33,7 @@ from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
-from training.trainers.picture_projection import PictureProjection
+from training.trainers.picture_projection import Mood, PictureProjection
 
 POOL = 8
 """Batches that are drawn together and sorted by length, so that little of a batch is padding."""
@@ -42,6 +42,13 @@ LARGEST_GRADIENT = 1.0
 
 THINNED = 0.1
 """Share of a text's words that a step leaves out."""
+
+UTTERANCES_DOUBTED = 5.0
+"""Utterances that a painting's mean doubts."""
+
+PHOTOGRAPH_WEIGHT = 0.25
+"""How much the norms of a photograph count beside a painting of which many spoke. They help to tell the valence of
+paintings, and hinder to tell their arousal, so that they are learned for the one alone."""
 
 PICTURE_RATE = 2e-6
 """Learning rate of the projection of the pictures."""
@@ -153,8 +160,35 @@ class EncoderTraining:
         embeddings = torch.from_numpy(embed_texts(self._model, texts, self._device)).to(self._device)
         means = [some.mean(0) for some in embeddings.split([len(texts) for texts in said])]
         self.pictures.align(
-            self._felt, torch.stack(means) if means else embeddings, embeddings, [*self._felt, *self._named]
+            self._felt,
+            torch.stack(means) if means else embeddings,
+            embeddings,
+            [*self._felt, *self._named],
+            self._mood(),
         )
+
+    def _moods(self) -> tuple[Mood, Mood]:
+        """Valence and arousal of the training pictures, as people felt them."""
+        data = self._data
+        said: dict[str, list[int]] = {}
+        for number, utterance in enumerate(data.utterances):
+            said.setdefault(utterance.picture, []).append(number)
+        spoken = [said[data.paintings[row].file] for row in self._felt]
+        weight = [len(numbers) / (len(numbers) + UTTERANCES_DOUBTED) for numbers in spoken]
+        valence = [float(EMOTION_SIGNS[[data.utterances[number].emotion for number in each]].mean()) for each in spoken]
+        arousal = [float(data.arousal[each].mean()) for each in spoken]
+        photographs = range(len(data.paintings), len(data.paintings) + len(data.norms))
+        return (
+            self._mood(
+                [*self._felt, *photographs],
+                [*valence, *data.norms[:, 0]],
+                [*weight, *([PHOTOGRAPH_WEIGHT] * len(photographs))],
+            ),
+            self._mood(self._felt, arousal, weight),
+        )
+
+    def _mood(self, rows: Sequence[int], feeling: Sequence[float], weight: Sequence[float]) -> Mood:
+        return Mood(rows, *(torch.tensor(each, dtype=torch.float32, device=self._device) for each in (feeling, weight)))
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""
