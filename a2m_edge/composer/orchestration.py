@@ -9,7 +9,7 @@ import numpy as np
 
 from a2m_edge.composer.depiction import depicted
 from a2m_edge.impression.cues import Cues
-from a2m_edge.impression.feeling import Palette
+from a2m_edge.impression.feeling import Casting, Palette
 from a2m_edge.impression.subjects import NOTHING, Subjects
 
 BRIGHTNESS: dict[str, float] = {
@@ -78,3 +78,13 @@ def tinted(palette: Palette, instruments: Sequence[str], cues: Cues, subjects: S
     ]
     weights = palette.weights * np.exp(np.array(leaning, np.float32))
     return replace(palette, weights=weights / weights.sum(axis=1, keepdims=True))
+
+
+def players(palette: Palette, signature: int) -> Casting:
+    """Who plays: drawn from a tinted palette.
+
+    Args:
+        palette: of the feeling, tinted.
+        signature: of the theme: an artwork has its own players, whatever the seed, and by them, too, it is known again.
+    """
+    return palette.cast(np.random.default_rng([6, signature]))

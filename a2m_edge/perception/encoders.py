@@ -13,10 +13,11 @@ from a2m_edge.bundle.manifest import PICTURES, SUBJECTS
 from a2m_edge.errors import BundleError
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling, Palette
-from a2m_edge.impression.gaze import Look
+from a2m_edge.impression.gaze import NOWHERE, WHOLE, Gaze, Region
 from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.inference.sessions import Session, open_session
-from a2m_edge.perception.painting import measure
+from a2m_edge.perception.gaze import crop
+from a2m_edge.perception.painting import as_measured, measure
 from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
 from a2m_edge.perception.subject_tables import SubjectTables
@@ -36,7 +37,7 @@ class Perception:
         palette: who suits each role, and the room.
         cues: how the picture is painted, as ranks among paintings; ``MIDDLE`` where there is none.
         subjects: what the picture shows.
-        gaze: where one looks in the picture, in the order of looking; empty where there is none.
+        gaze: where one may look in the picture.
     """
 
     fused: NDArray[np.float32]
@@ -44,7 +45,7 @@ class Perception:
     palette: Palette
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
-    gaze: tuple[Look, ...] = ()
+    gaze: Gaze = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,11 @@ class Encoders:
         """What can be told of what a picture shows; None where the bundle tells nothing of it."""
         return self._subjects
 
-    def see(self, rgb: NDArray[np.uint8]) -> Sight:
-        """What is seen of an upright picture, uint8 [H, W, 3]."""
-        embedding, chances = self.look(rgb)
-        return Sight(embedding, measure(rgb).ranks(self._tables.cues), self._shown(embedding, chances))
+    def see(self, rgb: NDArray[np.uint8], region: Region = WHOLE) -> Sight:
+        """What is seen of an upright picture, uint8 [H, W, 3], or of a region of it."""
+        embedding, chances = self.look(crop(rgb, region))
+        painted = measure(crop(as_measured(rgb), region))
+        return Sight(embedding, painted.ranks(self._tables.cues), self._shown(embedding, chances))
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""

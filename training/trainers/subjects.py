@@ -191,13 +191,13 @@ def train_subjects(
     """
     image_trunk(encoder)
     labels = read_picture_labels(data)
-    size = encoder.image_preprocessing.size
-    plain = PlainPictures(size)
+    square = encoder.image_preprocessing
+    plain = PlainPictures(square.size)
     projection = PictureProjection(encoder, device)
     say(f"looking at {len(labels.pictures) + plain.count} pictures, unless they were seen before")
     projection.look(
         (
-            (PictureArchive(data / PAINTINGS, size), labels.pictures),
+            (PictureArchive.of(data / PAINTINGS, square), labels.pictures),
             (plain, plain.pictures),
         ),
         features,
