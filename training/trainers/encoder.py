@@ -164,7 +164,7 @@ class EncoderTraining:
             torch.stack(means) if means else embeddings,
             embeddings,
             [*self._felt, *self._named],
-            self._mood(),
+            self._moods(),
         )
 
     def _moods(self) -> tuple[Mood, Mood]:
