@@ -135,7 +135,7 @@ def test_nothing_is_looked_at_before_the_music_comes_to_it() -> None:
         def __len__(self) -> int:
             return 4
 
-        def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        def __getitem__(self, index):
             self.asked.append(index)
             return DARK
 
