@@ -170,4 +170,4 @@ def test_a_dark_corner_of_a_bright_picture_is_heard():
         assert beats[-1].region == (first.region if gaze.looks else None)
         return float(np.mean([note.pitch for beat in beats if beat.bar >= 4 for note in beat.notes]))
 
-    assert height(looks.gaze(None)) < height(NOWHERE) - 2
+    assert height(looks.gaze(None)) < height(NOWHERE) - 2  # measured: 4.6
