@@ -149,7 +149,7 @@ class Composer:
         if look is None or self._look is None or self._gaze.whole is None:
             return self.plan
         if self._look not in self._plans:
-            self._plans[self._look] = dwelling_plan(self._feeling, self._cues, self._gaze.whole, look)
+            self._plans[self._look] = dwelling_plan(self.plan, self._feeling, self._cues, self._gaze.whole, look)
         return self._plans[self._look]
 
     def _plan_bar(self, place: Place, chord: Chord, current: Plan) -> tuple[list[BarNote], Voices]:

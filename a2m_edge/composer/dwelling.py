@@ -52,7 +52,7 @@ def _shuffled(turn: int, looks: int, chance: Sequence[int]) -> list[int]:
     return [int(each) for each in np.random.default_rng([8, *chance, turn]).permutation(looks)]
 
 
-def dwelling_plan(feeling: Feeling, cues: Cues, whole: Look, look: Look) -> Plan:
+def dwelling_plan(home: Plan, feeling: Feeling, cues: Cues, whole: Look, look: Look) -> Plan:
     """The plan while the music dwells on a region.
 
     It goes part of the way by which the region differs from the whole picture, both seen without a comment, so that
@@ -60,11 +60,11 @@ def dwelling_plan(feeling: Feeling, cues: Cues, whole: Look, look: Look) -> Plan
     the same piece.
 
     Args:
+        home: the plan of the whole.
         feeling, cues: of the whole, as they are now.
         whole: what is seen of the whole picture.
         look: what is seen of the region.
     """
-    home = plan(feeling, cues)
     bent = plan(_towards(feeling, whole, look), _coloured(cues, whole, look))
     modes = tuple(MODES)
     steps = modes.index(bent.mode) - modes.index(home.mode)

@@ -226,7 +226,7 @@ def test_pages_are_within_the_limits_of_all_documents(museum, monkeypatch):
 
 
 def test_where_on_the_canvas_the_picture_is_painted_is_known(museum):
-    def on_canvas(target: str, **more: object) -> object:
+    def on_canvas(target: str, **more: Any) -> object:
         (item,) = items_of(museum, canvas(museum, [page(painted(picture(museum), f"{museum.url}/c1{target}"))], **more))
         assert item.depiction is not None
         return item.depiction.on_canvas
