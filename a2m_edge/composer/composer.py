@@ -54,7 +54,7 @@ class Composer:
         self.theme = Theme.of(embedding, tables)
         self._look: int | None = None  # on which the music dwells
         self._named: int | None = None  # by a comment, until a phrase has begun with it
-        self.steer(feeling, cues, gaze)
+        self.steer(feeling, cues, gaze=gaze)
         self._tables = tables
         self._seed = seed
         self._tempo = self.plan.tempo

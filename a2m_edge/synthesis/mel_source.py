@@ -167,13 +167,13 @@ class ScoreSource:
         """As ``MelSource.steer``."""
         if self._composer is None or self._decoded == 0:  # nothing was heard yet that would have to bend
             self._composer = Composer(
-                self._tables, identity, self._seed, perception.feeling, perception.cues, perception.gaze
+                self._tables, identity, self._seed, perception.feeling, perception.cues, gaze=perception.gaze
             )
             self._glide_from = perception.fused
         else:
             self._glide_from = self._fused(np.array([self._decoded]))[0]
             self._composer.retheme(identity)
-            self._composer.steer(perception.feeling, perception.cues, perception.gaze)
+            self._composer.steer(perception.feeling, perception.cues, gaze=perception.gaze)
         self._glide_start, self._glide_to = self._decoded, perception.fused
         # An artwork has its own players, whatever the seed: by them, too, it is known again.
         chance = np.random.default_rng([6, self._composer.theme.signature])

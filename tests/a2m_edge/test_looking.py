@@ -165,7 +165,7 @@ def test_a_dark_corner_of_a_bright_picture_is_heard():
 
     def height(gaze: Gaze) -> float:
         """Mean pitch of the phrase after the theme."""
-        composer = Composer(tables, looks.sight.embedding, 0, perception.feeling, perception.cues, gaze)
+        composer = Composer(tables, looks.sight.embedding, 0, perception.feeling, perception.cues, gaze=gaze)
         beats = [composer.next_beat() for _ in range(8 * composer.theme.beats_in_bar)]
         assert beats[-1].region == (first.region if gaze.looks else None)
         return float(np.mean([note.pitch for beat in beats if beat.bar >= 4 for note in beat.notes]))

@@ -37,7 +37,7 @@ def gaze(*looks: Look, named: int | None = None) -> Gaze:
 
 def composer(seen: Gaze = NOWHERE, *, seed: int = 0, artwork: int = 1) -> Composer:
     embedding = np.random.default_rng(artwork).standard_normal(64).astype(np.float32)
-    return Composer(ComposerTables.read(TABLES), embedding, seed, BRIGHT, MIDDLE, seen)
+    return Composer(ComposerTables.read(TABLES), embedding, seed, BRIGHT, MIDDLE, gaze=seen)
 
 
 def bars(music: Composer, count: int) -> list[list[Beat]]:
@@ -108,7 +108,7 @@ def test_a_comment_leads_to_what_it_names_and_the_walk_goes_on() -> None:
     places = [look.region for look in looks]
     music = composer(gaze(*looks))
     assert dwelt(bars(music, 6))[4:] == [places[0]] * 2
-    music.steer(BRIGHT, MIDDLE, gaze(*looks, named=3))
+    music.steer(BRIGHT, MIDDLE, gaze=gaze(*looks, named=3))
     played = dwelt(bars(music, 18))
     assert played[:2] == [places[3]] * 2, "from the next bar on"
     assert played[2:6] == [None] * 4, "the theme is of the whole all the same"
@@ -124,7 +124,7 @@ def test_what_a_comment_names_comes_first() -> None:
 def test_a_picture_with_fewer_regions_within_a_phrase_is_no_harm() -> None:
     music = composer(gaze(DARK, LIGHT))
     bars(music, 13)
-    music.steer(BRIGHT, MIDDLE, gaze(DARK))
+    music.steer(BRIGHT, MIDDLE, gaze=gaze(DARK))
     assert dwelt(bars(music, 8))[-1] == DARK.region
 
 
