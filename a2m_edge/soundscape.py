@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import Theme
 from a2m_edge.errors import OptionError
+from a2m_edge.explanation.causes import Cause
+from a2m_edge.explanation.effects import Music
+from a2m_edge.explanation.finding import Impression, causes_of
 from a2m_edge.impression.feeling import Casting
 from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
@@ -188,6 +191,19 @@ class Soundscape:
         _ = self.perception
         return self._source.theme
 
+    @property
+    def why(self) -> tuple[Cause, ...]:
+        """The strongest causes of the music as it is now, strongest first.
+
+        There are none where the bundle plays no score, and where all there is is a comment that was not understood.
+
+        They are found when they are first asked for: two runs of the fusion, and plans without number.
+
+        Raises:
+            OptionError: nothing was seen or heard yet.
+        """
+        return self._explained()
+
     def chunks(self, frames: int | None = None, chunk_frames: int | None = None) -> Iterator[AudioChunk]:
         """Plays on from where the last call ended.
 
@@ -212,6 +228,7 @@ class Soundscape:
         self._works: deque[Looks] = deque(maxlen=REMEMBERED)  # what was seen
         self._words: _Words | None = None
         self._perception: Perception | None = None
+        self._why: tuple[Cause, ...] | None = None  # of the perception, once somebody asks
 
     def _play(self, frames: int | None, chunk_frames: int) -> Iterator[AudioChunk]:
         left = frames
@@ -241,10 +258,29 @@ class Soundscape:
         self._source.steer(identity, perception)
         if self._work is not None and self._work is not work:
             self._work.put_away()
-        self._work, self._words, self._perception = work, words, perception
+        self._work, self._words, self._perception, self._why = work, words, perception, None
         if work is not None and not any(work is known for known in self._works):
             self._works.append(work)
         return perception
+
+    def _explained(self) -> tuple[Cause, ...]:
+        if self._why is None:
+            self._why = self._explain()
+        return self._why
+
+    def _explain(self) -> tuple[Cause, ...]:
+        whole, theme, names = self.perception, self.theme, self.bundle.manifest.instruments
+        felt = self._words.embedding if self._words is not None and self._words.understood else None
+        sight = None if self._work is None else self._work.sight
+        if theme is None or (sight is None and felt is None):
+            return ()
+        signature = theme.signature
+        impression = Impression(
+            whole,
+            None if sight is None else self._encoders.feel(sight, None),
+            None if felt is None else self._encoders.feel(None, felt),
+        )
+        return causes_of(impression, lambda perception: Music.of(perception, names, signature))
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,6 +53,7 @@ class Record:
         sha256, size: of that file, size in bytes.
         feeling, valence, arousal, emotions: what was felt.
         instruments, room, theme, key, mode, tempo: the music; None or empty where the bundle plays no score.
+        why: the causes of the music in English sentences, strongest first; empty where the bundle plays no score.
         gaze: where in the picture the music dwells, and when.
         loudness: LUFS; None for silence.
         notice: a remark, or None.
@@ -83,6 +84,7 @@ class Record:
     key: str | None = None
     mode: str | None = None
     tempo: float | None = None
+    why: tuple[str, ...] = ()
     gaze: tuple[Dwelling, ...] = ()
     loudness: float | None = None
     notice: str | None = None
@@ -179,9 +181,9 @@ class Index:
 def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) -> None:
     """Writes the records as a table, in their order; carried columns come last, under their own names.
 
-    Emotions are in one column each, named ``emotion: awe`` and so on; a carried column that is named like one of
-    the index is called ``carried: …``. It begins with a byte order mark, without which Excel loses its accents, and no
-    cell of it is a formula.
+    Emotions are in one column each, named ``emotion: awe`` and so on, and all sentences of ``why`` in one; a carried
+    column that is named like one of the index is called ``carried: …``. It begins with a byte order mark, without which
+    Excel loses its accents, and no cell of it is a formula.
 
     Raises:
         OutputError: it cannot be written.
@@ -199,7 +201,7 @@ def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) 
     writer.writerow([guarded(name) for name in names])
     for record in kept:
         cells = [
-            *(getattr(record, name) for name in plain),
+            *(_cell(getattr(record, name)) for name in plain),
             *(record.emotions.get(word) for word in emotions),
             *(record.instruments.get(role) for role in roles),
             *(record.timings.get(name) for name in timings),
@@ -207,6 +209,11 @@ def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) 
         ]
         writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
     storage.write(name, text.getvalue().encode("utf-8-sig"))
+
+
+def _cell(value: object) -> object:
+    """What a cell of a plain column holds."""
+    return " ".join(value) if isinstance(value, tuple) else value
 
 
 def _public(text: str) -> str:

@@ -66,6 +66,7 @@ def publish_contact_sheet(
                 emotions=record.emotions,
                 instruments=record.instruments,
                 music=" · ".join(part for part in (record.key or "", tempo) if part),
+                why=record.why,
                 byline=words.byline,
                 comment=record.comment,
                 credit=words.credit,

@@ -256,6 +256,7 @@ def _described(record: Record, result: Render) -> Record:
         key=facts["key"],
         mode=facts["mode"],
         tempo=facts["tempo"],
+        why=tuple(cause["text"]["en"] for cause in facts["why"]),
         gaze=dwellings_of(facts["gaze"]),
         loudness=facts["levels"]["loudness_lufs"],
         notice="; ".join(each for each in (record.notice, result.notice) if each) or None,

@@ -16,6 +16,7 @@ from a2m_edge.composer.theme import Theme
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.impression.gaze import NOWHERE, Gaze, Look
+from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.score import Beat, Note
 
 TEMPO_GLIDE = 0.4
@@ -39,6 +40,7 @@ class Composer:
         seed: chooses among the many pieces that the same theme and feeling allow.
         feeling: what the music expresses until ``steer`` is called.
         cues: how the artwork is painted, as ranks among paintings.
+        subjects: what the artwork shows.
         gaze: where one may look in it.
     """
 
@@ -49,12 +51,13 @@ class Composer:
         seed: int,
         feeling: Feeling,
         cues: Cues = MIDDLE,
+        subjects: Subjects = NOTHING,
         gaze: Gaze = NOWHERE,
     ) -> None:
         self.theme = Theme.of(embedding, tables)
         self._look: int | None = None  # on which the music dwells
         self._named: int | None = None  # by a comment, until a phrase has begun with it
-        self.steer(feeling, cues, gaze=gaze)
+        self.steer(feeling, cues, subjects, gaze)
         self._tables = tables
         self._seed = seed
         self._tempo = self.plan.tempo
@@ -65,9 +68,9 @@ class Composer:
         self._at_bar_line = Voices()
         self._planned: tuple[Plan, Chord, list[BarNote], Voices] | None = None
 
-    def steer(self, feeling: Feeling, cues: Cues = MIDDLE, gaze: Gaze = NOWHERE) -> None:
-        """Follows a new feeling, cues and gaze from the next beat on: notes already given out are never taken back."""
-        self.plan = plan(feeling, cues)
+    def steer(self, feeling: Feeling, cues: Cues = MIDDLE, subjects: Subjects = NOTHING, gaze: Gaze = NOWHERE) -> None:
+        """Follows what is now felt and seen from the next beat on: notes already given out are never taken back."""
+        self.plan = plan(feeling, cues, subjects)
         self._feeling, self._cues, self._gaze = feeling, cues, gaze
         self._plans: dict[int, Plan] = {}  # by look
         self._asks = True  # whether what is said now names a look has yet to be found out

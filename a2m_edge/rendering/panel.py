@@ -16,7 +16,7 @@ from a2m_edge.score import Beat, Note, Stretch, regions, stretches
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.mel import hertz_to_mel
 
-WIDTH, HEIGHT = 1920, 1280
+WIDTH, HEIGHT = 1920, 1440
 
 LONGEST_PANEL = 60.0
 """Seconds: of a longer render the beginning is shown."""
@@ -34,9 +34,10 @@ _ROLE_COLOURS: tuple[Colour, ...] = ((92, 132, 214), (160, 120, 206), (84, 182, 
 
 _MARGIN = 64.0
 _TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
-_ROLL_TOP, _ROLL_HEIGHT = 766.0, 248.0
-_GAZE_TOP, _GAZE_HEIGHT = 1020.0, 18.0  # where the music looks, between score and spectrogram
-_MEL_TOP, _MEL_BOTTOM = 1046.0, 1198.0
+_WHY_TOP, _WHY_STEP = 712.0, 30.0
+_ROLL_TOP, _ROLL_HEIGHT = 926.0, 248.0
+_GAZE_TOP, _GAZE_HEIGHT = 1180.0, 18.0  # where the music looks, between score and spectrogram
+_MEL_TOP, _MEL_BOTTOM = 1206.0, 1358.0
 _LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
 _BADGE = 10.5  # radius of a region's number
 _STRIP_GAP = 4.0  # between the spectrograms of two channels
@@ -44,6 +45,10 @@ _ROOMY = 100.0  # height of a spectrogram from which on every mark of its scale 
 _MARKS = ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz"))
 _FEW_MARKS = ((500, "0.5"), (2000, "2"), (8000, "8 kHz"))
 _LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
+_WHY_LEFT = _LEFT + 84.0
+
+WHY_SIZE, WHY_LEAST, WHY_WIDTH = 20.0, 15.0, _RIGHT - _WHY_LEFT
+"""Pixels of the letters of a cause, of those of a long one, and of the line that each has."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Panel:
         audio: format of the sound.
         seconds: duration of the whole render.
         facts: short remarks for the foot of the sheet, for example the tempo and the seed.
+        why: the causes of the music in sentences, strongest first, at most five; empty where there are none.
     """
 
     title: str
@@ -74,6 +80,7 @@ class Panel:
     audio: AudioFormat
     seconds: float
     facts: Sequence[str]
+    why: Sequence[str] = ()
 
     @property
     def shown(self) -> float:
@@ -97,6 +104,7 @@ def draw_panel(panel: Panel) -> NDArray[np.uint8]:
     if panel.beats is None:
         _spectrogram(canvas, panel, _LONE_MEL_TOP)
     else:
+        _why(canvas, panel.why)
         _score(canvas, panel, panel.beats)
         _gaze(canvas, panel)
         _spectrogram(canvas, panel, _MEL_TOP)
@@ -180,6 +188,17 @@ def _emotions(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None
         length = max(18.0, longest * probability / highest)
         canvas.rectangle(bars_left, middle - 9, length, 18, colour if strongest else mix(_GROUND, colour, 0.6), 9)
         canvas.text(_RIGHT, middle + 7, f"{100 * probability:.0f} %", 18, ink, align="right")
+
+
+def _why(canvas: Canvas, sentences: Sequence[str]) -> None:
+    """A line for each cause of the music."""
+    if sentences:
+        canvas.text(_LEFT, _WHY_TOP, "why", 19, _FADED)
+    for number, sentence in enumerate(sentences):
+        fitting = math.floor(WHY_SIZE * WHY_WIDTH / max(1.0, canvas.text_width(sentence, WHY_SIZE)))
+        size = min(WHY_SIZE, max(WHY_LEAST, fitting))
+        for line in canvas.wrapped(sentence, size, WHY_WIDTH, 1):
+            canvas.text(_WHY_LEFT, _WHY_TOP + number * _WHY_STEP, line, size, _INK)
 
 
 def _score(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import ClipDecoder, Manifest
 from a2m_edge.errors import OptionError, OutputError, encodable
+from a2m_edge.explanation.causes import Cause
+from a2m_edge.explanation.words import LANGUAGES, sentence, sentences
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.ledger import claim
@@ -86,7 +88,7 @@ class Render:
         sample_rate: Hz.
         feeling: what was felt.
         facts: what the JSON file says; ``palette``, ``theme``, ``key``, ``mode``, ``tempo``, ``bars`` and ``notes``
-            are None where the bundle's decoder plays no score.
+            are None where the bundle's decoder plays no score, and ``why`` is empty.
         panel: what the picture shows.
         notice: a remark for the user, or None.
     """
@@ -159,6 +161,7 @@ def render(
         audio=audio,
         seconds=request.seconds,
         facts=(*_remarks(bundle.manifest, facts), f"{bundle.manifest.name} {bundle.manifest.version}"),
+        why=sentences(soundscape.why),
     )
     if understood is not None and understood.heard != comment:
         notices.append(_partly(understood, painting is not None, bundle.manifest.text.language))
@@ -297,8 +300,12 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
             },
         },
         "cues": _cues(soundscape.perception.cues),
+        "subjects": {name: round(sure, 4) for name, sure in soundscape.perception.subjects.shown.items()},
+        "style": soundscape.perception.subjects.style or None,
+        "period": soundscape.perception.subjects.period or None,
         "gaze": _gaze(soundscape, len(samples) / rate),
         **_music(soundscape, request.seconds),
+        "why": [_told(cause) for cause in soundscape.why],
         "levels": {
             "loudness_lufs": _level(integrated_loudness(samples, rate)),
             "true_peak_dbfs": _level(true_peak(samples, rate)),
@@ -309,6 +316,24 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
 def _cues(cues: Cues) -> dict[str, float] | None:
     """How the picture is painted, as ranks among paintings; None without a picture, or where the bundle knows none."""
     return None if cues == MIDDLE else {name: round(rank, 3) for name, rank in dataclasses.asdict(cues).items()}
+
+
+def _told(cause: Cause) -> dict[str, Any]:
+    """A cause with its effects, and the sentence that tells them in every language."""
+    return {
+        "cause": {"kind": cause.kind, "what": list(cause.what)},
+        "effects": [
+            {
+                "means": effect.means,
+                "direction": effect.direction,
+                "units": round(effect.units, 2),
+                **({"names": list(effect.names)} if effect.names else {}),
+            }
+            for effect in cause.effects
+        ],
+        "strength": round(cause.strength, 2),
+        "text": {language: sentence(cause, language) for language in LANGUAGES},
+    }
 
 
 def _gaze(soundscape: Soundscape, seconds: float) -> dict[str, Any] | None:

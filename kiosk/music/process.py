@@ -11,6 +11,7 @@ import numpy as np
 from a2m_edge.bundle import open_bundle
 from a2m_edge.composer.plan import plan
 from a2m_edge.errors import CommentError
+from a2m_edge.explanation import causes
 from a2m_edge.impression.gaze import Region
 from a2m_edge.sound.format import AudioChunk
 from a2m_edge.soundscape import Soundscape
@@ -175,7 +176,7 @@ class _Music:
         """Records the current feeling; it is sent once its sound is in the ring, or at once during a pause."""
         perception, casting = self._soundscape.perception, self._soundscape.casting
         feeling = perception.feeling
-        music = None if casting is None else plan(feeling, perception.cues)
+        music = None if casting is None else plan(feeling, perception.cues, perception.subjects)
         felt = Felt(
             word=feeling.word,
             valence=feeling.valence,
@@ -191,9 +192,13 @@ class _Music:
             timings={cause: _milliseconds(begun)},
         )
         if self._links.controls.paused:
-            self._links.outbox.put(dataclasses.replace(felt, changed_sample=None))
+            self._links.outbox.put(dataclasses.replace(felt, changed_sample=None, why=self._why()))
         else:
             self._felt.append(felt)
+
+    def _why(self) -> tuple[causes.Cause, ...]:
+        """The causes of the music as it is now; none while it follows the opening's comment, which is nobody's."""
+        return self._soundscape.why if self._has_picture or self._has_comment else ()
 
     def _make(self, frames: int) -> None:
         begun = time.monotonic()
@@ -209,7 +214,9 @@ class _Music:
             felt.timings["chunk"] = milliseconds
             if felt.received is not None:
                 felt.timings["comment to sound"] = _milliseconds(felt.received)
-            self._links.outbox.put(felt)
+        # The causes are found when the sound that they explain is safe in the ring: it waits for nobody's words.
+        for felt in self._felt:
+            self._links.outbox.put(dataclasses.replace(felt, why=self._why()))
         self._felt.clear()
         self._tell_gaze(chunk)
 

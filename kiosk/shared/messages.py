@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.explanation import causes
+
 Corner = tuple[float, float]
 """A point of the camera's frame: x and y, each from 0 (left, top) to 1 (right, bottom)."""
 
@@ -78,6 +80,7 @@ class Felt:
         understood: false after a comment that was not understood, so that the artwork is in charge.
         changed_sample: position in the ring of the music of the first sample that differs; None before it is written.
         timings: milliseconds by stage.
+        why: the causes of the music, strongest first; empty where it follows neither an artwork nor a visitor.
     """
 
     word: str
@@ -92,6 +95,7 @@ class Felt:
     understood: bool = True
     changed_sample: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    why: tuple[causes.Cause, ...] = ()
 
 
 @dataclass(frozen=True)

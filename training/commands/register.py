@@ -8,9 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from a2m_edge.errors import OptionError
+from a2m_edge.ledger import claim, claim_below
+from a2m_edge.options import Force
 from training.commands.data import register_data
 from training.commands.evaluation import register_evaluation
-from training.commands.options import CHECKPOINTS, EncoderCheckpoint, Run, Shared, Start, number, trainer_command
+from training.commands.options import (
+    CHECKPOINTS,
+    Device,
+    EncoderCheckpoint,
+    Out,
+    Run,
+    Shared,
+    Start,
+    need_torch,
+    number,
+    trainer_command,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +40,7 @@ def register(app: typer.Typer) -> None:
 def register_trainers(app: typer.Typer) -> None:
     """Adds what  ``a2m-edge train``  and  ``python -m training``  offer."""
     app.command("encoder")(encoder)
+    app.command("subjects")(subjects)
     app.command("fusion")(fusion)
     app.command("decoder")(decoder)
     app.command("vocoder")(vocoder)
@@ -65,6 +79,44 @@ def encoder(
         dropout=dropout,
         align=align,
     )
+
+
+def subjects(
+    out: Out,
+    shared: Shared = Path("../shared"),
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
+    features: Annotated[
+        Path | None,
+        typer.Option(help="File (.npz) that keeps what the encoder's trunk saw, between runs.", show_default="none"),
+    ] = None,
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """Learn what pictures show on the features of a finished encoder: subjects, style and period.
+
+    Labels come from titles and utterances. The layer is fitted at once: there are no steps to resume. What takes long
+    is to look at the pictures, and --features keeps that.
+    """
+    need_torch()
+    from training.models.encoders import load_encoder, require_trained
+    from training.trainer import RESULTS, choose_device
+    from training.trainers.subjects import train_subjects
+
+    claim_below(out, *RESULTS, force=force)
+    if features is not None:
+        claim(features, force=force)
+    require_trained(encoder_checkpoint)
+    head = train_subjects(
+        out,
+        data=shared / "data",
+        encoder=load_encoder(encoder_checkpoint),
+        features=features,
+        device=choose_device(device),
+        say=typer.echo,
+    )
+    labels = head.config.tables.labels
+    told = sum(label.threshold is not None for label in labels)
+    typer.echo(f"{out}: {len(labels)} labels, of which {told} are sure enough at times to be told")
 
 
 @trainer_command(steps=1000)

@@ -47,6 +47,13 @@ from training.evaluation.rows.perceiving import BundlePerception
 from training.evaluation.rows.rows import Rows, RowSource, Sounding, all_rows
 from training.evaluation.statistics.agreement import PERMUTATIONS
 from training.evaluation.statistics.diversity import Diversity, diversity
+from training.evaluation.subjects import (
+    SubjectMeasures,
+    class_table,
+    measure_subjects,
+    subject_numbers,
+    subject_table,
+)
 
 MOST_WORKS = 20
 """Works that are rendered with several seeds."""
@@ -100,6 +107,8 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
     perception = BundlePerception(bundle, settings.device, settings.threads)
     with steps("what the bundle feels", None) as progress:
         perceived = measure_perception(perception, settings.shared, settings.seed, progress)
+    with steps("what the bundle sees", None) as progress:
+        shown_subjects = measure_subjects(perception, settings.shared, progress)
     with steps("training pairs", None) as progress:
         nearest = NearestTraining(perception, inputs.archive, training, settings.cache, progress)
     clips = list(dict.fromkeys(pair.realisation for pair in training))
@@ -142,11 +151,11 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
     report = Report(
         f"Evaluation of {bundle.manifest.name}",
         _facts(bundle, settings, inputs, rows, len(clips)),
-        _tables(heard, perceived, inputs.fluidsynth),
+        _tables(heard, perceived, shown_subjects, inputs.fluidsynth),
         [*feeling_figures(perceived), *mel_figures(shown, measured, audio)],
         make_examples(shown, measured, inputs.archive, audio),
     )
-    numbers = all_numbers(heard, perceived, inputs.fluidsynth)
+    numbers = all_numbers(heard, perceived, inputs.fluidsynth) | subject_numbers(shown_subjects)
     return Evaluation(report, numbers, [] if maker is None else maker.items)
 
 
@@ -195,7 +204,9 @@ def _told(soundings: Iterable[Sounding], total: int, progress: Callable[[int, in
         progress(done + 1, total)
 
 
-def _tables(heard: Heard, perceived: Perceived, fluidsynth: FluidSynthNotes | Missing) -> list[Table]:
+def _tables(
+    heard: Heard, perceived: Perceived, shown: SubjectMeasures | Missing, fluidsynth: FluidSynthNotes | Missing
+) -> list[Table]:
     note = (
         f"Heard from the audio alone. AudioSet's mood tags, z-scored over the {heard.reference.n} real held-out "
         f"sounds, are summed to valence and arousal. {PERMUTATIONS} permutations. On music with known labels these "
@@ -228,6 +239,8 @@ def _tables(heard: Heard, perceived: Perceived, fluidsynth: FluidSynthNotes | Mi
         painting_table(perceived),
         sensitivity_table(perceived),
         retrieval_table(perceived),
+        subject_table(shown),
+        class_table(shown),
         reconstruction_table(heard),
     ]
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from a2m_edge.errors import OptionError
 from a2m_edge.output import written_aside
-from training.data.tables.feelings import Picture, PictureArchive
+from training.data.tables.feelings import Picture, Squares
 from training.data.tables.stored_arrays import stored_arrays
 from training.models.encoder_model import EncoderModel
 from training.precision import half_precision
@@ -67,7 +67,7 @@ class PictureProjection:
         self._preprocessing, self._device = model.image_preprocessing, device
         self._features = torch.zeros(0, 0)
 
-    def look(self, collections: Sequence[tuple[PictureArchive, Sequence[Picture]]], file: Path | None = None) -> None:
+    def look(self, collections: Sequence[tuple[Squares, Sequence[Picture]]], file: Path | None = None) -> None:
         """Sees all pictures of some collections; the rows of ``__call__`` are theirs, in this order.
 
         Args:
@@ -80,13 +80,18 @@ class PictureProjection:
         known = self._known(collections)
         self._features = torch.from_numpy(_kept(file, known, lambda: self._seen(collections)))
 
-    def features(self, rows: Sequence[int]) -> Tensor:
+    def features(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """What the trunk saw in these rows, not yet standardised where it does that: float32 [len(rows), features]."""
         return self._features[list(rows)].to(self._device)
 
+    def standardised(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """What the trunk gives of the pictures in these rows: float32 [len(rows), features]."""
+        given: Tensor = self._standard(self.features(rows))
+        return given
+
     def __call__(self, rows: Sequence[int]) -> Tensor:
         """Embeddings of the pictures in these rows: float32 [len(rows), D], of length 1."""
-        return F.normalize(self.head(self._standard(self.features(rows))), dim=-1)
+        return F.normalize(self.head(self.standardised(rows)), dim=-1)
 
     @torch.no_grad()
     def align(self, rows: Sequence[int], said: Tensor, texts: Tensor, works: Sequence[int]) -> None:
@@ -129,7 +134,7 @@ class PictureProjection:
         if linear[0].bias is not None:
             linear[0].bias.copy_(-(middle @ weight))
 
-    def _known(self, collections: Sequence[tuple[PictureArchive, Sequence[Picture]]]) -> str:
+    def _known(self, collections: Sequence[tuple[Squares, Sequence[Picture]]]) -> str:
         """SHA-256 of all that the features depend on."""
         known = hashlib.sha256(repr(self._preprocessing).encode())
         for name, weight in self._trunk.state_dict().items():
@@ -142,9 +147,7 @@ class PictureProjection:
         return known.hexdigest()
 
     @torch.no_grad()
-    def _seen(
-        self, collections: Sequence[tuple[PictureArchive, Sequence[Picture]]], batch: int = 32
-    ) -> NDArray[np.float32]:
+    def _seen(self, collections: Sequence[tuple[Squares, Sequence[Picture]]], batch: int = 32) -> NDArray[np.float32]:
         """What the trunk sees, not yet standardised where it does that: float32 [n, features]."""
         see = getattr(self._trunk, "pooled", self._trunk)
         mean, std = (

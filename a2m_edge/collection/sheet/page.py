@@ -53,6 +53,7 @@ class Entry:
         emotions: probabilities by word.
         instruments: by role, lowest first; empty where no score was played.
         music: remarks such as the key and the tempo.
+        why: the causes of the music in sentences, strongest first.
         byline: who made the work and when, or nothing.
         comment: words about it that were heard, or None.
         credit: what must be said with the picture, or nothing.
@@ -69,6 +70,7 @@ class Entry:
     emotions: dict[str, float]
     instruments: dict[str, str] = field(default_factory=dict)
     music: str = ""
+    why: tuple[str, ...] = ()
     byline: str = ""
     comment: str | None = None
     credit: str = ""
@@ -219,6 +221,10 @@ def _card(entry: Entry, size: tuple[int, int] | None) -> str:
         for role, name in entry.instruments.items()
     )
     palette = f'<ul class="palette" aria-label="Who plays">{players}</ul>' if players else ""
+    causes = "".join(f"<li>{escape(each)}</li>" for each in entry.why)
+    why = (
+        f'<details class="why"><summary>Why it sounds like this</summary><ul>{causes}</ul></details>' if causes else ""
+    )
     credit = f'<p class="credit" dir="auto">{escape(entry.credit)}</p>' if entry.credit else ""
     return (
         f'<li class="work {tone}" id="{_anchor(entry)}" data-feeling="{escape(entry.word)}" '
@@ -235,7 +241,7 @@ def _card(entry: Entry, size: tuple[int, int] | None) -> str:
         '<svg viewBox="0 0 24 24" aria-hidden="true"><path class="go" d="M9 6.2v11.6l9.2-5.8z"/>'
         '<path class="hold" d="M9.5 7v10M14.5 7v10"/></svg></a>'
         f'<div class="line" aria-hidden="true"><i></i></div><span class="time">{_clock(entry.seconds)}</span></div>'
-        f"{credit}</div></li>\n"
+        f"{why}{credit}</div></li>\n"
     )
 
 

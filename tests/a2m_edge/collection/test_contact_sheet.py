@@ -189,6 +189,17 @@ def test_it_opens_from_disk_filters_finds_and_plays(browser, sheet):
         assert page.locator(".playing").count() == 0
 
 
+@pytest.mark.parametrize("java_script", [True, False])
+def test_it_says_why_to_who_asks(browser, sheet, java_script):
+    with opened(browser, sheet, java_script_enabled=java_script) as page:
+        work = page.locator(".work").first
+        cause = work.get_by_text("Dark shades and cool colours: lower notes, with choir.")
+        assert not cause.is_visible()
+        work.get_by_text("Why it sounds like this").click()
+        assert cause.is_visible()
+        assert work.locator(".why li").count() == 2
+
+
 def gazing(folder: Path) -> Path:
     """A sheet of one work whose sound dwells on its lower right corner from half a second on."""
     gaze = (Dwelling(0.5, 60.0, (0.6, 0.5, 0.4, 0.5), "fear"),)

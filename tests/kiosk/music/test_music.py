@@ -12,6 +12,7 @@ import pytest
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer.plan import plan
+from a2m_edge.explanation.causes import Cause
 from a2m_edge.perception.gaze import find_regions
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.sound.format import FORMATS
@@ -52,6 +53,10 @@ SAME = 1e-4
 """Chunks of other lengths give the same sound but for rounding; measured: 1e-6 and below."""
 
 
+def told(why: tuple[Cause, ...]) -> list[tuple]:
+    return [(cause.kind, cause.what, [(each.means, each.direction) for each in cause.effects]) for cause in why]
+
+
 def say(comment: str) -> Hear:
     return Hear(comment, time.monotonic())
 
@@ -62,6 +67,7 @@ def test_before_anything_was_seen_or_said_it_plays_something_calm(room, tiny_bun
     room.until(lambda: bool(room.felt))
     assert room.felt[0].cause == "start"
     assert room.felt[0].changed_sample == 0
+    assert room.felt[0].why == (), "nobody said what the opening says"
 
 
 def test_it_makes_as_much_ahead_as_it_was_told_and_then_rests(room, tiny_bundle):
@@ -102,16 +108,18 @@ def test_a_comment_is_heard_from_the_very_sample_on_that_is_told(room, tiny_bund
 
 def test_a_picture_takes_the_place_of_the_opening_and_a_comment_joins_it(room, tiny_bundle):
     expected = Soundscape(tiny_bundle, device="cpu", threads=1)
-    for message, perception in (
-        (See(PICTURE), expected.see(PICTURE)),
-        (say(COMMENT), expected.hear(COMMENT)),
-        (Forget(), expected.hear(None)),
+    for message, perceive in (
+        (See(PICTURE), lambda: expected.see(PICTURE)),
+        (say(COMMENT), lambda: expected.hear(COMMENT)),
+        (Forget(), lambda: expected.hear(None)),
     ):
+        perception = perceive()
         count = len(room.felt)
         room.inbox.put(message)
         room.until(lambda count=count: len(room.felt) > count and room.felt[-1].cause != "start", playing=True)
         assert room.felt[-1].valence == pytest.approx(perception.feeling.valence, abs=1e-5)
         assert room.felt[-1].arousal == pytest.approx(perception.feeling.arousal, abs=1e-5)
+        assert told(room.felt[-1].why) and told(room.felt[-1].why) == told(expected.why)
     # There is no opening where the picture came before the music had begun.
     assert [felt.cause for felt in room.felt if felt.cause != "start"] == ["picture", "comment", "picture"]
 
@@ -233,6 +241,7 @@ def test_while_the_exhibit_rests_nothing_is_made_but_all_is_understood(room):
     room.until(lambda: any(felt.cause == "comment" for felt in room.felt))
     time.sleep(0.3)
     assert room.felt[-1].changed_sample is None
+    assert room.felt[-1].why
     assert room.progress.chunks_made.value == made
     room.controls.paused = False
     room.play(5000)

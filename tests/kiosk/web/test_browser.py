@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from kiosk.web.routes.languages import LANGUAGES
 from kiosk.web.server import Server
 from tests.fixtures.exhibit.browser import Visitor, pitch, visiting
 from tests.fixtures.exhibit.pages import ABROAD, NAME, TOKEN, Pages, served
-from tests.fixtures.exhibit.small_exhibit import CALM, LIVELY, felt, picture
+from tests.fixtures.exhibit.small_exhibit import CALM, DARK, LIVELY, felt, picture
 
 pytestmark = pytest.mark.realtime
 
@@ -204,15 +205,31 @@ def test_the_page_speaks_the_visitor_s_language(browser, pages):
         assert visitor.page.input_value("#words") == "I want to dance in all this light"
 
 
+def test_it_says_why_to_who_asks(browser, pages):
+    with visiting(browser, pages) as visitor:
+        visitor.has("#word", "contentment")
+        assert not visitor.page.is_visible("#why"), "there is nothing to say yet"
+        pages.exhibit.felt = felt("fear", -0.9, 0.7, why=(DARK,))
+        visitor.page.get_by_text("Why does it sound like this?").click()
+        assert visitor.page.locator("#causes li").all_inner_texts() == ["Dark shades: lower notes."]
+        visitor.page.select_option("#language", "de")
+        visitor.has("#causes", "Dunkle Farbtöne: tiefere Töne.")
+        pages.exhibit.felt = felt("fear", -0.9, 0.71, why=(DARK, dataclasses.replace(DARK, what=("low warmth",))))
+        visitor.has("#causes", "Kühle Farben: tiefere Töne.")
+        assert visitor.page.get_attribute("#causes", "aria-live") == "polite"
+
+
 def test_everything_can_be_done_with_the_keyboard(browser, pages):
     with visiting(browser, pages) as visitor:
+        pages.exhibit.felt = felt("fear", -0.9, 0.7, why=(DARK,))
+        visitor.page.wait_for_selector("#why", state="visible")
         reached = []
-        for _ in range(9):
+        for _ in range(10):
             visitor.page.keyboard.press("Tab")
             reached.append(visitor.page.evaluate("document.activeElement.id || document.activeElement.innerText"))
             outline = visitor.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             assert outline == "solid"
-        assert reached[:4] == ["language", "ribbon-switch", "words", "Let it be heard"]
+        assert reached[:5] == ["language", "Why does it sound like this?", "ribbon-switch", "words", "Let it be heard"]
         assert "listen" in reached
         visitor.page.focus("#words")
         visitor.page.keyboard.type("I want to dance")
@@ -230,6 +247,7 @@ def test_what_a_visitor_left_behind_is_cleared_from_a_shared_screen(browser, pag
         visitor.has("#word", "contentment")
         page.select_option("#language", "de")
         page.fill("#words", "my secret")
+        page.evaluate("document.querySelector('#why').open = true")
         page.clock.fast_forward(91_000)
         page.wait_for_selector("#idle", state="visible")
         page.click("#stay")
@@ -240,6 +258,7 @@ def test_what_a_visitor_left_behind_is_cleared_from_a_shared_screen(browser, pag
         page.clock.fast_forward(21_000)
         page.wait_for_selector("#idle", state="hidden")
         assert page.input_value("#words") == ""
+        assert not page.evaluate("document.querySelector('#why').open")
         visitor.has("h1", "The picture is listening")
 
 

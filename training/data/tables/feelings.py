@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,6 +170,16 @@ def utterance_valence(emotions: NDArray[np.int64], lexical: NDArray[np.float32])
     """Valence in [-1, 1] of utterances: mostly the sign of the emotion, moved by the words chosen for it."""
     valence = np.float32(0.7) * EMOTION_SIGNS[emotions] + np.float32(0.15) * lexical
     return np.asarray(valence.clip(-1, 1), np.float32)
+
+
+class Squares(Protocol):
+    """Gives pictures as squares, as ``PictureArchive`` does."""
+
+    def checksum(self, picture: Picture) -> int:
+        """A number that changes with the picture, without reading it."""
+
+    def square(self, picture: Picture) -> NDArray[np.uint8]:
+        """uint8 [size, size, 3]."""
 
 
 class PictureArchive:
