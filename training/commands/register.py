@@ -51,6 +51,9 @@ def encoder(
     run: Run,
     shared: Shared = Path("../shared"),
     start: Annotated[str, typer.Option(help="a2m-s, an OpenCLIP model[:tag], or a checkpoint folder.")] = "a2m-s",
+    text_of: Annotated[
+        Path | None, typer.Option(help="A finished encoder whose text tower is taken over, of the same make.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=2, help="Texts in a step.")] = 64,
     pictures: Annotated[int, typer.Option(min=0, help="Pictures in a step; 0 tunes the text tower alone.")] = 24,
     texts: Annotated[bool, typer.Option(help="Tune the text tower, not the pictures' projection alone.")] = True,
@@ -67,12 +70,11 @@ def encoder(
     options = run.options()
     from training.trainers.encoder import train_encoder
 
-    weights = shared / "weights" / "mobilenetv2_imagenet_timm.safetensors"
     train_encoder(
         options,
         data=shared / "data",
         start=start,
-        image_weights=weights if start == "a2m-s" else None,
+        text_of=text_of,
         batch=batch,
         pictures=pictures,
         texts=texts,
@@ -127,6 +129,10 @@ def fusion(
     palette_of: Annotated[
         Path | None, typer.Option(help="A finished fusion: train only who plays and in how large a room.")
     ] = None,
+    pictures_of: Annotated[
+        Path | None,
+        typer.Option(help="A finished fusion: train only what it makes of pictures, for another image tower."),
+    ] = None,
     pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Utterances to learn from at most.")] = None,
@@ -144,6 +150,7 @@ def fusion(
         data=shared / "data",
         encoder=encoder_checkpoint,
         palette_of=palette_of,
+        pictures_of=pictures_of,
         articaps=pairs,
         embeddings=embeddings,
         most=most,

@@ -4,13 +4,16 @@ Few pictures have utterances, so the projection is not learned in steps but comp
 texts hold what is said; in some texts hardly differ. What is felt before a picture is the ridge regression of its
 utterances' mean embedding on its features, in the former. Alone it would put all works of one mood into one place, and
 an exhibit could not tell whether another work hangs before it: so the latter hold what is shown, as the whitened
-principal components of the features. Neither disturbs the other, and texts are compared with what is felt alone.
+principal components of the features. And texts have many sides; valence and arousal are two that are lost among
+them: each has one of the latter directions to itself, with a regression of its own. No part disturbs another, and texts
+are compared with what is felt alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,8 +38,23 @@ SHOWN_DIRECTIONS = 1 / 3
 """Share of an embedding's directions that hold what is shown. A third, where texts differ least, holds 2 % of the
 variance of utterances."""
 
-SHOWN_SHARE = 0.5
-"""Share of a picture's embedding, in squared length, that tells what is shown."""
+SHOWN_SHARE, MOOD_SHARE = 0.4, 0.2
+"""Shares of a picture's embedding, in squared length, that tell what is shown, and valence and arousal."""
+
+
+@dataclass(frozen=True)
+class Mood:
+    """One side of what people feel before pictures, as far as it is known.
+
+    Attributes:
+        rows: of the pictures, [n].
+        feeling: how they were felt, float32 [n].
+        weight: how much each counts, float32 [n], above 0.
+    """
+
+    rows: Sequence[int]
+    feeling: Tensor
+    weight: Tensor
 
 
 class PictureProjection:
@@ -94,7 +112,9 @@ class PictureProjection:
         return F.normalize(self.head(self.standardised(rows)), dim=-1)
 
     @torch.no_grad()
-    def align(self, rows: Sequence[int], said: Tensor, texts: Tensor, works: Sequence[int]) -> None:
+    def align(
+        self, rows: Sequence[int], said: Tensor, texts: Tensor, works: Sequence[int], moods: Sequence[Mood]
+    ) -> None:
         """Computes the layer anew.
 
         Args:
@@ -102,6 +122,7 @@ class PictureProjection:
             said: float32 [len(rows), D], the mean embedding of what was said of each.
             texts: float32 [n, D], embeddings of many texts: they tell in which directions texts hardly differ.
             works: rows of pictures, with and without words: what is shown is told apart among them.
+            moods: sides of a feeling, each of which gets a direction of its own.
 
         Raises:
             OptionError: there are no ``rows``, or the head is not one linear layer.
@@ -122,17 +143,25 @@ class PictureProjection:
         directions = _quiet_directions(texts, round(SHOWN_DIRECTIONS * size))
         felt, middle = regression(seen, said)
         felt -= felt @ directions @ directions.T
+        feeling = torch.cat([self._side(mood) for mood in moods], 1)
+        feeling /= ((known - middle) @ feeling).std(0)
+        sides, directions = directions[:, : len(moods)], directions[:, len(moods) :]
         own = getattr(self._trunk, "last_features", known.shape[1])
         shown = torch.zeros_like(felt)
         components = _whitening(known[:, :own], directions.shape[1])
         shown[:own] = components @ directions[:, : components.shape[1]].T
         weight = torch.zeros_like(felt)
-        for part, share in ((felt, 1 - SHOWN_SHARE), (shown, SHOWN_SHARE)):
+        shares = (felt, 1 - SHOWN_SHARE - MOOD_SHARE), (shown, SHOWN_SHARE), (feeling @ sides.T, MOOD_SHARE)
+        for part, share in shares:
             spread = ((known - middle) @ part).square().sum(1).mean().sqrt()
             weight += share**0.5 * part / spread
         linear[0].weight.copy_(weight.T)
         if linear[0].bias is not None:
             linear[0].bias.copy_(-(middle @ weight))
+
+    def _side(self, mood: Mood) -> Tensor:
+        """The regression of one side of a feeling on what is seen: float32 [features, 1]."""
+        return regression(self.standardised(mood.rows), mood.feeling[:, None], weight=mood.weight)[0]
 
     def _known(self, collections: Sequence[tuple[Squares, Sequence[Picture]]]) -> str:
         """SHA-256 of all that the features depend on."""
@@ -164,19 +193,23 @@ class PictureProjection:
         return np.concatenate(found)
 
 
-def regression(seen: Tensor, said: Tensor, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
+def regression(seen: Tensor, said: Tensor, ridge: float = RIDGE, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The ridge regression of what was said of pictures on what is seen in them, both about their means.
 
     Args:
         seen: float32 [n, features], standardised.
         said: float32 [n, D].
         ridge: how many pictures it doubts.
+        weight: how much each picture counts, float32 [n]; None counts all alike.
 
     Returns:
         float32 [features, D], and the mean of what is seen, float32 [features].
     """
-    middle = seen.mean(0)
-    inputs, targets = (seen - middle).double(), (said - said.mean(0)).double()
+    counts = torch.ones(len(seen), device=seen.device) if weight is None else weight
+    shares = (counts / counts.sum())[:, None]
+    middle = (shares * seen).sum(0)
+    root = counts.double().sqrt()[:, None]
+    inputs, targets = root * (seen - middle).double(), root * (said - (shares * said).sum(0)).double()
     gram = inputs.T @ inputs + ridge * torch.eye(inputs.shape[1], dtype=torch.float64, device=inputs.device)
     return torch.linalg.solve(gram, inputs.T @ targets).float(), middle
 

@@ -24,6 +24,7 @@ from a2m_edge.errors import DataError
 from a2m_edge.output import make_folder
 from a2m_edge.perception.subject_tables import SCHEMA, Kind, Label, Likeness, SubjectTables
 from training.data.embeddings.embed import embed_texts
+from training.data.embeddings.feeling_set import PAINTINGS
 from training.data.labels.picture_labels import (
     ABSENT,
     NAMED,
@@ -176,7 +177,7 @@ def train_subjects(
 
     Args:
         out: folder of the checkpoint.
-        data: folder with ``paintings.zip``, ``oasis.zip`` and their tables, and ``artemis.csv``.
+        data: folder with ``paintings.zip`` and its table, and ``artemis.csv``.
         encoder: trained; its image tower has a trunk.
         features: keeps what the trunk saw, between runs; None sees anew each time.
         device: where to compute.
@@ -188,26 +189,22 @@ def train_subjects(
     """
     image_trunk(encoder)
     labels = read_picture_labels(data)
-    size = encoder.image_preprocessing.size
-    plain = PlainPictures(size)
+    square = encoder.image_preprocessing
+    plain = PlainPictures(square.size)
     projection = PictureProjection(encoder, device)
     say(f"looking at {len(labels.pictures) + plain.count} pictures, unless they were seen before")
-    photographs = int(labels.photographs.sum())
-    paintings = len(labels.pictures) - photographs
     projection.look(
         (
-            (PictureArchive(data / "paintings.zip", size), labels.pictures[:paintings]),
-            (PictureArchive(data / "oasis.zip", size), labels.pictures[paintings:]),
+            (PictureArchive.of(data / PAINTINGS, square), labels.pictures),
             (plain, plain.pictures),
         ),
         features,
     )
-    extra = np.arange(paintings, len(labels.pictures) + plain.count)
     chosen = {split: labels.of(split) for split in ("train", "val")}
     if min(len(rows) for rows in chosen.values()) < FEWEST:
         raise DataError(f"{data} holds too few paintings to learn from: {FEWEST} of each split are needed")
     targets = targets_of(labels, plain.count)
-    learned = np.concatenate([chosen["train"], extra])
+    learned = np.concatenate([chosen["train"], len(labels.pictures) + np.arange(plain.count)])
     seen = projection.standardised(learned)
     middle, spread = seen.mean(0), seen.std(0).clamp(min=1e-6)
     held = (projection.standardised(chosen["val"]) - middle) / spread

@@ -81,13 +81,12 @@ def test_words_that_mean_something_else_do_not_count(text, subject, named):
     assert bool(expression(SUBJECT_WORDS[subject].said).search(plain(text))) == named
 
 
-def test_styles_periods_and_photographs(labels):
+def test_styles_and_periods(labels):
     read = labels(("x", [], "Art_Nouveau_Modern", "1899"), ("y", [], "Baroque", "1650"), ("z", [], "Baroque", ""))
     assert read.styles == ("Art Nouveau Modern", "Baroque")
     periods = list(PERIODS)
-    assert read.period.tolist() == [periods.index("late 19th century"), periods.index("17th century"), -1, -1]
-    assert read.style.tolist() == [0, 1, 1, -1]
-    assert read.photographs.tolist() == [False, False, False, True]
+    assert read.period.tolist() == [periods.index("late 19th century"), periods.index("17th century"), -1]
+    assert read.style.tolist() == [0, 1, 1]
     assert read.of("val").tolist() == [0, 1, 2]
     assert read.of("train").tolist() == []
 

@@ -43,7 +43,7 @@ def checkpoint(data, tmp_path_factory):
 
 def chances(head, encoder, data, split):
     """Of each picture of a split, and whether it is a dark one."""
-    archive = PictureArchive(data / "paintings.zip", encoder.image_preprocessing.size)
+    archive = PictureArchive.of(data / "paintings.zip", encoder.image_preprocessing)
     pictures = [each for each in read_paintings(data) if each.split == split]
     pixels = torch.from_numpy(np.stack([archive.square(each) for each in pictures])).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What pictures show, by what people call them: labels of subjects, styles and periods."""
+"""What paintings show, by what people call them: labels of subjects, styles and periods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from a2m_edge.errors import DataError
 from training.data.labels.subject_words import SUBJECT_WORDS, expression, plain
-from training.data.tables.feelings import Picture, read_oasis, read_paintings, read_table, read_utterances
+from training.data.tables.feelings import Picture, read_paintings, read_table, read_utterances
 
 SUBJECTS = tuple(SUBJECT_WORDS)
 
@@ -42,11 +42,10 @@ _NAMELESS = re.compile(r"\b(not detected|untitled|unknown|title|unidentified)\b"
 
 @dataclass(frozen=True)
 class PictureLabels:
-    """What is known of pictures.
+    """What is known of paintings.
 
     Attributes:
-        pictures: the pictures.
-        photographs: whether each is a photograph, bool [n].
+        pictures: their pictures.
         subjects: ``NAMED``, ``UNNAMED``, ``ABSENT`` or ``UNKNOWN`` for each of ``SUBJECTS``, int8 [n, subjects].
         spoken: whether ``SILENT`` people or more spoke of each, bool [n].
         styles: names of the styles, sorted.
@@ -55,7 +54,6 @@ class PictureLabels:
     """
 
     pictures: tuple[Picture, ...]
-    photographs: NDArray[np.bool_]
     subjects: NDArray[np.int8]
     spoken: NDArray[np.bool_]
     styles: tuple[str, ...]
@@ -63,25 +61,21 @@ class PictureLabels:
     period: NDArray[np.int64]
 
     def of(self, split: str) -> NDArray[np.int64]:
-        """Rows of the paintings of a split; photographs, which are in none, are learned from alone."""
-        return np.array(
-            [row for row, picture in enumerate(self.pictures) if picture.split == split and not self.photographs[row]],
-            np.int64,
-        )
+        """Rows of the paintings of a split."""
+        return np.array([row for row, picture in enumerate(self.pictures) if picture.split == split], np.int64)
 
 
 def read_picture_labels(data: Path) -> PictureLabels:
-    """The labels of all paintings and of the photographs of OASIS, in the order of their tables.
+    """The labels of all paintings, in the order of their table.
 
     A painting shows a subject where its title names it, or ``AGREEING`` of its utterances do. It does not where its
     title is silent and so are ``SILENT`` utterances or more. Where one utterance alone names it, it is unknown; where
-    there is a title without it and nothing else is known, the subject is unnamed: mostly absent. A photograph has a
-    theme for a title.
+    there is a title without it and nothing else is known, the subject is unnamed: mostly absent.
 
     Raises:
         DataError: a table is missing or not what it should be.
     """
-    paintings, (photographs, _) = read_paintings(data), read_oasis(data)
+    pictures = read_paintings(data)
     said: dict[str, list[str]] = defaultdict(list)
     for utterance in read_utterances(data):
         if utterance.picture:
@@ -91,19 +85,15 @@ def read_picture_labels(data: Path) -> PictureLabels:
     except KeyError as error:
         raise DataError(f"{data / 'paintings.csv'} has no column {error}: fetch the table again") from error
     titles = [_title(title) for title, _, _ in rows]
-    titles += [_title(picture.caption.partition(":")[2]) for picture in photographs]
-    pictures = (*paintings, *photographs)
     spoken = [said.get(picture.file, []) for picture in pictures]
     styles = tuple(sorted({_named_style(style) for _, style, _ in rows if style}))
-    none = [-1] * len(photographs)
     return PictureLabels(
-        pictures,
-        np.array([row >= len(paintings) for row in range(len(pictures))]),
+        tuple(pictures),
         np.stack([_known(subject, titles, spoken) for subject in SUBJECTS], 1),
         np.array([len(texts) >= SILENT for texts in spoken]),
         styles,
-        np.array([*(styles.index(_named_style(style)) if style else -1 for _, style, _ in rows), *none]),
-        np.array([*(_period(year) for _, _, year in rows), *none]),
+        np.array([styles.index(_named_style(style)) if style else -1 for _, style, _ in rows], np.int64),
+        np.array([_period(year) for _, _, year in rows], np.int64),
     )
 
 
