@@ -68,9 +68,7 @@ class Composer:
         self._at_bar_line = Voices()
         self._planned: tuple[Plan, Chord, list[BarNote], Voices] | None = None
 
-    def steer(
-        self, feeling: Feeling, cues: Cues = MIDDLE, subjects: Subjects = NOTHING, gaze: Gaze = NOWHERE
-    ) -> None:
+    def steer(self, feeling: Feeling, cues: Cues = MIDDLE, subjects: Subjects = NOTHING, gaze: Gaze = NOWHERE) -> None:
         """Follows what is now felt and seen from the next beat on: notes already given out are never taken back."""
         self.plan = plan(feeling, cues, subjects)
         self._feeling, self._cues, self._gaze = feeling, cues, gaze

@@ -11,9 +11,13 @@ from a2m_edge.composer.plan import MODES, Plan, plan
 from a2m_edge.impression.cues import Cues
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.impression.gaze import Look
+from a2m_edge.impression.subjects import Subjects
 
 TOWARDS = 0.75
 """Share of the way from the whole to a region that feeling and cues go: the region is heard, and the picture stays."""
+
+REMEMBERED = 0.5
+"""How sure it stays, on a region, that what the whole picture shows is shown."""
 
 TEMPO_RANGE = 0.12
 """Share by which a region's tempo may differ from the whole's."""
@@ -65,12 +69,19 @@ def dwelling_plan(home: Plan, feeling: Feeling, cues: Cues, whole: Look, look: L
         whole: what is seen of the whole picture.
         look: what is seen of the region.
     """
-    bent = plan(_towards(feeling, whole, look), _coloured(cues, whole, look))
+    subjects = _joined(whole.subjects, look.subjects)
+    bent = plan(_towards(feeling, whole, look), _coloured(cues, whole, look), subjects)
     modes = tuple(MODES)
     steps = modes.index(bent.mode) - modes.index(home.mode)
     mode = modes[modes.index(home.mode) + min(MODE_STEPS, max(-MODE_STEPS, steps))]
     tempo = min(home.tempo * (1 + TEMPO_RANGE), max(home.tempo * (1 - TEMPO_RANGE), bent.tempo))
     return replace(bent, mode=mode, tempo=tempo)
+
+
+def _joined(whole: Subjects, look: Subjects) -> Subjects:
+    """What a region shows, and more faintly what else the whole does."""
+    shown = {name: REMEMBERED * sure for name, sure in whole.shown.items()} | dict(look.shown)
+    return replace(look, shown=dict(sorted(shown.items(), key=lambda each: -each[1])))
 
 
 def _towards(feeling: Feeling, whole: Look, look: Look) -> Feeling:

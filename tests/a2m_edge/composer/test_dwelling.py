@@ -18,6 +18,7 @@ from a2m_edge.composer.plan import MODES, plan
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.impression.gaze import NOWHERE, WHOLE, Gaze, Look, Region
+from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.perception.gaze import MOST
 from a2m_edge.score import Beat, Stretch, regions, stretches
 from tests.fixtures.places import TABLES
@@ -101,6 +102,16 @@ def test_what_a_comment_changed_stays_changed() -> None:
     sad = Feeling.of(-0.3, -0.2)
     bent = dwelling_plan(plan(sad), sad, MIDDLE, Look(WHOLE, BRIGHT), LIGHT)
     assert plan(sad).register < bent.register < plan(LIGHT.feeling, LIGHT.cues).register
+
+
+def test_what_a_region_shows_is_heard_before_what_the_whole_does() -> None:
+    sea, ship = Subjects({"sea": 0.9}), Subjects({"ship": 0.7})
+    whole, there = Look(WHOLE, BRIGHT, MIDDLE, sea), Look(DARK.region, BRIGHT, MIDDLE, ship)
+    home = plan(BRIGHT, MIDDLE, sea)
+    bent = dwelling_plan(home, BRIGHT, MIDDLE, whole, there)
+    assert bent.figure == plan(BRIGHT, MIDDLE, ship).figure != home.figure
+    empty = dwelling_plan(home, BRIGHT, MIDDLE, whole, dataclasses.replace(there, subjects=NOTHING))
+    assert empty.figure == home.figure and empty.figure_share < home.figure_share, "fainter, but the sea is still there"
 
 
 def test_a_comment_leads_to_what_it_names_and_the_walk_goes_on() -> None:
