@@ -53,6 +53,7 @@ class Record:
         feeling, valence, arousal, emotions: what was felt.
         instruments, room, theme, key, mode, tempo: the music; None or empty where the bundle plays no score.
         loudness: LUFS; None for silence.
+        little_to_see: whether there is little to see in the picture; None where there is none.
         notice: a remark, or None.
         timings: seconds for ``fetch``, ``render`` and ``write``.
         peak_mib: most memory that the worker has held so far.
@@ -82,6 +83,7 @@ class Record:
     mode: str | None = None
     tempo: float | None = None
     loudness: float | None = None
+    little_to_see: bool | None = None
     notice: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
     peak_mib: float | None = None

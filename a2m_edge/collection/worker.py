@@ -256,5 +256,6 @@ def _described(record: Record, result: Render) -> Record:
         mode=facts["mode"],
         tempo=facts["tempo"],
         loudness=facts["levels"]["loudness_lufs"],
+        little_to_see=facts["little_to_see"],
         notice="; ".join(each for each in (record.notice, result.notice) if each) or None,
     )

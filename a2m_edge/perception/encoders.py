@@ -16,7 +16,7 @@ from a2m_edge.impression.feeling import Feeling, Palette
 from a2m_edge.impression.gaze import Look
 from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.inference.sessions import Session, open_session
-from a2m_edge.perception.painting import measure
+from a2m_edge.perception.painting import measure, shows_little
 from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
 from a2m_edge.perception.understanding import Reader, Understood
@@ -33,6 +33,7 @@ class Perception:
         cues: how the picture is painted, as ranks among paintings; ``MIDDLE`` where there is none.
         subjects: what the picture shows.
         gaze: where one looks in the picture, in the order of looking; empty where there is none.
+        little: whether there is little to see in the picture; false where there is none.
     """
 
     fused: NDArray[np.float32]
@@ -41,6 +42,7 @@ class Perception:
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
     gaze: tuple[Look, ...] = ()
+    little: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,14 @@ class Sight:
     Attributes:
         embedding: float32 [D], of length 1.
         cues: how it is painted, as ranks among paintings.
-        subjects: what it shows.
+        subjects: what it shows; nothing where there is little to see.
+        little: whether there is little to see; see ``shows_little``.
     """
 
     embedding: NDArray[np.float32]
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
+    little: bool = False
 
 
 class Encoders:
@@ -80,7 +84,8 @@ class Encoders:
 
     def see(self, rgb: NDArray[np.uint8]) -> Sight:
         """What is seen of an upright picture, uint8 [H, W, 3]."""
-        return Sight(self.image(rgb), measure(rgb).ranks(self._tables.cues))
+        cues = measure(rgb).ranks(self._tables.cues)
+        return Sight(self.image(rgb), cues, little=shows_little(rgb))
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
@@ -118,6 +123,7 @@ class Encoders:
             self._tables.seen(feeling) if sight is not None and text is None else feeling,
             Palette(felt["palette"][0], float(felt["room"][0, 0])),
             MIDDLE if sight is None else sight.cues,
+            little=sight is not None and sight.little,
         )
 
     def _session(self, graph: str) -> Session:
