@@ -68,18 +68,21 @@ class Encoders:
     Args:
         bundle: a verified bundle.
         device, threads: as in ``open_session``.
+        tables: what is known of pictures as a whole; None for what the bundle knows of paintings.
 
     Raises:
         BundleError: the tokenizer or a graph of the bundle cannot be loaded; later methods raise it too.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, device: str = "auto", threads: int | None = None, tables: PictureTables | None = None
+    ) -> None:
         self._bundle = bundle
         self._device = device
         self._threads = threads
         self._sessions: dict[str, Session] = {}
         self._tokenizer = _open_tokenizer(bundle)
-        self._tables = _open_tables(bundle)
+        self._tables = _open_tables(bundle) if tables is None else tables
         self._reader = Reader(self._tokenizer, bundle.manifest.text.language)
 
     def see(self, rgb: NDArray[np.uint8]) -> Sight:

@@ -93,7 +93,9 @@ def test_any_picture_has_finite_cues_within_their_ranges(picture):
         assert -1e-6 <= share <= 1 + 1e-6
     assert -1.001 <= cues.warmth <= 1.001 and not abs(cues.symmetry) > 1 and cues.colours >= 1 - 1e-6
     assert 0 <= cues.contrast <= 60 and 0 <= cues.saturation < 150
-    assert all(0 <= rank <= 1 for rank in dataclasses.astuple(cues.ranks(dict.fromkeys(Cues.names(), (-1.0, 0.0, 2.0)))))
+    assert all(
+        0 <= rank <= 1 for rank in dataclasses.astuple(cues.ranks(dict.fromkeys(Cues.names(), (-1.0, 0.0, 2.0))))
+    )
 
 
 # --- little to see ----------------------------------------------------------------------------------------------------
