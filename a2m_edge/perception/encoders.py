@@ -82,7 +82,7 @@ class Encoders:
         self._threads = threads
         self._sessions: dict[str, Session] = {}
         self._tokenizer = _open_tokenizer(bundle)
-        self._tables = _open_tables(bundle) if tables is None else tables
+        self._tables = open_picture_tables(bundle) if tables is None else tables
         self._reader = Reader(self._tokenizer, bundle.manifest.text.language)
 
     def see(self, rgb: NDArray[np.uint8]) -> Sight:
@@ -135,7 +135,7 @@ class Encoders:
         return self._sessions[graph]
 
 
-def _open_tables(bundle: Bundle) -> PictureTables:
+def open_picture_tables(bundle: Bundle) -> PictureTables:
     """The bundle's tables of pictures; such as change nothing where it has none."""
     return PictureTables.read(bundle.file(PICTURES)) if PICTURES in bundle.manifest.files else PictureTables()
 
