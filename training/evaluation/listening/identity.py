@@ -1,4 +1,4 @@
-"""Is a painting's music known again? Of its pieces of two seeds, one is looked for by the other among all paintings'."""
+"""Is a painting's music known again? Of its pieces of two seeds, one is looked for by the other among all's."""
 
 from __future__ import annotations
 
