@@ -87,8 +87,7 @@ class Encoders:
 
     def see(self, rgb: NDArray[np.uint8]) -> Sight:
         """What is seen of an upright picture, uint8 [H, W, 3]."""
-        cues = measure(rgb).ranks(self._tables.cues)
-        return Sight(self.image(rgb), cues, little=shows_little(rgb))
+        return Sight(self.image(rgb), measure(rgb).ranks(self._tables.cues), little=shows_little(rgb))
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
