@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from a2m_edge.bundle import open_bundle
+from a2m_edge.perception.pictures import read_picture
 from tests.fixtures.collection.runs import assert_whole, records, run, sounds
 from tests.fixtures.places import EXAMPLES, TINY_BUNDLE
 
@@ -18,7 +19,8 @@ BUNDLE = open_bundle().path
 
 def hang(path, number):
     """The same landscape, a little lighter and of another hue each time."""
-    picture = cv2.resize(cv2.imread(str(EXAMPLES / "field.jpg")), (160, 120), interpolation=cv2.INTER_AREA)
+    landscape = read_picture(EXAMPLES / "field.jpg")[..., ::-1]
+    picture = cv2.resize(np.ascontiguousarray(landscape), (160, 120), interpolation=cv2.INTER_AREA)
     picture = np.clip(picture * (0.7 + 0.08 * number), 0, 255).astype(np.uint8)
     turned = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)
     turned[..., 0] = (turned[..., 0].astype(int) + 3 * number) % 180

@@ -108,13 +108,13 @@ def wall(noise: float, *, grain: float = 0.0, light: int = 180, size: tuple[int,
     plaster = cv2.GaussianBlur(generator.normal(size=size), (0, 0), 3)
     shade = light * (1 - 0.5 * ((x - 0.3) ** 2 + (y - 0.4) ** 2)) + grain * plaster / plaster.std()
     coloured = shade[..., None] * np.array([1.0, 0.96, 0.9]) + noise * generator.normal(size=(*size, 3))
-    return np.clip(coloured, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(coloured, 0, 255), np.uint8)
 
 
 def between(one: tuple[int, int, int], other: tuple[int, int, int]) -> np.ndarray:
     """A gradient from one colour to another."""
     share = np.linspace(0, 1, 300)[None, :, None] * np.ones((200, 1, 1))
-    return (np.array(one) * (1 - share) + np.array(other) * share).astype(np.uint8)
+    return np.asarray(np.array(one) * (1 - share) + np.array(other) * share, np.uint8)
 
 
 def with_a_disc(radius: int) -> np.ndarray:

@@ -80,7 +80,7 @@ def test_within_a_collection_the_order_of_works_is_kept(works):
 
 def test_within_a_collection_works_that_are_alike_differ_more_and_the_more_there_are_the_more():
     def spread(count: int) -> float:
-        light, told = np.linspace(40, 50, count), np.linspace(0.02, 0.08, count)
+        light, told = np.linspace(40, 50, count).tolist(), np.linspace(0.02, 0.08, count).tolist()
         tables = TABLES.within([dataclasses.replace(MIDDLE, brightness=each) for each in light], told, told)
         ranks = [dataclasses.replace(MIDDLE, brightness=each).ranks(tables.cues).brightness for each in light]
         felt = [tables.seen(Feeling.of(each, each)) for each in told]

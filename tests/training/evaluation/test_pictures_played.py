@@ -56,7 +56,7 @@ def spreading(tmp_path_factory) -> Bundle:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     """Small tables in which six people spoke of each picture: of dark ones sadly, of bright ones gladly."""
-    folder = tmp_path_factory.mktemp("data")
+    folder = Path(tmp_path_factory.mktemp("data"))
     write_data(folder)
     with (folder / "artemis.csv").open("a", encoding="utf-8") as table:
         for number in range(24):
@@ -110,7 +110,7 @@ def spoken(perception: BundlePerception, pictures: int) -> FeelingSet:
 
     def units(count: int) -> np.ndarray:
         vectors = generator.normal(size=(count, size))
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
     picture = np.arange(4 * pictures) // 4
     return FeelingSet(
@@ -171,8 +171,8 @@ def _found(perception: BundlePerception, feelings: FeelingSet, sights: list[Sigh
 def test_music_of_its_own_is_known_again_and_music_of_all_is_not() -> None:
     generator = np.random.default_rng(0)
     own = generator.normal(size=(50, 20))
-    near = [own + 0.1 * generator.normal(size=own.shape) for _ in range(2)]
-    found = known_again(*near, 20.0)
+    one, other = (own + 0.1 * generator.normal(size=own.shape) for _ in range(2))
+    found = known_again(one, other, 20.0)
     assert found.found.value == 1 and found.apart > 20 and found.figures()["chance"] == 0.02
     strange = known_again(generator.normal(size=own.shape), generator.normal(size=own.shape), 20.0)
     assert strange.found.value < 0.15 and strange.apart < 0.5
