@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.impression.gaze import Region
+
 
 @dataclass(frozen=True, order=True)
 class Note:
@@ -46,6 +48,7 @@ class Beat:
         chord: the harmony in words, for example ``"IV"`` or ``"vi7"``.
         section: letter of the section it belongs to.
         notes: the notes that begin in this beat; they may last beyond it.
+        region: of the picture, on which the music dwells; None where it is of the whole.
     """
 
     bar: int
@@ -57,6 +60,7 @@ class Beat:
     chord: str
     section: str
     notes: tuple[Note, ...]
+    region: Region | None = None
 
     @property
     def tempo(self) -> float:
@@ -74,6 +78,39 @@ class Bar:
     def notes(self) -> tuple[Note, ...]:
         """All notes that begin in this bar."""
         return tuple(note for beat in self.beats for note in beat.notes)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of time in which the music looks at one place.
+
+    Attributes:
+        start, end: seconds from the beginning of the stream.
+        region: of the picture, on which it dwells; None where it is of the whole.
+    """
+
+    start: float
+    end: float
+    region: Region | None
+
+
+def stretches(beats: Iterable[Beat], seconds: float) -> list[Stretch]:
+    """Where the music looks, from the first beat to ``seconds``, in order; no two neighbours look at the same place."""
+    found: list[Stretch] = []
+    for beat in beats:
+        end = min(beat.start + beat.seconds, seconds)
+        if beat.start >= seconds:
+            break
+        if found and found[-1].region == beat.region:
+            found[-1] = Stretch(found[-1].start, end, beat.region)
+        else:
+            found.append(Stretch(beat.start, end, beat.region))
+    return found
+
+
+def regions(stretches: Iterable[Stretch]) -> list[Region]:
+    """The regions on which the music dwells, each once, in the order in which it comes to them."""
+    return list(dict.fromkeys(each.region for each in stretches if each.region is not None))
 
 
 @dataclass

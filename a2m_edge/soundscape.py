@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer import Theme
 from a2m_edge.errors import OptionError
+from a2m_edge.explanation.causes import Cause
+from a2m_edge.explanation.effects import Music
+from a2m_edge.explanation.finding import Impression, causes_of
 from a2m_edge.impression.feeling import Casting
 from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
-from a2m_edge.perception.encoders import Encoders, Perception, Sight
+from a2m_edge.perception.encoders import Encoders, Perception
+from a2m_edge.perception.looking import Looks
 from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.understanding import Understood
 from a2m_edge.score import Score
@@ -96,8 +100,7 @@ class Soundscape:
         Raises:
             OptionError: neither a picture nor a comment would be left.
         """
-        sight = None if picture is None else self._encoders.see(picture)
-        return self._perceive(sight, self._words)
+        return self._perceive(None if picture is None else self._looks(picture), self._words)
 
     def hear(self, comment: str | None) -> Perception:
         """Listens to a visitor's comment; None forgets it.
@@ -113,10 +116,10 @@ class Soundscape:
             OptionError: neither a picture nor a comment would be left.
         """
         if comment is None:
-            return self._perceive(self._sight, None)
+            return self._perceive(self._work, None)
         cleaned = clean_comment(comment)
         heard = self._encoders.read(cleaned).heard
-        return self._perceive(self._sight, _Words(self._encoders.comment(heard or cleaned), bool(heard)))
+        return self._perceive(self._work, _Words(self._encoders.comment(heard or cleaned), bool(heard)))
 
     def see_another(self, picture: NDArray[np.uint8], least_distance: float) -> Perception | None:
         """Looks at an upright RGB picture, uint8 [H, W, 3], unless it shows about what the one that is seen shows.
@@ -130,11 +133,29 @@ class Soundscape:
         Returns:
             what is felt now, or None where nothing has changed.
         """
-        sight = self._encoders.see(picture)
-        known = min(self._works, key=lambda work: -float(cosines(sight.embedding, work.embedding)), default=None)
-        if known is not None and 1.0 - float(cosines(sight.embedding, known.embedding)) < least_distance:
-            sight = known
-        return None if sight is self._sight else self._perceive(sight, self._words)
+        work = self._looks(picture)
+
+        def likeness(other: Looks) -> float:
+            return float(cosines(work.sight.embedding, other.sight.embedding))
+
+        known = max(self._works, key=likeness, default=None)
+        if known is not None and 1.0 - likeness(known) < least_distance:
+            if known is self._work:
+                return None
+            known.take_up(picture)
+            work = known
+        return self._perceive(work, self._words)
+
+    def look_ahead(self) -> bool:
+        """Looks at the next region of the picture that was not looked at yet, so that its music need not wait for it.
+
+        A region is looked at when the music comes to it, at the latest. A host that plays live calls this while it has
+        nothing else to do; each call takes about as long as ``see``.
+
+        Returns:
+            whether there was anything left to look at; nothing is, where the bundle plays no score.
+        """
+        return self._work is not None and self._source.theme is not None and self._work.look_ahead()
 
     @property
     def provider(self) -> str:
@@ -173,6 +194,19 @@ class Soundscape:
         _ = self.perception
         return self._source.theme
 
+    @property
+    def why(self) -> tuple[Cause, ...]:
+        """The strongest causes of the music as it is now, strongest first.
+
+        There are none where the bundle plays no score, and where all there is is a comment that was not understood.
+
+        They are found when they are first asked for: two runs of the fusion, and plans without number.
+
+        Raises:
+            OptionError: nothing was seen or heard yet.
+        """
+        return self._explained()
+
     def chunks(self, frames: int | None = None, chunk_frames: int | None = None) -> Iterator[AudioChunk]:
         """Plays on from where the last call ended.
 
@@ -193,10 +227,11 @@ class Soundscape:
         return self._play(frames, chunk_frames)
 
     def _forget(self) -> None:
-        self._sight: Sight | None = None
-        self._works: deque[Sight] = deque(maxlen=REMEMBERED)  # what was seen
+        self._work: Looks | None = None
+        self._works: deque[Looks] = deque(maxlen=REMEMBERED)  # what was seen
         self._words: _Words | None = None
         self._perception: Perception | None = None
+        self._why: tuple[Cause, ...] | None = None  # of the perception, once somebody asks
 
     def _play(self, frames: int | None, chunk_frames: int) -> Iterator[AudioChunk]:
         left = frames
@@ -206,22 +241,49 @@ class Soundscape:
             yield AudioChunk(self._synthesis.sound(size), self._audio.sample_rate, first, size)
             left = None if left is None else left - size
 
-    def _perceive(self, sight: Sight | None, words: _Words | None) -> Perception:
+    def _looks(self, picture: NDArray[np.uint8]) -> Looks:
+        return Looks(self._encoders, self._encoders.see(picture), picture)
+
+    def _perceive(self, work: Looks | None, words: _Words | None) -> Perception:
+        sight = None if work is None else work.sight
         identity = sight.embedding if sight is not None else words.embedding if words is not None else None
         if identity is None:
             raise OptionError("a picture or a comment must remain: there would be nothing to play")
         felt = words.embedding if words is not None and words.understood else None
         known = self._words is not None and self._words.understood
-        if self._perception is not None and sight is not None and sight is self._sight and felt is None and not known:
+        if self._perception is not None and work is not None and work is self._work and felt is None and not known:
             self._words = words  # the picture was in charge, and stays so
             return self._perception
         perception = self._encoders.feel(sight, felt)
+        if work is not None:
+            perception = replace(perception, gaze=work.gaze(felt))
+        if self._work is not None and self._work is not work:
+            self._work.put_away()
         self._synthesis.take_back()
         self._source.steer(identity, perception)
-        self._sight, self._words, self._perception = sight, words, perception
-        if sight is not None and not any(sight is work for work in self._works):
-            self._works.append(sight)
+        self._work, self._words, self._perception, self._why = work, words, perception, None
+        if work is not None and not any(work is known for known in self._works):
+            self._works.append(work)
         return perception
+
+    def _explained(self) -> tuple[Cause, ...]:
+        if self._why is None:
+            self._why = self._explain()
+        return self._why
+
+    def _explain(self) -> tuple[Cause, ...]:
+        whole, theme, names = self.perception, self.theme, self.bundle.manifest.instruments
+        felt = self._words.embedding if self._words is not None and self._words.understood else None
+        sight = None if self._work is None else self._work.sight
+        if theme is None or (sight is None and felt is None):
+            return ()
+        signature = theme.signature
+        impression = Impression(
+            whole,
+            None if sight is None else self._encoders.feel(sight, None),
+            None if felt is None else self._encoders.feel(None, felt),
+        )
+        return causes_of(impression, lambda perception: Music.of(perception, names, signature))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import a2m_edge
 from a2m_edge.bundle import Bundle, open_bundle, seal_bundle
-from a2m_edge.bundle.manifest import BED, COMPOSER, PICTURES, SCHEMA, Graph, Manifest, VocoderContext
+from a2m_edge.bundle.manifest import BED, COMPOSER, PICTURES, SCHEMA, SUBJECTS, Graph, Manifest, VocoderContext
+from a2m_edge.bundle.placement import folder_beside, placed_when_whole, refuse
 from a2m_edge.composer import ComposerTables
 from a2m_edge.errors import ExportError
 from a2m_edge.perception.picture_tables import PictureTables
@@ -19,7 +20,6 @@ from export.bed import render_bed, write_silence
 from export.graphs.export import OPSET
 from export.graphs.files import FP32, GraphFile, Precisions, export_graphs, place
 from export.models import Models
-from export.placement import folder_beside, placed_when_whole, refuse
 from export.proof.parity import Check, require, summary
 from export.proof.validation import validate_graphs
 
@@ -159,6 +159,8 @@ def write_bundle(
             shutil.copyfile(companions.composer, folder / COMPOSER)
         if companions.pictures is not None:
             shutil.copyfile(companions.pictures, folder / PICTURES)
+        if models.subjects is not None:
+            (folder / SUBJECTS).write_text(models.subjects.config.tables.to_json(), encoding="utf-8")
         if companions.bed is not None:
             shutil.copyfile(companions.bed, folder / BED)
         else:
@@ -177,8 +179,8 @@ def _play_bed(graphs: Mapping[str, GraphFile], manifest: Manifest, folder: Path)
     with folder_beside(folder) as whole:
         for graph in graphs.values():
             place(graph.full, graph.full_description, whole)
-        for name in manifest.companions:
-            if name != BED:
+        for name in (*manifest.companions, SUBJECTS):
+            if name != BED and (folder / name).is_file():
                 shutil.copyfile(folder / name, whole / name)
         write_silence(whole / BED, manifest.audio)  # a bundle has to be whole before it can play
         descriptions = {name: graph.full_description for name, graph in graphs.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from a2m_edge.options import Force
-from training.commands.options import CHECKPOINTS, PICTURES
+from training.commands.options import CHECKPOINTS, PICTURES, SUBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -62,6 +62,13 @@ def export(
             show_default="training/checkpoints/pictures.json, for the default encoder and fusion",
         ),
     ] = None,
+    subjects: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint folder of what pictures show, from  a2m-edge train subjects  with this encoder.",
+            show_default="training/checkpoints/subjects, for the default encoder",
+        ),
+    ] = None,
     model_card: Annotated[
         Path | None,
         typer.Option(help="Markdown file.", show_default="that of the default bundle, or a list of the sources"),
@@ -88,13 +95,13 @@ def export(
 ) -> None:
     """Makes a bundle from checkpoints: ONNX graphs that are compared with their models before anything is kept."""
     require("onnx", "onnxscript", "torch")
+    from a2m_edge.bundle.placement import refuse
     from a2m_edge.commands.engine_tables import prepare_engines, print_engines
     from a2m_edge.inference.sessions import require_engines
     from a2m_edge.output import terminable
     from export.bundle_writer import Companions, Label, export_bundle
     from export.graphs.export import require_opset
     from export.models import load_models
-    from export.placement import refuse
 
     require_opset(opset)
     if format == "tensorrt":
@@ -107,6 +114,8 @@ def export(
     figures = _read_measured(measured)
     if pictures is None and Path(encoder) == CHECKPOINTS / "encoder" and fusion == CHECKPOINTS / "fusion":
         pictures = PICTURES if PICTURES.is_file() else None
+    if subjects is None and Path(encoder) == CHECKPOINTS / "encoder":
+        subjects = SUBJECTS if SUBJECTS.is_dir() else None
     refuse(out, bed, feelings, pictures, force=force)  # before minutes of work
     engines: dict[str, EngineRecord] = {}
 
@@ -114,7 +123,7 @@ def export(
         engines.update(prepare_engines(bundle))
 
     with terminable():
-        models = load_models(encoder, fusion, decoder, vocoder)
+        models = load_models(encoder, fusion, decoder, vocoder, subjects)
         if not models.fusion.config.encoder:
             typer.echo(
                 "the fusion does not say which encoder it was trained with: it is taken to be this one", err=True

@@ -1,4 +1,4 @@
-"""The four trained models of a bundle, and the facts that they have to agree on."""
+"""The trained models of a bundle, and the facts that they have to agree on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder, require_trained
 from training.models.fusion import Fusion, load_fusion, require_encoder
 from training.models.mel_decoder import MelDecoder, MelDecoderConfig, PaperDecoder, load_mel_decoder
+from training.models.subjects import SubjectHead, load_subjects, require_trunk
 from training.models.vocoders.architectures import cropped_vocoder, load_vocoder, vocoder_format
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
 
@@ -35,6 +36,7 @@ class Models:
     Attributes:
         encoder, fusion, decoder, vocoder: the models.
         decoder_format, vocoder_format: the sound that the decoder and the vocoder were trained on.
+        subjects: tells what pictures show; None for a bundle that does not.
     """
 
     encoder: EncoderModel
@@ -43,6 +45,7 @@ class Models:
     vocoder: Vocoder
     decoder_format: AudioFormat
     vocoder_format: AudioFormat
+    subjects: SubjectHead | None = None
 
     def __post_init__(self) -> None:
         if self.decoder_format != self.vocoder_format:
@@ -62,6 +65,8 @@ class Models:
                 f"{self.embedding_size}: export a fusion that was trained on this encoder"
             )
         require_encoder(self.fusion, self.encoder)
+        if self.subjects is not None:
+            require_trunk(self.subjects, self.encoder)
         given = (self.fusion.config.fused_size, len(self.roles), len(self.instruments))
         config = self.decoder.config
         if isinstance(config, MelDecoderConfig):
@@ -157,17 +162,20 @@ class Models:
         }
 
 
-def load_models(encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path) -> Models:
-    """Loads four models.
+def load_models(
+    encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path, subjects: Path | None = None
+) -> Models:
+    """Loads the models of a bundle.
 
     Args:
         encoder: a checkpoint folder, or an OpenCLIP model as ``NAME`` or ``NAME:PRETRAINED``.
         fusion, decoder: checkpoint folders.
         vocoder: a checkpoint folder, or a public HiFi-GAN checkpoint.
+        subjects: a checkpoint folder; None for a bundle that does not tell what pictures show.
 
     Raises:
         CheckpointError: a checkpoint is missing, damaged or of another kind; the encoder would have random weights, or
-            is not the one that the fusion was trained with.
+            is not the one that the fusion or the subjects were trained with.
         ExportError: they do not fit together.
     """
     require_trained(encoder)
@@ -178,4 +186,5 @@ def load_models(encoder: str | Path, fusion: Path, decoder: Path, vocoder: Path)
         load_vocoder(vocoder),
         checkpoint_format(decoder, "decoder"),
         vocoder_format(vocoder),
+        None if subjects is None else load_subjects(subjects),
     )

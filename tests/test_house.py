@@ -16,14 +16,14 @@ from tests.fixtures.places import ROOT, files_of_the_repository
 
 ROOMS = """
 a2m_edge: addresses, diagnostics, errors, ledger, options, output, strict_json, terminal, version < sound < bundle
-    < inference < impression, score < perception, composer < synthesis < soundscape < rendering, jobs < collection
-    < bench < commands, cli
+    < inference < impression, score < perception, composer < explanation, synthesis < soundscape < rendering, jobs
+    < collection < bench < commands, cli
 training: parallel, checkpoint, precision, progress, stopping, jobs, losses, averaging, torchvision_guard < trainer
     < models < data < trainers < evaluation < commands, __main__
 training.data: tables, scores < recordings < labels, pairs < embeddings
-training.evaluation: statistics, report < rows, feeling < listening, rating, composer < examples, numbers, inputs
-    < evaluate
-export: models, bed, placement < graphs < proof < bundle_writer, timing < commands
+training.evaluation: statistics, report < rows, feeling < subjects, listening, rating, composer
+    < examples, numbers, inputs < evaluate
+export: models, bed < graphs < proof < bundle_writer, timing < commands
 kiosk: shared < camera | music | speaker | web < config < supervisor < doctor < commands
 kiosk.web: access < exhibit < routes < app, server, connections, sockets, process
 """

@@ -92,7 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     model = load_encoder(options.encoder)
     known_again(model, Paintings(options.shared / "data"), options.works)
-    data = EncoderData.read(options.shared / "data", model.image_preprocessing.size)
+    data = EncoderData.read(options.shared / "data", model.image_preprocessing)
     training = EncoderTraining(model, data, texts=False, features=options.features)
     shown = [picture.file for picture in data.paintings if picture.file in data.painting_utterances]
     texts = [data.painting_utterances[file] for file in shown]

@@ -120,6 +120,7 @@ def _take(browser: Browser, origin: str, page_name: str, size: str, target: Path
 
 def _visit(page: Page) -> None:
     page.wait_for_selector("img.work.shown")
+    page.click("#why summary")
     time.sleep(11)  # until the ribbon is full
 
 

@@ -20,7 +20,7 @@ from a2m_edge.strict_json import StrictJsonError, decode
 SHIPPED = Path(__file__).resolve().with_name("checkpoints")
 """The checkpoints behind the default bundle: the repository has them; a package, which they would double, has not."""
 
-KINDS = ("encoder", "fusion", "decoder", "vocoder")
+KINDS = ("encoder", "fusion", "decoder", "vocoder", "subjects")
 
 
 def save_checkpoint(folder: Path, model: nn.Module, config: Mapping[str, Any], half: bool = False) -> None:

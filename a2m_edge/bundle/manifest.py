@@ -34,6 +34,12 @@ COMPOSER = "composer.json"
 PICTURES = "pictures.json"
 """What is known of paintings as a whole, in a bundle that has it."""
 
+SUBJECTS = "subjects.json"
+"""What the labels of the image encoder mean, and a curator's words, in a bundle that tells what pictures show."""
+
+Resize = Literal["shortest", "longest", "squash"]
+"""How a picture becomes a square: see ``ImagePreprocessing.resize``."""
+
 Precision = Literal["fp32", "fp16", "int8"]
 """How a graph holds its weights. ``"fp16"`` computes in half precision too, which only GPUs do well; ``"int8"``
 rounds the matrices of the weights and computes in fp32, or in whole numbers where that was measured to pay."""
@@ -90,7 +96,7 @@ class ImagePreprocessing:
     """
 
     size: int
-    resize: Literal["shortest", "longest", "squash"]
+    resize: Resize
     interpolation: Literal["bicubic", "bilinear"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

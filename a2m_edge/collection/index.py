@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from a2m_edge.addresses import keeps_secret, scrubbed, shown, without_secrets
+from a2m_edge.collection.dwellings import Dwelling
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.items import Item, readable
 from a2m_edge.collection.storage.folders import Storage
@@ -72,6 +73,8 @@ class Record:
         sha256, size: of that file, size in bytes.
         feeling, valence, arousal, emotions: what was felt.
         instruments, room, theme, key, mode, tempo: the music; None or empty where the bundle plays no score.
+        why: the causes of the music in English sentences, strongest first; empty where the bundle plays no score.
+        gaze: where in the picture the music dwells, and when.
         loudness: LUFS; None for silence.
         little_to_see: whether there is little to see in the picture; None where there is none.
         contrast: what the picture was compared with, one of ``CONTRASTS``; None where there is none.
@@ -105,6 +108,8 @@ class Record:
     key: str | None = None
     mode: str | None = None
     tempo: float | None = None
+    why: tuple[str, ...] = ()
+    gaze: tuple[Dwelling, ...] = ()
     loudness: float | None = None
     little_to_see: bool | None = None
     contrast: str | None = None
@@ -223,9 +228,9 @@ class Index:
 def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) -> None:
     """Writes the records as a table, in their order; carried columns come last, under their own names.
 
-    Emotions are in one column each, named ``emotion: awe`` and so on; a carried column that is named like one of
-    the index is called ``carried: …``. It begins with a byte order mark, without which Excel loses its accents, and no
-    cell of it is a formula.
+    Emotions are in one column each, named ``emotion: awe`` and so on, and all sentences of ``why`` in one; a carried
+    column that is named like one of the index is called ``carried: …``. It begins with a byte order mark, without which
+    Excel loses its accents, and no cell of it is a formula.
 
     Raises:
         OutputError: it cannot be written.
@@ -243,7 +248,7 @@ def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) 
     writer.writerow([guarded(name) for name in names])
     for record in kept:
         cells = [
-            *(getattr(record, name) for name in plain),
+            *(_cell(getattr(record, name)) for name in plain),
             *(record.emotions.get(word) for word in emotions),
             *(record.instruments.get(role) for role in roles),
             *(record.timings.get(name) for name in timings),
@@ -251,6 +256,11 @@ def write_table(storage: Storage, records: Iterable[Record], name: str = TABLE) 
         ]
         writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
     storage.write(name, text.getvalue().encode("utf-8-sig"))
+
+
+def _cell(value: object) -> object:
+    """What a cell of a plain column holds."""
+    return " ".join(value) if isinstance(value, tuple) else value
 
 
 def _public(text: str) -> str:
@@ -263,4 +273,4 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-_NESTED = ("stamp", "measured", "emotions", "instruments", "timings", "carried")
+_NESTED = ("stamp", "gaze", "measured", "emotions", "instruments", "timings", "carried")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from a2m_edge.collection.captions import caption
-from a2m_edge.collection.iiif.annotations import NO_CANVAS, CanvasSound, checked_base, write_annotations
+from a2m_edge.collection.iiif.annotations import NO_CANVAS, CanvasSound, canvas_looks, checked_base, write_annotations
 from a2m_edge.collection.iiif.depictions import picture_file
 from a2m_edge.collection.iiif.fetching import PATIENT, Patience
 from a2m_edge.collection.index import Record
@@ -66,9 +66,11 @@ def publish_contact_sheet(
                 emotions=record.emotions,
                 instruments=record.instruments,
                 music=" · ".join(part for part in (record.key or "", tempo) if part),
+                why=record.why,
                 byline=words.byline,
                 comment=record.comment,
                 credit=words.credit,
+                gaze=record.gaze,
             )
         )
     return write_contact_sheet(output, entries, failures, title=title, made=made)
@@ -109,6 +111,7 @@ def publish_annotations(output: Path, items: Iterable[Item], records: Mapping[st
             seconds=record.seconds,
             feeling=record.feeling or "something else",
             title=caption(item.id, item.image, record.carried).title,
+            looks=canvas_looks(record.gaze, item.depiction),
         )
         for item, record in _pairs(items, records)
         if record.error is None and record.sound is not None and _canvas(record.carried)

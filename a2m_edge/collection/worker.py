@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from a2m_edge.addresses import scrubbed
 from a2m_edge.bundle import Bundle, open_bundle
 from a2m_edge.collection.comparing import picture_hash, stamp_of
+from a2m_edge.collection.dwellings import dwellings_of
 from a2m_edge.collection.iiif.depictions import PictureFile, picture_file
 from a2m_edge.collection.iiif.fetching import is_address
 from a2m_edge.collection.index import CONTRASTS, Record, Stamp, work_hash
@@ -279,6 +280,8 @@ def _described(record: Record, result: Render) -> Record:
         key=facts["key"],
         mode=facts["mode"],
         tempo=facts["tempo"],
+        why=tuple(cause["text"]["en"] for cause in facts["why"]),
+        gaze=dwellings_of(facts["gaze"]),
         loudness=facts["levels"]["loudness_lufs"],
         little_to_see=facts["little_to_see"],
         notice="; ".join(each for each in (record.notice, result.notice) if each) or None,

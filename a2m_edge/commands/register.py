@@ -35,9 +35,12 @@ def register(app: typer.Typer) -> None:
     app.command("render")(render)
     app.command("render-collection")(render_collection)
     app.command("bench")(bench)
-    bundle = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into a bundle and check it.")
+    bundle = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="Look into a bundle, check it, and give it words."
+    )
     bundle.command("info")(bundle_info)
     bundle.command("verify")(bundle_verify)
+    bundle.command("words")(bundle_words)
     app.add_typer(bundle, name="bundle")
 
 
@@ -107,6 +110,51 @@ def bundle_verify(
     opened = open_bundle(folder)
     _prepare(opened, device)
     print_verification(opened, device)
+
+
+def bundle_words(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of a bundle; the built-in one when left out.")] = None,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORD=SENTENCE",
+            help="A word that is told of pictures like the sentence, as  lighthouse='a lighthouse on a rock'  ; may be "
+            "repeated.",
+        ),
+    ] = None,
+    sounds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD=SUBJECT", help="The subject by whose music a word is heard; may be repeated."),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="A word to take away; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder of the bundle with these words; it may be the same.", show_default="none"
+        ),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Show the words by which a bundle tells what pictures show, or write one with other words, without training."""
+    from a2m_edge.bundle import open_bundle
+    from a2m_edge.commands.words import changed, print_words, read_words, write_words
+    from a2m_edge.output import terminable
+
+    opened = open_bundle(folder)
+    tables = read_words(opened)
+    if not (add or sounds or remove):
+        print_words(tables)
+        return
+    if out is None:
+        raise OptionError("a bundle is sealed: name the folder of the one with these words by  --output")
+    with terminable():
+        tables = changed(tables, add or (), sounds or (), remove or ())
+        written = write_words(opened, tables, out, force)
+    if tables.words and tables.likeness.threshold is None:
+        _say("this bundle's embeddings tell too little of what is shown: no word will be told until it has better ones")
+    typer.echo(f"{out}: {written.manifest.name}, {len(tables.words)} words, {written.hash[:12]}")
 
 
 def _prepare(bundle: Bundle, device: str) -> None:

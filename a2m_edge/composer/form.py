@@ -22,6 +22,8 @@ class Place:
         phrase_bars: bars in the phrase.
         bar: number of the bar in its phrase, 0-based.
         closed: whether the phrase ends with a full cadence.
+        dwelling: number, among the phrases that dwell on a part of the picture, from the beginning, 0-based; None for
+            the statement of the theme, which belongs to the whole.
     """
 
     section: str
@@ -30,6 +32,7 @@ class Place:
     phrase_bars: int
     bar: int
     closed: bool
+    dwelling: int | None
 
     @property
     def last(self) -> bool:
@@ -48,18 +51,27 @@ class Place:
         return 1.0 - abs(2.0 * position - 1.0)
 
 
+def states_theme(section: str, phrase: int) -> bool:
+    """Whether a phrase of a section is the statement of the theme."""
+    return section == "A" and phrase == 0
+
+
 def place_of(bar: int) -> Place:
     """The place of a bar counted from the beginning, for any bar >= 0."""
     cycle_bars = sum(sum(PHRASES[letter]) for letter in SECTIONS)
     cycle, rest = divmod(bar, cycle_bars)
+    dwelling = cycle * DWELLINGS
     for number, letter in enumerate(SECTIONS):
         phrases = PHRASES[letter]
-        if rest >= sum(phrases):
-            rest -= sum(phrases)
-            continue
         for phrase, bars in enumerate(phrases):
+            stated = states_theme(letter, phrase)
             if rest < bars:
-                closed = phrase == len(phrases) - 1
-                return Place(letter, cycle * len(SECTIONS) + number, phrase, bars, rest, closed)
+                closed, section = phrase == len(phrases) - 1, cycle * len(SECTIONS) + number
+                return Place(letter, section, phrase, bars, rest, closed, None if stated else dwelling)
             rest -= bars
+            dwelling += not stated
     raise AssertionError("a cycle holds every remainder of its own length")
+
+
+DWELLINGS = sum(not states_theme(letter, phrase) for letter in SECTIONS for phrase in range(len(PHRASES[letter])))
+"""Phrases of a cycle that dwell on a part of the picture: as many as a picture has regions at most."""

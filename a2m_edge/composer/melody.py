@@ -6,7 +6,7 @@ import numpy as np
 
 from a2m_edge.composer.form import Place
 from a2m_edge.composer.harmony import DOMINANT
-from a2m_edge.composer.parts import MELODY, MELODY_CENTRE, BarContext, BarNote, spread
+from a2m_edge.composer.parts import MELODY, MELODY_CENTRE, BarContext, BarNote, scale_step, spread
 from a2m_edge.composer.tables import Rhythm
 
 STATEMENT, ANSWER, DEVELOPMENT, CADENCE = "statement", "answer", "development", "cadence"
@@ -27,8 +27,8 @@ def melody_part(context: BarContext, generator: np.random.Generator) -> tuple[li
     its steps from the tables and its rhythm anew; a cadence rests on a chord tone and then breathes. Notes on
     strong beats are chord tones; the line turns back when it strays more than an octave from its middle.
     """
-    centre = step_near(context, MELODY_CENTRE + context.plan.register)
-    last = centre if context.voices.melody is None else step_near(context, context.voices.melody)
+    centre = scale_step(context, MELODY_CENTRE + context.plan.register)
+    last = centre if context.voices.melody is None else scale_step(context, context.voices.melody)
     if context.place.melody_rests:
         return [], context.pitch(centre)
     manner = manner_of(context.place)
@@ -51,14 +51,14 @@ def melody_part(context: BarContext, generator: np.random.Generator) -> tuple[li
         if onset == 0 or onset == context.beats // 2:
             step = chord_step(context, step)
         line.append((onset, context.pitch(step)))
-    return spread(line, context, 1.0, MELODY, generator, ring=1.0), context.pitch(step)
+    return spread(line, context, context.plan.melody, MELODY, generator, ring=1.0), context.pitch(step)
 
 
 def cadence(context: BarContext, last: int, generator: np.random.Generator) -> tuple[list[BarNote], int]:
     """One long note: the tonic where the phrase closes, else the nearest chord tone; then a rest."""
     step = round(last / 7) * 7 if context.place.closed else chord_step(context, last)
     length = context.beats * (0.55 + 0.2 * (1.0 - context.plan.density))
-    velocity = context.velocity(0.9, 0.0, generator)
+    velocity = context.velocity(0.9 * context.plan.melody, 0.0, generator)
     return [BarNote(0.0, length, context.pitch(step), velocity, MELODY)], context.pitch(step)
 
 
@@ -85,12 +85,6 @@ def drawn_steps(context: BarContext, count: int, generator: np.random.Generator)
         last = int(generator.choice(len(table), p=table[last + largest])) - largest
         steps.append(last)
     return tuple(steps)
-
-
-def step_near(context: BarContext, pitch: int) -> int:
-    """The scale step whose pitch is nearest to ``pitch``."""
-    first = (pitch - context.tonic) // 12 * 7
-    return min(range(first - 2, first + 10), key=lambda step: abs(context.pitch(step) - pitch))
 
 
 def chord_step(context: BarContext, step: int) -> int:

@@ -1,4 +1,4 @@
-"""How the way a picture is painted colours who plays."""
+"""How the way a picture is painted, and what it shows, colour who plays."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from a2m_edge.composer.depiction import depicted
 from a2m_edge.impression.cues import Cues
-from a2m_edge.impression.feeling import Palette
+from a2m_edge.impression.feeling import Casting, Palette
+from a2m_edge.impression.subjects import NOTHING, Subjects
 
 BRIGHTNESS: dict[str, float] = {
     "piano": 0.1,
@@ -57,15 +59,32 @@ _STRENGTH = 1.6
 """Logarithm by which the brightest picture favours the brightest instrument: of the order of the palette's own odds."""
 
 
-def tinted(palette: Palette, instruments: Sequence[str], cues: Cues) -> Palette:
-    """A palette that leans to instruments that sound as a picture looks: bright or dark, warm or cold.
+def tinted(palette: Palette, instruments: Sequence[str], cues: Cues, subjects: Subjects = NOTHING) -> Palette:
+    """A palette that leans to instruments that sound as a picture looks, and to those that go with what it shows.
+
+    A picture looks bright or dark, warm or cold.
 
     Args:
         palette: of the feeling.
         instruments: names, in the order of the palette's.
         cues: ranks among paintings; the middle ones change nothing.
+        subjects: what the picture shows.
     """
+    shown = depicted(subjects).means.instruments
     bright, warm = 2 * cues.brightness - 1, 2 * cues.warmth - 1
-    leaning = [bright * BRIGHTNESS.get(name, 0.0) + warm * WARMTH.get(name, 0.0) for name in instruments]
-    weights = palette.weights * np.exp(_STRENGTH * np.array(leaning, np.float32))
+    leaning = [
+        _STRENGTH * (bright * BRIGHTNESS.get(name, 0.0) + warm * WARMTH.get(name, 0.0)) + shown.get(name, 0.0)
+        for name in instruments
+    ]
+    weights = palette.weights * np.exp(np.array(leaning, np.float32))
     return replace(palette, weights=weights / weights.sum(axis=1, keepdims=True))
+
+
+def players(palette: Palette, signature: int) -> Casting:
+    """Who plays: drawn from a tinted palette.
+
+    Args:
+        palette: of the feeling, tinted.
+        signature: of the theme: an artwork has its own players, whatever the seed, and by them, too, it is known again.
+    """
+    return palette.cast(np.random.default_rng([6, signature]))

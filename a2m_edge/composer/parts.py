@@ -12,15 +12,18 @@ import numpy as np
 
 from a2m_edge.composer.form import Place
 from a2m_edge.composer.harmony import DOMINANT, Chord, opened, voicing
+from a2m_edge.composer.patterns import BASSES, FIGURES, Pattern
 from a2m_edge.composer.plan import Plan
 from a2m_edge.composer.tables import ComposerTables
 from a2m_edge.composer.theme import Theme
 
 BASS, HARMONY, FIGURE, MELODY = range(4)
 BASS_CENTRE, HARMONY_CENTRE, FIGURE_LOWEST, MELODY_CENTRE = 40, 57, 62, 72
+LOWEST, HIGHEST = 27, 103
+"""Pitches that patterns keep within: beyond, a piano knocks."""
 HELD = 0.95
 """Share of the bar that bass and harmony hold at the end of a phrase."""
-FIGURES = ((0, 1, 2, 3), (0, 2, 1, 2), (0, 1, 2, 1), (0, 2, 3, 1), (3, 2, 1, 0))
+BROKEN = ((0, 1, 2, 3), (0, 2, 1, 2), (0, 1, 2, 1), (0, 2, 3, 1), (3, 2, 1, 0))
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,20 @@ def nearest(pitch_class: int, centre: float) -> int:
 
 
 def bass_part(context: BarContext, generator: np.random.Generator) -> tuple[list[BarNote], int]:
-    """Root on the first beat; with rising density the fifth at mid-bar, then every beat and a step to the next root."""
+    """Root on the first beat; with rising density the fifth at mid-bar, then every beat and a step to the next root.
+
+    Where the plan names a pattern, it has that in its place in most bars.
+    """
     plan, beats = context.plan, context.beats
     centre = BASS_CENTRE + plan.register / 2
     root_class, _, fifth_class = context.pitch_classes[:3]
     before = context.voices.bass if context.voices.bass is not None else centre
     root = nearest(root_class, (before + 2 * centre) / 3)
     fifth = nearest(fifth_class, root + 2)
+    pattern = BASSES.get(plan.bass)
+    if pattern and not context.place.last and generator.random() < plan.bass_share:
+        tones = sorted([root, fifth if fifth > root else fifth + 12])
+        return patterned(pattern, tones, context, 0.92, BASS, generator), root
     if plan.density < 0.3 or context.place.last:
         line = [(0.0, root)]
     elif plan.density < 0.68:
@@ -136,20 +146,29 @@ def harmony_part(context: BarContext, generator: np.random.Generator) -> tuple[l
     else:
         onsets = [float(beat) for beat in range(1, beats)] if beats == 3 else [0.0, 1.5, 2.5]
     notes = []
-    for pitch in opened(pitches) if plan.wide else pitches:
+    # Of two voices the root is the bass's: the outer ones are enough.
+    sounding = (pitches[0], pitches[-1]) if plan.thinned else pitches
+    for pitch in opened(sounding) if plan.wide else sounding:
         line = [(onset, pitch) for onset in onsets]
         notes += spread(line, context, 0.7, HARMONY, generator, ring=1.0)
     return notes, pitches
 
 
 def figure_part(context: BarContext, generator: np.random.Generator) -> list[BarNote]:
-    """Broken chords above the harmony; sparse bells when calm, running notes when excited."""
+    """Broken chords above the harmony; sparse bells when calm, running notes when excited.
+
+    Where the plan names a pattern, it has that in its place in most bars.
+    """
     plan, beats = context.plan, context.beats
     lowest = FIGURE_LOWEST + plan.register
+    pattern = FIGURES.get(plan.figure)
+    if pattern and generator.random() < plan.figure_share:
+        tones = sorted(nearest(tone, lowest + 6) for tone in context.pitch_classes)
+        return patterned(pattern, tones, context, 0.66, FIGURE, generator)
     pool = sorted(nearest(tone, lowest + 6) for tone in context.pitch_classes)
     pool = (pool + [pitch + 12 for pitch in pool])[:4] if len(pool) < 4 else pool[:4]
     choice = np.random.default_rng([4, context.theme.signature, context.place.section_number])
-    order = FIGURES[int(choice.integers(len(FIGURES)))]
+    order = BROKEN[int(choice.integers(len(BROKEN)))]
     if plan.density < 0.22:
         onsets = [float(beats) / 2] if context.place.bar % 2 else []
     else:
@@ -161,6 +180,44 @@ def figure_part(context: BarContext, generator: np.random.Generator) -> list[Bar
             onsets = [onset for onset in onsets if onset < beats / 2]
     line = [(onset, pool[order[index % 4]]) for index, onset in enumerate(onsets)]
     return spread(line, context, 0.66, FIGURE, generator, ring=1.6)
+
+
+def patterned(
+    pattern: Pattern, tones: list[int], context: BarContext, share: float, role: int, generator: np.random.Generator
+) -> list[BarNote]:
+    """A pattern on tones of the bar's chord, lowest first; at the end of a phrase half a bar of it, and a rest.
+
+    Args:
+        pattern: what is played.
+        tones: pitches within an octave; those of other octaves follow from them.
+        context: of the bar.
+        share: loudness of the part.
+        role: who plays.
+        generator: of all chance.
+    """
+    played = context.beats / 2 if context.place.last else context.beats
+    lowest = scale_step(context, tones[0])
+    line = []
+    for onset, tone in pattern.line(played, generator):
+        octave, place = divmod(tone, len(tones))
+        pitch = context.pitch(lowest + tone) if pattern.steps else tones[place] + 12 * octave
+        line.append((onset, within(pitch + 12 * pattern.octaves)))
+    return spread(line, context, share * pattern.loudness, role, generator, ring=pattern.ring)
+
+
+def scale_step(context: BarContext, pitch: int) -> int:
+    """The scale step whose pitch is nearest to ``pitch``."""
+    first = (pitch - context.tonic) // 12 * 7
+    return min(range(first - 2, first + 10), key=lambda step: abs(context.pitch(step) - pitch))
+
+
+def within(pitch: int) -> int:
+    """A pitch, by octaves into the keys of a piano that sound well (27 to 103)."""
+    while pitch < LOWEST:
+        pitch += 12
+    while pitch > HIGHEST:
+        pitch -= 12
+    return pitch
 
 
 def spread(
@@ -177,7 +234,8 @@ def spread(
     """
     held = context.place.last and role in (BASS, HARMONY)
     legato = max(context.plan.legato, HELD) if held else context.plan.legato
-    ends = [*(onset for onset, _ in line), float(context.beats)][1:]
+    later = [*sorted({onset for onset, _ in line}), float(context.beats)]
+    ends = [later[later.index(onset) + 1] for onset, _ in line]
     return [
         BarNote(
             onset,

@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from a2m_edge.composer.depiction import depicted
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling
+from a2m_edge.impression.subjects import NOTHING, Subjects
 
 MODES: dict[str, tuple[int, ...]] = {
     "lydian": (0, 2, 4, 6, 7, 9, 11),
@@ -49,8 +51,13 @@ class Plan:
         register: semitones by which all parts lie above or below their usual place.
         legato: length of a note as a share of the time to the next one.
         colour: probability that a chord carries its seventh.
-        relief: how far accents and the rise of a phrase stand out, 0.4 to 1.6; 1 is usual.
+        relief: how far accents and the rise of a phrase stand out, 0.2 to 2; 1 is usual.
         wide: whether chords are spread out.
+        figure, bass: keys of ``FIGURES`` and ``BASSES`` in ``a2m_edge.composer.patterns`` that take the place of what
+            these parts play else; empty for none.
+        figure_share, bass_share: share of the bars in which they do, in [0, 1].
+        melody: loudness of the melody as a multiple of the usual one.
+        thinned: whether the harmony is played in two voices.
     """
 
     mode: str
@@ -62,6 +69,12 @@ class Plan:
     colour: float
     relief: float = 1.0
     wide: bool = False
+    figure: str = ""
+    figure_share: float = 0.0
+    bass: str = ""
+    bass_share: float = 0.0
+    melody: float = 1.0
+    thinned: bool = False
 
     @property
     def family(self) -> str:
@@ -74,33 +87,43 @@ class Plan:
         return MODES[self.mode]
 
 
-def plan(feeling: Feeling, cues: Cues = MIDDLE) -> Plan:
+def plan(feeling: Feeling, cues: Cues = MIDDLE, subjects: Subjects = NOTHING) -> Plan:
     """The plan for a feeling and a picture; every value but the mode changes steadily with each.
 
     Feeling leads, cues colour. What is painted in saturated colours, with many and leaning edges and no empty space,
     moves: saturation arouses (Valdez & Mehrabian 1994, Journal of Experimental Psychology: General 123:394), and so do
     complexity and oblique lines (Berlyne 1971, Aesthetics and Psychobiology). Light sounds high (Marks 1987; Spence
     2011), contrast loud and soft, many edges are many notes, fine strokes short ones, empty space is wide. Light, warm,
-    saturated colours go with major, dark and cold ones with minor (Palmer et al. 2013, PNAS 110:8836).
+    saturated colours go with major, dark and cold ones with minor (Palmer et al. 2013, PNAS 110:8836). What is shown
+    has figures and instruments of its own (``a2m_edge.composer.depiction``).
 
     Args:
         feeling: what is felt.
         cues: how the picture is painted, as ranks among paintings; the middle ones change nothing.
+        subjects: what the picture shows.
     """
+    shown = depicted(subjects)
+    means = shown.means
     valence, arousal = feeling.valence, feeling.arousal
     movement = (cues.saturation + cues.edges + cues.unrest - cues.emptiness) / 2 - 0.5
     energy = 0.5 + 0.5 * math.tanh(_GAIN * arousal + _MOVEMENT * movement) / math.tanh(_GAIN + _MOVEMENT)
     light = (2 * cues.brightness + cues.warmth + cues.saturation) / 4 - 0.5
     return Plan(
         mode=mode_of(valence + _LIGHT * light, arousal),
-        tempo=SLOWEST * (FASTEST / SLOWEST) ** energy,
-        density=_clipped(0.08 + 0.84 * energy + 0.12 * (cues.edges - cues.emptiness), 0.0, 1.0),
-        loudness=0.38 + 0.40 * energy,
-        register=round(2.0 * arousal + 5.0 * valence + 8.0 * (cues.brightness - 0.5)),
-        legato=_clipped(0.8 - 0.22 * valence - 0.15 * arousal - 0.3 * (cues.brushwork - 0.5), 0.3, 1.0),
+        tempo=_clipped(SLOWEST * (FASTEST / SLOWEST) ** energy * math.exp(means.tempo), SLOWEST, FASTEST),
+        density=_clipped(0.08 + 0.84 * energy + 0.12 * (cues.edges - cues.emptiness) + means.density, 0.0, 1.0),
+        loudness=_clipped(0.38 + 0.40 * energy + means.loudness, 0.3, 0.9),
+        register=round(2.0 * arousal + 5.0 * valence + 8.0 * (cues.brightness - 0.5) + means.register),
+        legato=_clipped(0.8 - 0.22 * valence - 0.15 * arousal - 0.3 * (cues.brushwork - 0.5) + means.legato, 0.3, 1.0),
         colour=_clipped(0.35 - 0.3 * arousal + 0.35 * (cues.colours - 0.5), 0.05, 0.7),
-        relief=0.4 + 1.2 * cues.contrast,
+        relief=_clipped(0.4 + 1.2 * cues.contrast + means.relief, 0.2, 2.0),
         wide=cues.emptiness > _WIDE,
+        figure=means.figure,
+        figure_share=shown.figure_share,
+        bass=means.bass,
+        bass_share=shown.bass_share,
+        melody=math.exp(means.melody),
+        thinned=means.thinned,
     )
 
 

@@ -1,7 +1,8 @@
-"""Where one looks (``Region``) and what is seen there (``Look``)."""
+"""Where one looks (``Region``), what is seen there (``Look``), and all that one may look at (``Gaze``)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from a2m_edge.impression.cues import MIDDLE, Cues
@@ -23,6 +24,15 @@ class Region:
     width: float
     height: float
 
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height."""
+        return self.left, self.top, self.width, self.height
+
+
+WHOLE = Region(0.0, 0.0, 1.0, 1.0)
+"""All of a picture."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -39,3 +49,28 @@ class Look:
     feeling: Feeling
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
+
+
+def nobody() -> None:
+    """What a comment names where there is none."""
+    return
+
+
+@dataclass(frozen=True, eq=False)
+class Gaze:
+    """Where one may look in a picture.
+
+    Attributes:
+        looks: in the order of looking; empty where there is no picture, or nothing in it. How many there are, and what
+            is seen in each, may be found out only when it is asked for.
+        whole: what is seen of the whole picture, before any comment; None where there is no picture.
+        named: tells which of the looks a comment names, None where it names none; may look at all of them.
+    """
+
+    looks: Sequence[Look] = ()
+    whole: Look | None = None
+    named: Callable[[], int | None] = nobody
+
+
+NOWHERE = Gaze()
+"""Without a picture."""

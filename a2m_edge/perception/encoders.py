@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from a2m_edge.bundle import Bundle
-from a2m_edge.bundle.manifest import PICTURES
+from a2m_edge.bundle.manifest import PICTURES, SUBJECTS
 from a2m_edge.errors import BundleError
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling, Palette
-from a2m_edge.impression.gaze import Look
+from a2m_edge.impression.gaze import NOWHERE, WHOLE, Gaze, Region
 from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.inference.sessions import Session, open_session
-from a2m_edge.perception.painting import measure, shows_little
+from a2m_edge.perception.gaze import crop
+from a2m_edge.perception.painting import as_measured, measure, shows_little
 from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
+from a2m_edge.perception.subject_tables import SubjectTables
 from a2m_edge.perception.understanding import Reader, Understood
+
+_LABELS = "labels"
+"""The output of the image encoder that holds the probabilities of subjects, styles and periods."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Perception:
         palette: who suits each role, and the room.
         cues: how the picture is painted, as ranks among paintings; ``MIDDLE`` where there is none.
         subjects: what the picture shows.
-        gaze: where one looks in the picture, in the order of looking; empty where there is none.
+        gaze: where one may look in the picture.
         little: whether there is little to see in the picture; false where there is none.
     """
 
@@ -41,7 +46,7 @@ class Perception:
     palette: Palette
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
-    gaze: tuple[Look, ...] = ()
+    gaze: Gaze = NOWHERE
     little: bool = False
 
 
@@ -71,7 +76,8 @@ class Encoders:
         tables: what is known of pictures as a whole; None for what the bundle knows of paintings.
 
     Raises:
-        BundleError: the tokenizer or a graph of the bundle cannot be loaded; later methods raise it too.
+        BundleError: the tokenizer or a graph of the bundle cannot be loaded, or its image encoder tells other labels
+            than its tables name; later methods raise it too.
     """
 
     def __init__(
@@ -83,17 +89,37 @@ class Encoders:
         self._sessions: dict[str, Session] = {}
         self._tokenizer = _open_tokenizer(bundle)
         self._tables = open_picture_tables(bundle) if tables is None else tables
+        self._subjects = _open_subjects(bundle)
+        self._sentences: dict[str, NDArray[np.float32]] = {}  # of a curator's words, once they are needed
         self._reader = Reader(self._tokenizer, bundle.manifest.text.language)
 
-    def see(self, rgb: NDArray[np.uint8]) -> Sight:
-        """What is seen of an upright picture, uint8 [H, W, 3]."""
-        return Sight(self.image(rgb), measure(rgb).ranks(self._tables.cues), little=shows_little(rgb))
+    @property
+    def subjects(self) -> SubjectTables | None:
+        """What can be told of what a picture shows; None where the bundle tells nothing of it."""
+        return self._subjects
+
+    def see(self, rgb: NDArray[np.uint8], region: Region = WHOLE) -> Sight:
+        """What is seen of an upright picture, uint8 [H, W, 3], or of a region of it."""
+        embedding, chances = self.look(crop(rgb, region))
+        painted = crop(as_measured(rgb), region)
+        little = shows_little(painted)
+        shown = NOTHING if little else self._shown(embedding, chances)
+        return Sight(embedding, measure(painted).ranks(self._tables.cues), shown, little)
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
+        return self.look(rgb)[0]
+
+    def look(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What the image encoder makes of an upright picture, uint8 [H, W, 3].
+
+        Returns:
+            its embedding, float32 [D], of length 1; and the probability of each label of ``subjects``, float32
+            [labels], which is empty where the bundle has none.
+        """
         pixels = preprocess(rgb, self._bundle.manifest.image)
-        embedding = self._session("image_encoder").run(image=pixels[None])["image_embedding"]
-        return np.asarray(embedding[0], np.float32)
+        seen = self._session("image_encoder").run(image=pixels[None])
+        return np.asarray(seen["image_embedding"][0], np.float32), np.asarray(seen.get(_LABELS, [[]])[0], np.float32)
 
     def comment(self, text: str) -> NDArray[np.float32]:
         """The embedding of a cleaned comment: float32 [D], of length 1. What is too long is cut at its end."""
@@ -125,8 +151,17 @@ class Encoders:
             self._tables.seen(feeling) if sight is not None and text is None else feeling,
             Palette(felt["palette"][0], float(felt["room"][0, 0])),
             MIDDLE if sight is None else sight.cues,
+            NOTHING if sight is None else sight.subjects,
             little=sight is not None and sight.little,
         )
+
+    def _shown(self, embedding: NDArray[np.float32], chances: NDArray[np.float32]) -> Subjects:
+        """What is told of a picture, a curator's words among it."""
+        if self._subjects is None:
+            return NOTHING
+        if not self._sentences:
+            self._sentences = {name: self.comment(word.sentence) for name, word in self._subjects.words.items()}
+        return self._subjects.told(chances, embedding, self._sentences)
 
     def _session(self, graph: str) -> Session:
         if graph not in self._sessions:
@@ -137,6 +172,21 @@ class Encoders:
 def open_picture_tables(bundle: Bundle) -> PictureTables:
     """The bundle's tables of pictures; such as change nothing where it has none."""
     return PictureTables.read(bundle.file(PICTURES)) if PICTURES in bundle.manifest.files else PictureTables()
+
+
+def _open_subjects(bundle: Bundle) -> SubjectTables | None:
+    """What the bundle can tell of what pictures show; None where it tells nothing."""
+    manifest = bundle.manifest
+    outputs = [tensor for tensor in manifest.graphs["image_encoder"].outputs if tensor.name == _LABELS]
+    if SUBJECTS not in manifest.files and not outputs:
+        return None
+    tables = SubjectTables.read(bundle.file(SUBJECTS))
+    told = [tensor.shape[-1] for tensor in outputs]
+    if told != [len(tables.labels)] or len(tables.likeness.mean) != manifest.embedding_size:
+        raise BundleError(
+            f"image_encoder of the bundle {manifest.name} tells other labels than {SUBJECTS} names: export it again"
+        )
+    return tables
 
 
 def _open_tokenizer(bundle: Bundle) -> Tokenizer:

@@ -37,7 +37,7 @@ _PATTERN = 10.0
 
 def shows_little(picture: NDArray[np.uint8]) -> bool:
     """Whether there is little to see in an upright RGB picture, uint8 [H, W, 3]: evenness, shading, and noise."""
-    return _is_even(_lab(picture))
+    return _is_even(_lab(as_measured(picture)))
 
 
 def measure(picture: NDArray[np.uint8]) -> Cues:
@@ -45,7 +45,7 @@ def measure(picture: NDArray[np.uint8]) -> Cues:
 
     How its strokes lie is not a number where it ``shows_little``: there are none but those of the noise.
     """
-    lab = _lab(picture)
+    lab = _lab(as_measured(picture))
     lightness = np.ascontiguousarray(lab[..., 0])
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     hue = np.arctan2(lab[..., 2], lab[..., 1])
@@ -65,12 +65,19 @@ def measure(picture: NDArray[np.uint8]) -> Cues:
     )
 
 
-def _lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+def as_measured(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture, RGB uint8 [H, W, 3], at the scale at which it is measured.
+
+    A part of it is measured at the scale of the whole: nearer, the same strokes would be broader and fewer.
+    """
     height, width = picture.shape[:2]
     scale = min(1.0, (_AREA / (height * width)) ** 0.5)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
-    return np.asarray(cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), np.float32)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8) if scale < 1 else picture
+
+
+def _lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(cv2.cvtColor(picture.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def _is_even(lab: NDArray[np.float32]) -> bool:

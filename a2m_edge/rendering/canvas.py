@@ -60,6 +60,13 @@ class Canvas:
         for centre in ((left + r, top + r), (right - r, top + r), (left + r, bottom - r), (right - r, bottom - r)):
             cv2.circle(self._pixels, centre, r, colour, cv2.FILLED, cv2.LINE_AA)
 
+    def frame(self, x: float, y: float, width: float, height: float, colour: Colour, thickness: float = 1.5) -> None:
+        """The four sides of a rectangle, on a dark line twice as broad, so that they show on every ground."""
+        corners = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
+        for broad, each in ((2 * thickness, (0, 0, 0)), (thickness, colour)):
+            for (x1, y1), (x2, y2) in zip(corners, (*corners[1:], corners[0]), strict=True):
+                self.line(x1, y1, x2, y2, each, broad)
+
     def line(self, x1: float, y1: float, x2: float, y2: float, colour: Colour, thickness: float = 1) -> None:
         """A straight line."""
         width = max(1, round(thickness * _OVERSAMPLING))

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS, ROLES, Feeling
 from a2m_edge.rendering.canvas import Canvas, Colour, mix
-from a2m_edge.score import Beat, Note
+from a2m_edge.score import Beat, Note, Stretch, regions, stretches
 from a2m_edge.sound.format import AudioFormat
 from a2m_edge.sound.mel import hertz_to_mel
 
-WIDTH, HEIGHT = 1920, 1280
+WIDTH, HEIGHT = 1920, 1440
 
 LONGEST_PANEL = 60.0
 """Seconds: of a longer render the beginning is shown."""
@@ -29,18 +29,26 @@ _FADED: Colour = (158, 149, 146)
 _WARM: Colour = (236, 172, 92)
 _COOL: Colour = (122, 148, 232)
 _NEUTRAL: Colour = (150, 146, 152)
+_GAZE: Colour = (240, 222, 170)
 _ROLE_COLOURS: tuple[Colour, ...] = ((92, 132, 214), (160, 120, 206), (84, 182, 164), (244, 176, 98))
 
 _MARGIN = 64.0
 _TOP, _MIDDLE = 190.0, 470.0  # the upper row: where it begins, how high it is
-_ROLL_TOP, _ROLL_HEIGHT = 766.0, 248.0
-_MEL_TOP, _MEL_BOTTOM = 1030.0, 1198.0
+_WHY_TOP, _WHY_STEP = 712.0, 30.0
+_ROLL_TOP, _ROLL_HEIGHT = 926.0, 248.0
+_GAZE_TOP, _GAZE_HEIGHT = 1180.0, 18.0  # where the music looks, between score and spectrogram
+_MEL_TOP, _MEL_BOTTOM = 1206.0, 1358.0
 _LONE_MEL_TOP = 726.0  # of a spectrogram that stands without a score
+_BADGE = 10.5  # radius of a region's number
 _STRIP_GAP = 4.0  # between the spectrograms of two channels
 _ROOMY = 100.0  # height of a spectrogram from which on every mark of its scale has room
 _MARKS = ((500, "0.5"), (1000, "1"), (2000, "2"), (4000, "4 kHz"))
 _FEW_MARKS = ((500, "0.5"), (2000, "2"), (8000, "8 kHz"))
 _LEFT, _RIGHT = _MARGIN + 56.0, WIDTH - _MARGIN
+_WHY_LEFT = _LEFT + 84.0
+
+WHY_SIZE, WHY_LEAST, WHY_WIDTH = 20.0, 15.0, _RIGHT - _WHY_LEFT
+"""Pixels of the letters of a cause, of those of a long one, and of the line that each has."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class Panel:
         audio: format of the sound.
         seconds: duration of the whole render.
         facts: short remarks for the foot of the sheet, for example the tempo and the seed.
+        why: the causes of the music in sentences, strongest first, at most five; empty where there are none.
     """
 
     title: str
@@ -71,11 +80,18 @@ class Panel:
     audio: AudioFormat
     seconds: float
     facts: Sequence[str]
+    why: Sequence[str] = ()
 
     @property
     def shown(self) -> float:
         """Seconds that the score and the spectrogram show."""
         return min(self.seconds, LONGEST_PANEL)
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """Where the music looks and when, as far as is shown; empty where it is never of a part of the picture."""
+        found = stretches(self.beats or (), self.shown)
+        return found if regions(found) else []
 
 
 def draw_panel(panel: Panel) -> NDArray[np.uint8]:
@@ -88,7 +104,9 @@ def draw_panel(panel: Panel) -> NDArray[np.uint8]:
     if panel.beats is None:
         _spectrogram(canvas, panel, _LONE_MEL_TOP)
     else:
+        _why(canvas, panel.why)
         _score(canvas, panel, panel.beats)
+        _gaze(canvas, panel)
         _spectrogram(canvas, panel, _MEL_TOP)
     _footer(canvas, panel)
     return canvas.finish()
@@ -122,6 +140,10 @@ def _painting(canvas: Canvas, panel: Panel) -> float:
     left, top = _MARGIN + (framed - wide) / 2, _TOP + (_MIDDLE - tall) / 2
     canvas.rectangle(_MARGIN, _TOP, framed, _MIDDLE, _SHEET, radius=6)
     canvas.paste(left, top, wide, tall, panel.painting)
+    for number, region in enumerate(regions(panel.stretches), 1):
+        x, y = left + region.left * wide, top + region.top * tall
+        canvas.frame(x, y, region.width * wide, region.height * tall, _GAZE)
+        _number(canvas, x + 14, y + 14, number)
     return _MARGIN + framed
 
 
@@ -168,6 +190,17 @@ def _emotions(canvas: Canvas, feeling: Feeling, left: float, top: float) -> None
         canvas.text(_RIGHT, middle + 7, f"{100 * probability:.0f} %", 18, ink, align="right")
 
 
+def _why(canvas: Canvas, sentences: Sequence[str]) -> None:
+    """A line for each cause of the music."""
+    if sentences:
+        canvas.text(_LEFT, _WHY_TOP, "why", 19, _FADED)
+    for number, sentence in enumerate(sentences):
+        fitting = math.floor(WHY_SIZE * WHY_WIDTH / max(1.0, canvas.text_width(sentence, WHY_SIZE)))
+        size = min(WHY_SIZE, max(WHY_LEAST, fitting))
+        for line in canvas.wrapped(sentence, size, WHY_WIDTH, 1):
+            canvas.text(_WHY_LEFT, _WHY_TOP + number * _WHY_STEP, line, size, _INK)
+
+
 def _score(canvas: Canvas, panel: Panel, beats: Sequence[Beat]) -> None:
     """A piano roll: time to the right, pitch upward, a colour for each role, bars and chords."""
     notes = [note for beat in beats for note in beat.notes if note.start < panel.shown]
@@ -209,6 +242,25 @@ def _note(canvas: Canvas, panel: Panel, note: Note, y: float, key: float) -> Non
     width = max(end - begin - 1, 2.5)
     canvas.rectangle(begin, top, width, height, body, radius=height / 3)
     canvas.rectangle(begin, top, min(3.0, width), height, mix(body, colour, 0.8), radius=1)
+
+
+def _gaze(canvas: Canvas, panel: Panel) -> None:
+    """Where the music looks: a bar for each region, with its number in the painting; the whole has none."""
+    places = regions(panel.stretches)
+    for each in panel.stretches:
+        if each.region is None:
+            continue
+        begin, end = _time(panel, each.start), _time(panel, each.end)
+        middle = _GAZE_TOP + _GAZE_HEIGHT / 2
+        canvas.rectangle(begin, middle - 2, max(end - begin - 2, 2.0), 4, mix(_GROUND, _GAZE, 0.55), radius=2)
+        if end - begin > 2 * _BADGE:
+            _number(canvas, begin + _BADGE, middle, places.index(each.region) + 1)
+
+
+def _number(canvas: Canvas, x: float, y: float, number: int) -> None:
+    canvas.circle(x, y, _BADGE, _GROUND)
+    canvas.circle(x, y, _BADGE - 1.5, _GAZE)
+    canvas.text(x, y + 5, str(number), 14, _GROUND, weight=600, align="centre")
 
 
 def _legend(canvas: Canvas, instruments: Sequence[str]) -> None:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from a2m_edge.bundle import Bundle
 from a2m_edge.bundle.manifest import ClipDecoder, Manifest
 from a2m_edge.errors import OptionError, OutputError, encodable
+from a2m_edge.explanation.causes import Cause
+from a2m_edge.explanation.words import LANGUAGES, sentence, sentences
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.ledger import claim
@@ -27,6 +29,7 @@ from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.perception.understanding import Understood
 from a2m_edge.rendering.panel import LONGEST_PANEL, Panel, draw_panel
+from a2m_edge.score import regions, stretches
 from a2m_edge.sound.loudness import integrated_loudness, normalise_loudness, true_peak
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.sound.wav import write_wav
@@ -87,7 +90,7 @@ class Render:
         sample_rate: Hz.
         feeling: what was felt.
         facts: what the JSON file says; ``palette``, ``theme``, ``key``, ``mode``, ``tempo``, ``bars`` and ``notes``
-            are None where the bundle's decoder plays no score.
+            are None where the bundle's decoder plays no score, and ``why`` is empty.
         panel: what the picture shows.
         notice: a remark for the user, or None.
     """
@@ -160,6 +163,7 @@ def render(
         audio=audio,
         seconds=request.seconds,
         facts=(*_remarks(bundle.manifest, facts), f"{bundle.manifest.name} {bundle.manifest.version}"),
+        why=sentences(soundscape.why),
     )
     if facts["little_to_see"]:
         notices.append(LITTLE_TO_SEE)
@@ -301,7 +305,12 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
             },
         },
         "cues": _cues(soundscape.perception.cues),
+        "subjects": {name: round(sure, 4) for name, sure in soundscape.perception.subjects.shown.items()},
+        "style": soundscape.perception.subjects.style or None,
+        "period": soundscape.perception.subjects.period or None,
+        "gaze": _gaze(soundscape, len(samples) / rate),
         **_music(soundscape, request.seconds),
+        "why": [_told(cause) for cause in soundscape.why],
         "levels": {
             "loudness_lufs": _level(integrated_loudness(samples, rate)),
             "true_peak_dbfs": _level(true_peak(samples, rate)),
@@ -312,6 +321,52 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
 def _cues(cues: Cues) -> dict[str, float] | None:
     """How the picture is painted, as ranks among paintings; None without a picture, or where the bundle knows none."""
     return None if cues == MIDDLE else {name: round(rank, 3) for name, rank in dataclasses.asdict(cues).items()}
+
+
+def _told(cause: Cause) -> dict[str, Any]:
+    """A cause with its effects, and the sentence that tells them in every language."""
+    return {
+        "cause": {"kind": cause.kind, "what": list(cause.what)},
+        "effects": [
+            {
+                "means": effect.means,
+                "direction": effect.direction,
+                "units": round(effect.units, 2),
+                **({"names": list(effect.names)} if effect.names else {}),
+            }
+            for effect in cause.effects
+        ],
+        "strength": round(cause.strength, 2),
+        "text": {language: sentence(cause, language) for language in LANGUAGES},
+    }
+
+
+def _gaze(soundscape: Soundscape, seconds: float) -> dict[str, Any] | None:
+    """Where the music looks and when; None where it looks at no region, for example for a comment alone."""
+    times = stretches(soundscape.score.beats, seconds)
+    places = regions(times)
+    if not places:
+        return None
+    seen = [next(look for look in soundscape.perception.gaze.looks if look.region == place) for place in places]
+    return {
+        "regions": [
+            {
+                "region": list(look.region.box),
+                "feeling": look.feeling.word,
+                "valence": round(look.feeling.valence, 4),
+                "arousal": round(look.feeling.arousal, 4),
+            }
+            for look in seen
+        ],
+        "stretches": [
+            {
+                "start": round(each.start, 3),
+                "end": round(each.end, 3),
+                "region": None if each.region is None else places.index(each.region),
+            }
+            for each in times
+        ],
+    }
 
 
 def _music(soundscape: Soundscape, seconds: float) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class GraphPlan:
         inputs, outputs: names, element types and shapes; an axis with a name is dynamic, one with a number fixed.
         sample: inputs to trace and to validate the graph with.
         cases: batch sizes and lengths at which the graph is validated; none is the one it is traced at.
-        agreement: how close its outputs must come to the module's.
+        agreement: how close an output must come to the module's, by its name; ``"difference"`` where nothing is said.
         constants: further arguments of the module, which have the graph's own weights as their defaults: [length, ...]
             arrays that the traced example has at its own length. torch's exporter runs an LSTM of a fixed length step
             by step, and one of 862 frames for minutes; so the length is left open while it traces.
@@ -69,7 +69,7 @@ class GraphPlan:
     outputs: tuple[Tensor, ...]
     sample: Sample
     cases: tuple[tuple[int, int], ...]
-    agreement: Agreement
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)
     constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from export.graphs.export import Arrays, GraphPlan
 from export.models import Models
 from training.models.cropped_decoder import CroppedDecoder
 from training.models.mel_decoder import MelDecoder, PaperDecoder
+from training.models.subjects import LabelledImageTower
 
 _LENGTHS = ((1, 1), (1, 2), (3, 13), (2, 64), (1, 300))
 _BATCHES = ((1, 1), (3, 1), (4, 1), (5, 1), (8, 1))
@@ -50,7 +51,10 @@ def graph_plans(models: Models) -> tuple[GraphPlan, ...]:
 
 
 def image_encoder_plan(models: Models) -> GraphPlan:
-    """image [batch, 3, size, size] -> image_embedding [batch, D], L2 norm 1."""
+    """image [batch, 3, size, size] -> image_embedding [batch, D], L2 norm 1, and labels [batch, labels] if it has any.
+
+    The labels are probabilities of subjects, of styles and of periods, in the order of ``subjects.json``.
+    """
     size = models.encoder.image_preprocessing.size
     patch = -(-size // 8)
 
@@ -60,15 +64,25 @@ def image_encoder_plan(models: Models) -> GraphPlan:
         noise = generator.standard_normal((batch, 3, size, size), np.float32)
         return (patches[..., :size, :size] + np.float32(0.25) * noise,)
 
+    module, labels = cast(nn.Module, models.encoder.image), []
+    outputs = [Tensor("image_embedding", "float32", ("batch", models.embedding_size))]
+    if models.subjects is not None:
+        module = LabelledImageTower(models.encoder, models.subjects)
+        labels = [label.name for label in models.subjects.config.tables.labels]
+        outputs.append(Tensor("labels", "float32", ("batch", len(labels))))
     return GraphPlan(
         "image_encoder",
-        cast(nn.Module, models.encoder.image),
+        module,
         (Tensor("image", "float32", ("batch", 3, size, size)),),
-        (Tensor("image_embedding", "float32", ("batch", models.embedding_size)),),
+        tuple(outputs),
         sample,
         _BATCHES,
-        "cosine",
-        facts={"image": models.facts["image"], "embedding_size": models.embedding_size},
+        {"image_embedding": "cosine"},
+        facts={
+            "image": models.facts["image"],
+            "embedding_size": models.embedding_size,
+            **({"labels": labels} if labels else {}),
+        },
     )
 
 
@@ -99,7 +113,7 @@ def text_encoder_plan(models: Models) -> GraphPlan:
         (Tensor("text_embedding", "float32", ("batch", models.embedding_size)),),
         sample,
         _BATCHES if encoder.padded else tuple((1 + 2 * (place % 2), length) for place, length in enumerate(lengths)),
-        "cosine",
+        {"text_embedding": "cosine"},
         facts={"text": models.facts["text"], "embedding_size": models.embedding_size},
     )
 
@@ -131,7 +145,6 @@ def fusion_plan(models: Models) -> GraphPlan:
         ),
         sample,
         _BATCHES,
-        "difference",
         facts={name: models.facts[name] for name in ("emotions", "roles", "instruments")},
     )
 
@@ -173,7 +186,6 @@ def windows_plan(models: Models, decoder: MelDecoder) -> GraphPlan:
         tuple(Tensor(name, "float32", ("batch", models.audio.mel_bands, "window")) for name in ("mel", "shimmer")),
         sample,
         _LENGTHS,
-        "difference",
         facts={name: models.facts[name] for name in ("audio", "score", "decoder", "roles", "instruments")},
     )
 
@@ -191,7 +203,6 @@ def clips_plan(models: Models, decoder: PaperDecoder) -> GraphPlan:
         (Tensor("mel", "float32", ("batch", models.audio.mel_bands, decoder.config.frames)),),
         sample,
         _BATCHES,
-        "difference",
         constants={"positions": decoder.positions.detach().numpy()},
         facts={name: models.facts[name] for name in ("audio", "decoder")},
     )
@@ -224,6 +235,5 @@ def vocoder_plan(models: Models) -> GraphPlan:
         (Tensor("waveform", "float32", ("batch", models.audio.channels, "samples")),),
         sample,
         _LENGTHS,
-        "difference",
         facts={"audio": models.facts["audio"], "context": module.context},
     )

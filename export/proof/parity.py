@@ -144,10 +144,11 @@ def run_module(plan: GraphPlan, inputs: Arrays) -> list[NDArray[Any]]:
 
 
 def _check_values(plan: GraphPlan, name: str, case: str, expected: NDArray[Any], actual: NDArray[Any]) -> Check:
-    limit = LIMITS[plan.agreement]
+    agreement = plan.agreement.get(name, "difference")
+    limit = LIMITS[agreement]
     if expected.shape != actual.shape:
         return Check(plan.name, f"shape of {name}", case, str(actual.shape), str(expected.shape))
-    if plan.agreement == "cosine":
+    if agreement == "cosine":
         lowest = float(cosines(expected, actual).min())
         return Check(plan.name, f"cosine of {name}", case, lowest, limit, at_least=True)
     difference = float(np.abs(expected - actual).max())

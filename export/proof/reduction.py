@@ -27,6 +27,9 @@ from export.proof.utterances import labelled_utterances
 COSINES = {"fp16": (0.9999, 0.999), "int8": (0.998, 0.99)}
 """Lowest mean and lowest single cosine between embeddings in fp32 and in less."""
 
+LABELS = {"fp16": 0.02, "int8": 0.1}
+"""Largest difference of a label's probability in fp32 and in less."""
+
 MEL_L1 = {"fp16": 0.02, "int8": 0.05}
 """Largest mean difference of log-mels in nat; 0.05 nat are 0.4 dB, and the trained decoder is 0.53 nat from music."""
 
@@ -99,9 +102,17 @@ def _check_image_encoder(graph: GraphFile, models: Models, feelings: Path | None
     shown = read_pictures(feelings, felt) if feelings else {}
     settings = models.encoder.image_preprocessing
     ready = [preprocess(picture, settings)[None] for picture in shown.values() or pictures()]
-    full, less = _both(graph, lambda session: np.concatenate([session.run(None, {"image": x})[0] for x in ready]))
+
+    def see(session: Any) -> list[NDArray[np.float32]]:
+        return [np.concatenate(part) for part in zip(*(session.run(None, {"image": x}) for x in ready), strict=True)]
+
+    (full, *labelled), (less, *relabelled) = _both(graph, see)
     told = _told(models, image=full), _told(models, image=less)
     checks = _check_cosines(graph, full, less, "pictures")
+    for one, other in zip(labelled, relabelled, strict=True):
+        apart, limit = float(np.abs(one - other).max()), LABELS[graph.description.precision]
+        what = f"difference of {graph.description.precision} to fp32, labels"
+        checks.append(Check(graph.plan.name, what, f"{len(ready)} pictures", apart, limit))
     if not shown:
         alike = float((told[0] == told[1]).mean())
         what = f"share that is felt alike in {graph.description.precision} and fp32"

@@ -223,7 +223,7 @@ def _plan(vocoder: CroppedGenerator, bands: int) -> GraphPlan:
 
     inputs = (Tensor("mel", "float32", ("batch", bands, "frames")),)
     outputs = (Tensor("waveform", "float32", ("batch", 1, "samples")),)
-    return GraphPlan("vocoder", vocoder, inputs, outputs, sample, (), "difference")
+    return GraphPlan("vocoder", vocoder, inputs, outputs, sample, ())
 
 
 def _torch_run(module: Any, precision: str) -> Run:

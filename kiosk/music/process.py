@@ -11,10 +11,13 @@ import numpy as np
 from a2m_edge.bundle import open_bundle
 from a2m_edge.composer.plan import plan
 from a2m_edge.errors import CommentError
+from a2m_edge.explanation import causes
+from a2m_edge.impression.gaze import Region
+from a2m_edge.sound.format import AudioChunk
 from a2m_edge.soundscape import Soundscape
 from kiosk.shared.channel import Receiver
 from kiosk.shared.links import MusicLinks
-from kiosk.shared.messages import Cause, Felt, Forget, Hear, MusicState, See
+from kiosk.shared.messages import Cause, Felt, Forget, Hear, Looking, MusicState, See
 from kiosk.shared.ring import AudioRing
 from kiosk.shared.settings import MusicSettings
 
@@ -76,6 +79,7 @@ class _Music:
         self._begun = False
         self._has_picture = self._has_comment = False
         self._felt: list[Felt] = []  # changes that are not in the ring yet
+        self._region: Region | None = None  # where the music looks that was last written
         self._first_chunk = links.progress.chunks_made.value + 1
         self._made = self._worked = 0.0  # seconds since the headroom was last measured
 
@@ -86,6 +90,8 @@ class _Music:
             frames = self._wanted()
             if 0 < frames * self._audio.hop <= self._ring.space:
                 self._make(frames)
+            elif self._begun and not self._mail:
+                self._soundscape.look_ahead()  # one region at most: a comment must not wait for more
         self._ring.close()
 
     def _wait(self) -> float:
@@ -170,7 +176,7 @@ class _Music:
         """Records the current feeling; it is sent once its sound is in the ring, or at once during a pause."""
         perception, casting = self._soundscape.perception, self._soundscape.casting
         feeling = perception.feeling
-        music = None if casting is None else plan(feeling, perception.cues)
+        music = None if casting is None else plan(feeling, perception.cues, perception.subjects)
         felt = Felt(
             word=feeling.word,
             valence=feeling.valence,
@@ -187,13 +193,18 @@ class _Music:
             timings={cause: _milliseconds(begun)},
         )
         if self._links.controls.paused:
-            self._links.outbox.put(dataclasses.replace(felt, changed_sample=None))
+            self._links.outbox.put(dataclasses.replace(felt, changed_sample=None, why=self._why()))
         else:
             self._felt.append(felt)
 
+    def _why(self) -> tuple[causes.Cause, ...]:
+        """The causes of the music as it is now; none while it follows the opening's comment, which is nobody's."""
+        return self._soundscape.why if self._has_picture or self._has_comment else ()
+
     def _make(self, frames: int) -> None:
         begun = time.monotonic()
-        samples = next(self._soundscape.chunks(frames, frames)).samples
+        chunk = next(self._soundscape.chunks(frames, frames))
+        samples = chunk.samples
         if not np.isfinite(samples).all():
             raise FloatingPointError("the bundle's models made sound that is none")
         self._ring.write(samples)
@@ -204,8 +215,21 @@ class _Music:
             felt.timings["chunk"] = milliseconds
             if felt.received is not None:
                 felt.timings["comment to sound"] = _milliseconds(felt.received)
-            self._links.outbox.put(felt)
+        # The causes are found when the sound that they explain is safe in the ring: it waits for nobody's words.
+        for felt in self._felt:
+            self._links.outbox.put(dataclasses.replace(felt, why=self._why()))
         self._felt.clear()
+        self._tell_gaze(chunk)
+
+    def _tell_gaze(self, chunk: AudioChunk) -> None:
+        """Says where the music looks from a beat of this chunk on, and when that will be heard."""
+        begin, end = (self._audio.seconds(chunk.first_frame + frames) for frames in (0, chunk.frames))
+        written = time.monotonic() + self._ring.available / self._audio.sample_rate
+        for beat in self._soundscape.score.beats:
+            if begin <= beat.start < end and beat.region != self._region:
+                self._region = beat.region
+                box = None if beat.region is None else beat.region.box
+                self._links.outbox.put(Looking(box, written - (end - beat.start)))
 
     def _measure(self, made: float, worked: float) -> None:
         """Sends the staff a ``MusicState``: after the first chunk, then after every ``_MEASURED`` seconds of sound.

@@ -32,7 +32,7 @@ class MusicLinks:
 
     Attributes:
         inbox: gives See, Hear and Forget; once it is closed the supervisor is gone and the process ends.
-        outbox: takes Felt and MusicState.
+        outbox: takes Felt, Looking and MusicState.
         ring: name of the ring in shared memory that it fills.
         progress: it adds to ``chunks_made``, ``pictures_felt`` and ``comments_felt``.
         controls: it ends when ``stopping`` is set.
@@ -73,7 +73,8 @@ class WebLinks:
     """For ``run_web``.
 
     Attributes:
-        inbox: gives Felt, Shown, LiveView and Health; once it is closed the supervisor is gone and the server ends.
+        inbox: gives Felt, Shown, Looking, LiveView and Health; once it is closed the supervisor is gone and the server
+            ends.
         outbox: takes Hear, Steer, Calibrated and Restart.
         played_ring: name of the ring into which everything goes that is played.
         audio: the format of the sound.

@@ -12,11 +12,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.explanation import causes
+
 Corner = tuple[float, float]
 """A point of the camera's frame: x and y, each from 0 (left, top) to 1 (right, bottom)."""
 
 Outline = tuple[Corner, Corner, Corner, Corner]
 """A quadrilateral, clockwise from its upper left corner as the picture hangs."""
+
+Box = tuple[float, float, float, float]
+"""A rectangle of the artwork: left, top, width and height, in shares of its width and height."""
 
 Cause = Literal["start", "picture", "comment"]
 """What a feeling came from."""
@@ -76,6 +81,7 @@ class Felt:
         little: whether there is little to see in the artwork.
         changed_sample: position in the ring of the music of the first sample that differs; None before it is written.
         timings: milliseconds by stage.
+        why: the causes of the music, strongest first; empty where it follows neither an artwork nor a visitor.
     """
 
     word: str
@@ -91,6 +97,20 @@ class Felt:
     little: bool = False
     changed_sample: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    why: tuple[causes.Cause, ...] = ()
+
+
+@dataclass(frozen=True)
+class Looking:
+    """From the music process: where in the picture the music looks.
+
+    Attributes:
+        region: left, top, width and height in shares of the picture; None where the music is of the whole.
+        heard: ``time.monotonic()`` at which the first sample of it is played.
+    """
+
+    region: Box | None
+    heard: float
 
 
 @dataclass(frozen=True, eq=False)

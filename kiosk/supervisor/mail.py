@@ -1,6 +1,7 @@
 """Routes messages between the supervisor's processes and keeps those that a restarted process needs again.
 
-Kept are the last artwork, the last feeling and, until it expires, the last comment, all in memory only.
+Kept are the last artwork, the last feeling, where the music looks and, until it expires, the last comment, all in
+memory only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from kiosk.shared.messages import (
     Health,
     Hear,
     LiveView,
+    Looking,
     MusicState,
     PartName,
     PartState,
@@ -59,6 +61,7 @@ class Routes:
         self._comment: Hear | None = None
         self._forget_at = 0.0
         self._felt: Felt | None = None
+        self._looking: Looking | None = None
         self._health: Health | None = None
 
     def connect_sender(self, part: PartName) -> Sender:
@@ -83,7 +86,7 @@ class Routes:
             if self._comment is not None:
                 sender.put(dataclasses.replace(self._comment, received=now))
         else:
-            for news in (self._shown, self._felt, self._health):
+            for news in (self._shown, self._felt, self._looking, self._health):
                 if news is not None:
                     sender.put(news)
         return receiver
@@ -123,6 +126,9 @@ class Routes:
             case Felt():
                 self._felt = message
                 self._tell("web", message)
+            case Looking():
+                self._looking = message
+                self._tell("web", message)
             case LiveView():
                 self._tell("web", message)
             case CameraState():
@@ -145,6 +151,7 @@ class Routes:
         if self._held_back is None or self._controls.held:
             return
         picture, self._held_back = self._held_back.picture, None
+        self._looking = None  # which was of the work before
         self._shown = Shown(1 if self._shown is None else self._shown.number + 1, picture)
         self._tell("engine", See(picture))
         self._tell("web", self._shown)

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle, open_bundle
+from a2m_edge.perception.encoders import Encoders
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.sound.mel import log_mel
 from a2m_edge.soundscape import Soundscape
@@ -95,6 +96,30 @@ def test_the_bed_loops_without_a_seam() -> None:
     assert 0.005 < np.sqrt(np.mean(bed**2)) < 0.3
     seam = abs(bed[0] - bed[-1])
     assert seam <= np.abs(np.diff(bed)).max()
+
+
+def nothing_to_see() -> dict[str, NDArray[np.uint8]]:
+    """Pictures that show nothing; the walls are none of those that were learned from."""
+    walls = pytest.importorskip("training.data.labels.plain_pictures").plain_picture
+    blank = {
+        name: np.full((*size, 3), grey, np.uint8)
+        for name, size, grey in (
+            ("black", (300, 400), 0),
+            ("white", (300, 400), 255),
+            ("grey", (224, 224), 119),
+            ("one pixel", (1, 1), 90),
+            ("a line", (1, 500), 200),
+        )
+    }
+    return blank | {f"wall {number}": walls(number, 320) for number in range(1000, 1030)}
+
+
+def test_a_picture_that_shows_nothing_is_told_to_show_nothing() -> None:
+    encoders = Encoders(bundle(), device="cpu")
+    if encoders.subjects is None:
+        pytest.skip("the default bundle does not tell what pictures show")
+    told = {name: dict(encoders.see(picture).subjects.shown) for name, picture in nothing_to_see().items()}
+    assert {name: shown for name, shown in told.items() if shown} == {}
 
 
 def test_the_bundle_says_what_it_is() -> None:

@@ -453,7 +453,10 @@ def committed() -> tuple[Models, Bundle]:
     missing = [name for name in ("encoder", "fusion", "decoder", "vocoder") if not (CHECKPOINTS / name).is_dir()]
     if missing:
         pytest.skip(f"there are no checkpoints {', '.join(missing)} in {CHECKPOINTS}")
-    models = load_models(*(CHECKPOINTS / name for name in ("encoder", "fusion", "decoder", "vocoder")))
+    models = load_models(
+        *(CHECKPOINTS / name for name in ("encoder", "fusion", "decoder", "vocoder")),
+        CHECKPOINTS / "subjects" if (CHECKPOINTS / "subjects").is_dir() else None,
+    )
     return models, open_bundle()
 
 

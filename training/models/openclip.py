@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from torch import nn
 from torch.utils import serialization
 
-from a2m_edge.bundle.manifest import ImagePreprocessing
+from a2m_edge.bundle.manifest import ImagePreprocessing, Resize
 from a2m_edge.errors import CheckpointError
 from training.models.image_trunk import register_image_trunks
 from training.torchvision_guard import import_open_clip
@@ -111,7 +111,7 @@ def image_preprocessing(name: str, facts: Mapping[str, Any]) -> ImagePreprocessi
             )
     return ImagePreprocessing(
         size=sizes[0],
-        resize=cast(Literal["shortest", "longest", "squash"], facts["resize_mode"]),
+        resize=cast(Resize, facts["resize_mode"]),
         interpolation=cast(Literal["bicubic", "bilinear"], facts["interpolation"]),
         mean=cast(tuple[float, float, float], tuple(means)),
         std=cast(tuple[float, float, float], tuple(stds)),

@@ -21,10 +21,11 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from a2m_edge.errors import OptionError
+from a2m_edge.errors import CheckpointError, OptionError
 from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS
 from a2m_edge.output import make_folder
 from training import parallel
+from training.checkpoint import load_weights
 from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.encoder_data import EncoderData
 from training.data.tables.feelings import EMOTION_AROUSAL
@@ -32,7 +33,7 @@ from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
-from training.trainers.picture_projection import PictureProjection
+from training.trainers.picture_projection import Mood, PictureProjection
 
 POOL = 8
 """Batches that are drawn together and sorted by length, so that little of a batch is padding."""
@@ -41,6 +42,13 @@ LARGEST_GRADIENT = 1.0
 
 THINNED = 0.1
 """Share of a text's words that a step leaves out."""
+
+UTTERANCES_DOUBTED = 5.0
+"""Utterances that a painting's mean doubts."""
+
+PHOTOGRAPH_WEIGHT = 0.25
+"""How much the norms of a photograph count beside a painting of which many spoke. They help to tell the valence of
+paintings, and hinder to tell their arousal, so that they are learned for the one alone."""
 
 PICTURE_RATE = 2e-6
 """Learning rate of the projection of the pictures."""
@@ -152,8 +160,35 @@ class EncoderTraining:
         embeddings = torch.from_numpy(embed_texts(self._model, texts, self._device)).to(self._device)
         means = [some.mean(0) for some in embeddings.split([len(texts) for texts in said])]
         self.pictures.align(
-            self._felt, torch.stack(means) if means else embeddings, embeddings, [*self._felt, *self._named]
+            self._felt,
+            torch.stack(means) if means else embeddings,
+            embeddings,
+            [*self._felt, *self._named],
+            self._moods(),
         )
+
+    def _moods(self) -> tuple[Mood, Mood]:
+        """Valence and arousal of the training pictures, as people felt them."""
+        data = self._data
+        said: dict[str, list[int]] = {}
+        for number, utterance in enumerate(data.utterances):
+            said.setdefault(utterance.picture, []).append(number)
+        spoken = [said[data.paintings[row].file] for row in self._felt]
+        weight = [len(numbers) / (len(numbers) + UTTERANCES_DOUBTED) for numbers in spoken]
+        valence = [float(EMOTION_SIGNS[[data.utterances[number].emotion for number in each]].mean()) for each in spoken]
+        arousal = [float(data.arousal[each].mean()) for each in spoken]
+        photographs = range(len(data.paintings), len(data.paintings) + len(data.norms))
+        return (
+            self._mood(
+                [*self._felt, *photographs],
+                [*valence, *data.norms[:, 0]],
+                [*weight, *([PHOTOGRAPH_WEIGHT] * len(photographs))],
+            ),
+            self._mood(self._felt, arousal, weight),
+        )
+
+    def _mood(self, rows: Sequence[int], feeling: Sequence[float], weight: Sequence[float]) -> Mood:
+        return Mood(rows, *(torch.tensor(each, dtype=torch.float32, device=self._device) for each in (feeling, weight)))
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""
@@ -287,7 +322,7 @@ def train_encoder(
     *,
     data: Path,
     start: str | Path = "a2m-s",
-    image_weights: Path | None = None,
+    text_of: Path | None = None,
     batch: int = 64,
     pictures: int = 48,
     texts: bool = True,
@@ -300,7 +335,7 @@ def train_encoder(
         options: of the run.
         data: folder of ``artemis.csv``, ``goemotions.tsv``, ``paintings.zip``, ``oasis.zip`` and their tables.
         start: what ``load_encoder`` takes.
-        image_weights: weights that the image tower of ``a2m-s`` starts from.
+        text_of: a finished encoder whose text tower takes the place of that of ``start``.
         batch: texts in a step.
         pictures, texts, dropout: see ``EncoderTraining``.
         align: start the projection of the pictures anew (see ``EncoderTraining.align_pictures``); None does so unless
@@ -313,11 +348,13 @@ def train_encoder(
     parallel.need_rows(batch)
     torch.manual_seed(options.seed)
     make_folder(options.out)
-    model = load_encoder(start, str(image_weights) if image_weights else None)
+    model = load_encoder(start)
+    if text_of is not None:
+        take_text_tower(model, text_of)
     with parallel.first_before_others():
         training = EncoderTraining(
             model,
-            EncoderData.read(data, model.image_preprocessing.size),
+            EncoderData.read(data, model.image_preprocessing),
             seed=options.seed,
             batch=batch,
             pictures=pictures,
@@ -338,6 +375,21 @@ def train_encoder(
         validate=training.validate,
         save=model.save,
     )
+
+
+def take_text_tower(model: EncoderModel, folder: Path) -> None:
+    """Gives a model the text tower of a finished one, so that another image tower learns to meet its words.
+
+    Raises:
+        CheckpointError: the folder holds no encoder, or one whose text tower is of another make.
+    """
+    finished = load_encoder(folder)
+    if model.tokenizer.to_str() != finished.tokenizer.to_str():
+        raise CheckpointError(
+            f"the encoder {folder} has another tokenizer than {model.config['name']}, whose text tower it should "
+            f"replace: name an encoder of the same make"
+        )
+    load_weights(cast(Any, model.clip).text, cast(Any, finished.clip).text.state_dict(), folder)
 
 
 def _drawn(random: np.random.Generator, indices: Sequence[int], count: int, length: Callable[[int], int]) -> list[int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,10 +18,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 
-from a2m_edge.errors import CheckpointError, DataError
+from a2m_edge.errors import CheckpointError, DataError, OptionError
 from training import parallel
 from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
 from training.data.tables.caption_palette import caption_palette, palette_prior
@@ -50,6 +52,9 @@ DROPPED = (0.45, 0.2, 0.32, 0.03)
 
 LARGEST_GRADIENT = 1.0
 
+KEPT = 4.0
+"""Weight of holding comments in place; fused values are of the order of 1."""
+
 
 class FusionTraining:
     """The step and the validation of a fusion's training.
@@ -60,6 +65,8 @@ class FusionTraining:
         held: what it is validated on.
         matched: by utterance who plays it and in how large a room, as a matched caption says; see ``read_matches``.
         palette_only: train only who plays and in how large a room; all else stays as it is.
+        pictures_only: train only what is made of pictures: heads stay as they are, and what is made of comments alone
+            is held in place, so that a decoder that was trained with this fusion still fits.
         seed: of the order of the data; every step draws from ``(seed, step)`` and torch's own generator.
         batch: utterances in a step.
         device: where to compute.
@@ -77,6 +84,7 @@ class FusionTraining:
         matched: Mapping[str, MatchedPalette] | None = None,
         *,
         palette_only: bool = False,
+        pictures_only: bool = False,
         seed: int = 0,
         batch: int = 256,
         device: torch.device | None = None,
@@ -94,10 +102,12 @@ class FusionTraining:
         weights = 1 / spoken[train.picture[self._shown]]
         self._chances = weights / weights.sum()
         self._palette_only = palette_only
-        if palette_only:
-            heads = {*fusion.palette_head.parameters(), *fusion.room_head.parameters()}
+        self._before = deepcopy(fusion).eval().requires_grad_(False) if pictures_only else None
+        if palette_only or pictures_only:
+            deciding = {*fusion.palette_head.parameters(), *fusion.room_head.parameters()}
+            mixing = {fusion.absent_text, *(p for part in _mixing(fusion) for p in part.parameters())}
             for parameter in fusion.parameters():
-                parameter.requires_grad_(parameter in heads)
+                parameter.requires_grad_(parameter in (deciding if palette_only else mixing))
         trained = [parameter for parameter in fusion.parameters() if parameter.requires_grad]
         self.optimiser = AdamW(trained, lr=5e-4, weight_decay=0.05)
 
@@ -109,6 +119,8 @@ class FusionTraining:
         losses = self._losses(random)
         if len(self._train.norms) and not self._palette_only:
             losses |= self._photograph_losses(random)
+        if self._before is not None:
+            losses |= self._kept_losses(self._before, random)
         total = torch.stack(list(losses.values())).sum()
         optimise(total, self.optimiser, self._clip)
         return {"loss": total.item()} | {name: loss.item() for name, loss in losses.items()}
@@ -154,6 +166,14 @@ class FusionTraining:
         feeling = self._told(image, np.zeros_like(image), alone)[2]
         return {"photograph": 0.25 * F.mse_loss(feeling, self._moved(data.norms[rows]))}
 
+    def _kept_losses(self, before: Fusion, random: np.random.Generator) -> dict[str, Tensor]:
+        """How far comments alone are from where they were."""
+        text = self._moved(self._train.text[random.integers(0, len(self._train.text), self._batch)])
+        alone = torch.tensor([[0.0, 1.0]], device=self._device).expand(len(text), 2)
+        none = torch.zeros_like(text)
+        now, then = (fusion.eval().fuse(none, text, alone) for fusion in (self._fusion, before))
+        return {"kept": KEPT * F.mse_loss(now, then)}
+
     def _told(self, *given: NDArray[np.float32]) -> tuple[Tensor, ...]:
         """The outputs of the fusion for a batch, each process having computed its share."""
         rows = len(given[0])
@@ -169,6 +189,11 @@ class FusionTraining:
 
     def _moved(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+
+def _mixing(fusion: Fusion) -> tuple[nn.Module, ...]:
+    """The layers that a picture goes through."""
+    return fusion.inner, fusion.outer, fusion.gate
 
 
 def palette_targets(
@@ -214,6 +239,7 @@ def train_fusion(
     data: Path,
     encoder: str | Path,
     palette_of: Path | None = None,
+    pictures_of: Path | None = None,
     articaps: Path | None = None,
     embeddings: Path | None = None,
     most: int | None = None,
@@ -227,6 +253,8 @@ def train_fusion(
         data: folder of ``artemis.csv``, ``paintings.zip``, ``oasis.zip``, ``musiccaps.csv`` and their tables.
         encoder: what ``load_encoder`` takes.
         palette_of: a finished fusion of which only who plays and in how large a room is trained.
+        pictures_of: a finished fusion of which only what it makes of pictures is trained, on an encoder with another
+            image tower and the same text tower.
         articaps: ``articaps.csv`` that ``a2m-edge data build`` wrote.
         embeddings: folder that ``a2m-edge data embed`` wrote with this encoder; without it the embeddings are
             computed, and kept in ``options.out``.
@@ -237,9 +265,11 @@ def train_fusion(
     Raises:
         CheckpointError: the encoder or the finished fusion cannot be read, or one is not made for the other.
         DataError, DeviceError, OptionError: see ``load_encoder``, ``embed_feelings`` and
-            ``run_training``.
+            ``run_training``; or both ``palette_of`` and ``pictures_of`` are given.
     """
     parallel.need_rows(batch)
+    if palette_of is not None and pictures_of is not None:
+        raise OptionError("--palette-of and --pictures-of train different parts of a fusion: do one after the other")
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     require_trained(encoder)
@@ -249,23 +279,28 @@ def train_fusion(
             model, data, ["train", "val"], most=most, device=device, cache=options.out, embeddings=embeddings
         )
     matched = read_matches(articaps, data / "musiccaps.csv") if articaps else None
-    if palette_of is None:
+    start = palette_of or pictures_of
+    if start is None:
         trained_on = weights_hash(model)
         fusion = Fusion(FusionConfig(embedding_size=model.embedding_size, dropout=dropout, encoder=trained_on))
     else:
-        fusion = load_fusion(palette_of)
+        fusion = load_fusion(start)
         if fusion.config.embedding_size != model.embedding_size:
             raise CheckpointError(
-                f"the fusion {palette_of} takes embeddings of {fusion.config.embedding_size} values and the encoder "
+                f"the fusion {start} takes embeddings of {fusion.config.embedding_size} values and the encoder "
                 f"gives {model.embedding_size}: name the encoder that it was trained on"
             )
-        require_encoder(fusion, model)
+        if pictures_of is None:
+            require_encoder(fusion, model)
+        else:
+            fusion.config = replace(fusion.config, encoder=weights_hash(model))
     training = FusionTraining(
         fusion,
         sets["train"],
         sets["val"],
         matched,
         palette_only=palette_of is not None,
+        pictures_only=pictures_of is not None,
         seed=options.seed,
         batch=batch,
         device=device,

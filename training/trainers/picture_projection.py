@@ -4,13 +4,16 @@ Few pictures have utterances, so the projection is not learned in steps but comp
 texts hold what is said; in some texts hardly differ. What is felt before a picture is the ridge regression of its
 utterances' mean embedding on its features, in the former. Alone it would put all works of one mood into one place, and
 an exhibit could not tell whether another work hangs before it: so the latter hold what is shown, as the whitened
-principal components of the features. Neither disturbs the other, and texts are compared with what is felt alone.
+principal components of the features. And texts have many sides; valence and arousal are two that are lost among
+them: each has one of the latter directions to itself, with a regression of its own. No part disturbs another, and texts
+are compared with what is felt alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +25,7 @@ from torch import Tensor, nn
 
 from a2m_edge.errors import OptionError
 from a2m_edge.output import written_aside
-from training.data.tables.feelings import Picture, PictureArchive
+from training.data.tables.feelings import Picture, Squares
 from training.data.tables.stored_arrays import stored_arrays
 from training.models.encoder_model import EncoderModel
 from training.precision import half_precision
@@ -35,8 +38,23 @@ SHOWN_DIRECTIONS = 1 / 3
 """Share of an embedding's directions that hold what is shown. A third, where texts differ least, holds 2 % of the
 variance of utterances."""
 
-SHOWN_SHARE = 0.5
-"""Share of a picture's embedding, in squared length, that tells what is shown."""
+SHOWN_SHARE, MOOD_SHARE = 0.4, 0.2
+"""Shares of a picture's embedding, in squared length, that tell what is shown, and valence and arousal."""
+
+
+@dataclass(frozen=True)
+class Mood:
+    """One side of what people feel before pictures, as far as it is known.
+
+    Attributes:
+        rows: of the pictures, [n].
+        feeling: how they were felt, float32 [n].
+        weight: how much each counts, float32 [n], above 0.
+    """
+
+    rows: Sequence[int]
+    feeling: Tensor
+    weight: Tensor
 
 
 class PictureProjection:
@@ -67,7 +85,7 @@ class PictureProjection:
         self._preprocessing, self._device = model.image_preprocessing, device
         self._features = torch.zeros(0, 0)
 
-    def look(self, collections: Sequence[tuple[PictureArchive, Sequence[Picture]]], file: Path | None = None) -> None:
+    def look(self, collections: Sequence[tuple[Squares, Sequence[Picture]]], file: Path | None = None) -> None:
         """Sees all pictures of some collections; the rows of ``__call__`` are theirs, in this order.
 
         Args:
@@ -80,16 +98,23 @@ class PictureProjection:
         known = self._known(collections)
         self._features = torch.from_numpy(_kept(file, known, lambda: self._seen(collections)))
 
-    def features(self, rows: Sequence[int]) -> Tensor:
+    def features(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """What the trunk saw in these rows, not yet standardised where it does that: float32 [len(rows), features]."""
         return self._features[list(rows)].to(self._device)
 
+    def standardised(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """What the trunk gives of the pictures in these rows: float32 [len(rows), features]."""
+        given: Tensor = self._standard(self.features(rows))
+        return given
+
     def __call__(self, rows: Sequence[int]) -> Tensor:
         """Embeddings of the pictures in these rows: float32 [len(rows), D], of length 1."""
-        return F.normalize(self.head(self._standard(self.features(rows))), dim=-1)
+        return F.normalize(self.head(self.standardised(rows)), dim=-1)
 
     @torch.no_grad()
-    def align(self, rows: Sequence[int], said: Tensor, texts: Tensor, works: Sequence[int]) -> None:
+    def align(
+        self, rows: Sequence[int], said: Tensor, texts: Tensor, works: Sequence[int], moods: Sequence[Mood]
+    ) -> None:
         """Computes the layer anew.
 
         Args:
@@ -97,6 +122,7 @@ class PictureProjection:
             said: float32 [len(rows), D], the mean embedding of what was said of each.
             texts: float32 [n, D], embeddings of many texts: they tell in which directions texts hardly differ.
             works: rows of pictures, with and without words: what is shown is told apart among them.
+            moods: sides of a feeling, each of which gets a direction of its own.
 
         Raises:
             OptionError: there are no ``rows``, or the head is not one linear layer.
@@ -117,19 +143,27 @@ class PictureProjection:
         directions = _quiet_directions(texts, round(SHOWN_DIRECTIONS * size))
         felt, middle = regression(seen, said)
         felt -= felt @ directions @ directions.T
+        feeling = torch.cat([self._side(mood) for mood in moods], 1)
+        feeling /= ((known - middle) @ feeling).std(0)
+        sides, directions = directions[:, : len(moods)], directions[:, len(moods) :]
         own = getattr(self._trunk, "last_features", known.shape[1])
         shown = torch.zeros_like(felt)
         components = _whitening(known[:, :own], directions.shape[1])
         shown[:own] = components @ directions[:, : components.shape[1]].T
         weight = torch.zeros_like(felt)
-        for part, share in ((felt, 1 - SHOWN_SHARE), (shown, SHOWN_SHARE)):
+        shares = (felt, 1 - SHOWN_SHARE - MOOD_SHARE), (shown, SHOWN_SHARE), (feeling @ sides.T, MOOD_SHARE)
+        for part, share in shares:
             spread = ((known - middle) @ part).square().sum(1).mean().sqrt()
             weight += share**0.5 * part / spread
         linear[0].weight.copy_(weight.T)
         if linear[0].bias is not None:
             linear[0].bias.copy_(-(middle @ weight))
 
-    def _known(self, collections: Sequence[tuple[PictureArchive, Sequence[Picture]]]) -> str:
+    def _side(self, mood: Mood) -> Tensor:
+        """The regression of one side of a feeling on what is seen: float32 [features, 1]."""
+        return regression(self.standardised(mood.rows), mood.feeling[:, None], weight=mood.weight)[0]
+
+    def _known(self, collections: Sequence[tuple[Squares, Sequence[Picture]]]) -> str:
         """SHA-256 of all that the features depend on."""
         known = hashlib.sha256(repr(self._preprocessing).encode())
         for name, weight in self._trunk.state_dict().items():
@@ -142,9 +176,7 @@ class PictureProjection:
         return known.hexdigest()
 
     @torch.no_grad()
-    def _seen(
-        self, collections: Sequence[tuple[PictureArchive, Sequence[Picture]]], batch: int = 32
-    ) -> NDArray[np.float32]:
+    def _seen(self, collections: Sequence[tuple[Squares, Sequence[Picture]]], batch: int = 32) -> NDArray[np.float32]:
         """What the trunk sees, not yet standardised where it does that: float32 [n, features]."""
         see = getattr(self._trunk, "pooled", self._trunk)
         mean, std = (
@@ -161,19 +193,23 @@ class PictureProjection:
         return np.concatenate(found)
 
 
-def regression(seen: Tensor, said: Tensor, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
+def regression(seen: Tensor, said: Tensor, ridge: float = RIDGE, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The ridge regression of what was said of pictures on what is seen in them, both about their means.
 
     Args:
         seen: float32 [n, features], standardised.
         said: float32 [n, D].
         ridge: how many pictures it doubts.
+        weight: how much each picture counts, float32 [n]; None counts all alike.
 
     Returns:
         float32 [features, D], and the mean of what is seen, float32 [features].
     """
-    middle = seen.mean(0)
-    inputs, targets = (seen - middle).double(), (said - said.mean(0)).double()
+    counts = torch.ones(len(seen), device=seen.device) if weight is None else weight
+    shares = (counts / counts.sum())[:, None]
+    middle = (shares * seen).sum(0)
+    root = counts.double().sqrt()[:, None]
+    inputs, targets = root * (seen - middle).double(), root * (said - (shares * said).sum(0)).double()
     gram = inputs.T @ inputs + ridge * torch.eye(inputs.shape[1], dtype=torch.float64, device=inputs.device)
     return torch.linalg.solve(gram, inputs.T @ targets).float(), middle
 

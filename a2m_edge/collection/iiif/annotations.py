@@ -1,8 +1,9 @@
 """IIIF annotations that attach each sound to the canvas it was made for.
 
-One annotation page for each work (Presentation 3.0, 5.5; W3C Web Annotation Data Model), and an annotation
-collection that leads through all of them. A museum puts them and the sounds on its server and names each page in
-the ``annotations`` of its canvas; viewers then offer the sound beside the picture.
+One annotation page for each work (Presentation 3.0, 5.5; W3C Web Annotation Data Model), with the whole sound and each
+stretch of it that dwells on a part of the picture; and an annotation collection that leads through all of them. A
+museum puts them and the sounds on its server and names each page in the ``annotations`` of its canvas; viewers then
+offer the sound beside the picture.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from a2m_edge.addresses import keeps_secret, shown
+from a2m_edge.collection.dwellings import Dwelling
+from a2m_edge.collection.iiif.depictions import Depiction
 from a2m_edge.errors import OptionError, OutputError
 from a2m_edge.output import written_aside
 
@@ -42,6 +45,7 @@ class CanvasSound:
         seconds: duration of the sound, > 0.
         feeling: the word that was felt.
         title: of the work, or nothing.
+        looks: stretches of the sound that dwell on a part of the picture.
     """
 
     id: str
@@ -50,6 +54,46 @@ class CanvasSound:
     seconds: float
     feeling: str
     title: str = ""
+    looks: tuple[CanvasLook, ...] = ()
+
+
+@dataclass(frozen=True)
+class CanvasLook:
+    """A stretch of a sound and the part of the canvas that it dwells on.
+
+    Attributes:
+        start, end: seconds.
+        place: left, top, width and height, in units of the canvas; whole numbers, width and height at least 1.
+        feeling: the word for what is felt there.
+    """
+
+    start: float
+    end: float
+    place: tuple[int, int, int, int]
+    feeling: str
+
+
+def canvas_looks(dwellings: Sequence[Dwelling], depiction: Depiction | None) -> tuple[CanvasLook, ...]:
+    """The stretches of a sound on the canvas of its picture.
+
+    Args:
+        dwellings: on regions of the picture.
+        depiction: of the picture; without the place on its canvas there are none.
+    """
+    if depiction is None or depiction.on_canvas is None:
+        return ()
+    left, top, width, height = depiction.on_canvas
+    looks = []
+    for each in dwellings:
+        across, down, wide, tall = each.region
+        place = (
+            round(left + across * width),
+            round(top + down * height),
+            max(1, round(wide * width)),
+            max(1, round(tall * height)),
+        )
+        looks.append(CanvasLook(each.start, each.end, place, each.feeling))
+    return tuple(looks)
 
 
 def checked_base(base: str) -> str:
@@ -93,23 +137,34 @@ def annotation_page(sound: CanvasSound, base: str, number: int, total: Sequence[
         page["prev"] = {"id": _address(base, total[number - 1]), "type": "AnnotationPage"}
     if number + 1 < len(total):
         page["next"] = {"id": _address(base, total[number + 1]), "type": "AnnotationPage"}
-    label = f"{sound.title}: {sound.feeling}" if sound.title else sound.feeling
-    page["items"] = [
-        {
-            "id": f"{address}#sound",
-            "type": "Annotation",
-            "motivation": "supplementing",
-            "body": {
-                "id": f"{base}/{quote(sound.sound, safe='/')}",
-                "type": "Sound",
-                "format": MEDIA_TYPES[Path(sound.sound).suffix.lower()],
-                "duration": round(sound.seconds, 6),
-                "label": {"en": [label]},
-            },
-            "target": sound.canvas,
-        }
-    ]
+    file = f"{base}/{quote(sound.sound, safe='/')}"
+    page["items"] = [_annotation(f"{address}#sound", sound, file, sound.seconds, sound.feeling, sound.canvas)]
+    for count, look in enumerate(sound.looks, 1):
+        # Media Fragments URI 1.0 (W3C): a time of the sound, a rectangle of the canvas.
+        stretch = f"{file}#t={look.start:g},{look.end:g}"
+        target = f"{sound.canvas.partition('#')[0]}#xywh={','.join(map(str, look.place))}"
+        item = _annotation(f"{address}#look-{count}", sound, stretch, look.end - look.start, look.feeling, target)
+        page["items"].append(item)
     return page
+
+
+def _annotation(
+    identity: str, sound: CanvasSound, body: str, seconds: float, feeling: str, target: str
+) -> dict[str, Any]:
+    """A sound, or a stretch of it, on a canvas, or a part of it."""
+    return {
+        "id": identity,
+        "type": "Annotation",
+        "motivation": "supplementing",
+        "body": {
+            "id": body,
+            "type": "Sound",
+            "format": MEDIA_TYPES[Path(sound.sound).suffix.lower()],
+            "duration": round(seconds, 6),
+            "label": {"en": [f"{sound.title}: {feeling}" if sound.title else feeling]},
+        },
+        "target": target,
+    }
 
 
 def annotation_collection(base: str, sounds: Sequence[CanvasSound]) -> dict[str, Any]:

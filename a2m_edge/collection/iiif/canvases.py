@@ -12,7 +12,7 @@ from a2m_edge.collection.iiif.bodies import Body
 from a2m_edge.collection.iiif.depictions import Depiction
 from a2m_edge.collection.iiif.json_ld import absolute, identity, kind, objects, pixels
 from a2m_edge.collection.iiif.presentation2 import modern
-from a2m_edge.collection.iiif.selectors import target_canvases, target_share
+from a2m_edge.collection.iiif.selectors import Place, target_canvases, target_place
 
 
 class NoPictureError(Exception):
@@ -26,12 +26,17 @@ class _Painting:
     Attributes:
         body: what is painted.
         place: address of the document that says so.
-        share: area of the canvas that it covers.
+        on_canvas: the part of the canvas that it covers.
     """
 
     body: Body
     place: str
-    share: float
+    on_canvas: Place
+
+    @property
+    def share(self) -> float:
+        """Area of the canvas that it covers."""
+        return self.on_canvas[2] * self.on_canvas[3]
 
 
 Fetch = Callable[[str], object]
@@ -61,6 +66,8 @@ def canvas_picture(canvas: dict[str, Any], place: str, fetch: Fetch) -> Depictio
         if depiction is None:
             problems.append("its picture has no http(s) address")
             continue
+        if painting.share > 0 and all(map(math.isfinite, painting.on_canvas)):
+            depiction = replace(depiction, on_canvas=painting.on_canvas)
         others = len(pictures) - 1
         if others and not number:
             left_out = f"the largest of {len(pictures)} pictures on its canvas was taken, and {others} left out"
@@ -97,9 +104,9 @@ def _paintings(canvas: dict[str, Any], place: str, fetch: Fetch, problems: list[
         if own in {absolute(target, found) for target in target_canvases(each.get("target"))}
     ]
     for annotation, found in mine or painted:
-        share = target_share(annotation.get("target"), width, height)
+        on_canvas = target_place(annotation.get("target"), width, height)
         for body in objects(annotation.get("body")):
-            yield _Painting(Body(body, annotation), found, share)
+            yield _Painting(Body(body, annotation), found, on_canvas)
 
 
 def _motivated(annotation: dict[str, Any]) -> bool:

@@ -57,10 +57,13 @@ class Depiction:
     Attributes:
         ways: to it, at least one; another is only tried where those before it failed.
         remarks: clauses for the user about what was understood.
+        on_canvas: left, top, width and height of the part of a canvas that it is painted on, in the canvas' units; None
+            where there is no canvas, or its size is not told.
     """
 
     ways: tuple[Way, ...]
     remarks: tuple[str, ...] = ()
+    on_canvas: tuple[float, float, float, float] | None = None
 
     @classmethod
     def at(cls, address: str) -> Self:

@@ -62,17 +62,20 @@ def selected(value: object) -> Selected:
     return Selected((), tuple(remarks[:1]))
 
 
-def target_share(target: object, width: float, height: float) -> float:
-    """The area of a canvas that a body is painted on.
+Place = tuple[float, float, float, float]
+"""Left, top, width and height of a part of a canvas, in its units; infinite where that is not told."""
+
+
+def target_place(target: object, width: float, height: float) -> Place:
+    """The part of a canvas that a body is painted on.
 
     Args:
         target: of the annotation; of several the largest one counts.
         width, height: of the canvas, infinite where they are not told.
 
-    Returns:
-        In units of the canvas, or infinite.
     """
-    return max((_share(each, width, height) for each in objects(target)), default=width * height)
+    places = (_place(each, width, height) for each in objects(target))
+    return max(places, key=lambda place: place[2] * place[3], default=(0.0, 0.0, width, height))
 
 
 def target_canvases(target: object) -> set[str]:
@@ -135,16 +138,16 @@ def _canvas_of(target: dict[str, Any]) -> str:
     return identity(source) if source is not None else identity(target)
 
 
-def _share(target: dict[str, Any], width: float, height: float) -> float:
+def _place(target: dict[str, Any], width: float, height: float) -> Place:
     within = _alternatives(target.get("selector"))
     fragments = [text(each.get("value")) or text(each.get("chars")) for each in within] + [_canvas_of(target)]
     region = next((found for each in fragments if (found := fragment_region(each))), None)
     if region is None:
-        return width * height
+        return 0.0, 0.0, width, height
     if math.isinf(width) or math.isinf(height):
-        return math.inf if region.of else region.width * region.height
+        return (0.0, 0.0, width, height) if region.of else (region.left, region.top, region.width, region.height)
     left, right = max(0.0, region.left), region.left + region.width
     top, bottom = max(0.0, region.top), region.top + region.height
     across, down = (width, height) if region.of is None else region.of
-    whole = max(0.0, min(right, across) - left) * max(0.0, min(bottom, down) - top)
-    return whole if region.of is None else whole / (across * down) * width * height
+    wide, tall = max(0.0, min(right, across) - left), max(0.0, min(bottom, down) - top)
+    return left / across * width, top / down * height, wide / across * width, tall / down * height

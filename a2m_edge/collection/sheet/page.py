@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.collection.dwellings import Dwelling
 from a2m_edge.collection.storage.folders import LocalStorage
 from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
 from a2m_edge.output import written_aside
@@ -52,9 +53,11 @@ class Entry:
         emotions: probabilities by word.
         instruments: by role, lowest first; empty where no score was played.
         music: remarks such as the key and the tempo.
+        why: the causes of the music in sentences, strongest first.
         byline: who made the work and when, or nothing.
         comment: words about it that were heard, or None.
         credit: what must be said with the picture, or nothing.
+        gaze: where in the picture the music dwells, and when.
     """
 
     id: str
@@ -67,9 +70,11 @@ class Entry:
     emotions: dict[str, float]
     instruments: dict[str, str] = field(default_factory=dict)
     music: str = ""
+    why: tuple[str, ...] = ()
     byline: str = ""
     comment: str | None = None
     credit: str = ""
+    gaze: tuple[Dwelling, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,6 +210,7 @@ def _card(entry: Entry, size: tuple[int, int] | None) -> str:
         address = quote(f"{FOLDER}/{entry.id}.jpg")
         hung = (
             f'<img src="{address}" width="{size[0]}" height="{size[1]}" alt="{title}" loading="lazy" decoding="async">'
+            f"{_shades(entry)}"
         )
     else:
         hung = f'<p dir="auto">“{escape(entry.comment)}”</p>' if entry.comment else "<p>no picture</p>"
@@ -215,6 +221,10 @@ def _card(entry: Entry, size: tuple[int, int] | None) -> str:
         for role, name in entry.instruments.items()
     )
     palette = f'<ul class="palette" aria-label="Who plays">{players}</ul>' if players else ""
+    causes = "".join(f"<li>{escape(each)}</li>" for each in entry.why)
+    why = (
+        f'<details class="why"><summary>Why it sounds like this</summary><ul>{causes}</ul></details>' if causes else ""
+    )
     credit = f'<p class="credit" dir="auto">{escape(entry.credit)}</p>' if entry.credit else ""
     return (
         f'<li class="work {tone}" id="{_anchor(entry)}" data-feeling="{escape(entry.word)}" '
@@ -231,8 +241,19 @@ def _card(entry: Entry, size: tuple[int, int] | None) -> str:
         '<svg viewBox="0 0 24 24" aria-hidden="true"><path class="go" d="M9 6.2v11.6l9.2-5.8z"/>'
         '<path class="hold" d="M9.5 7v10M14.5 7v10"/></svg></a>'
         f'<div class="line" aria-hidden="true"><i></i></div><span class="time">{_clock(entry.seconds)}</span></div>'
-        f"{credit}</div></li>\n"
+        f"{why}{credit}</div></li>\n"
     )
+
+
+def _shades(entry: Entry) -> str:
+    """Two shades that the script lays around the place at which the music looks, and when it looks where."""
+    if not entry.gaze:
+        return ""
+    times = ";".join(
+        ",".join(f"{value:g}" for value in (round(each.start, 2), round(each.end, 2), *each.region))
+        for each in entry.gaze
+    )
+    return f'<span class="shade" data-gaze="{times}"></span><span class="shade"></span>'
 
 
 def _spectrum(entry: Entry) -> str:

@@ -53,8 +53,31 @@
     turn.setAttribute("aria-label", heard ? "Pause" : "Play");
   };
   const length = () => (Number.isFinite(sound.duration) ? sound.duration : Number(playing.dataset.seconds));
+  // Where the music looks: a soft light on the picture, around which the rest lies in the shade.
+  const look = (second) => {
+    const shades = [...playing.querySelectorAll(".shade")];
+    if (!shades.length) return;
+    const stretches = shades[0].dataset.gaze.split(";").map((stretch) => stretch.split(",").map(Number));
+    const now = stretches.findIndex(([start, end]) => second >= start && second < end);
+    const cast = shades.find((shade) => shade.classList.contains("cast"));
+    if (String(now) === (cast?.dataset.stretch ?? "-1")) return;
+    cast?.classList.remove("cast");
+    if (now < 0) return;
+    const shade = shades.find((each) => each !== cast);
+    const picture = one("img", playing);
+    const [, , left, top, width, height] = stretches[now];
+    const values = { x: left + width / 2, y: top + height / 2, rx: 0.75 * width, ry: 0.75 * height };
+    for (const [name, value] of Object.entries(values)) shade.style.setProperty(`--${name}`, `${100 * value}%`);
+    shade.style.left = `${picture.offsetLeft}px`;
+    shade.style.top = `${picture.offsetTop}px`;
+    shade.style.width = `${picture.offsetWidth}px`;
+    shade.style.height = `${picture.offsetHeight}px`;
+    shade.dataset.stretch = String(now);
+    shade.classList.add("cast");
+  };
   const advance = () => {
     if (!playing) return;
+    look(sound.currentTime);
     const share = Math.min(1, sound.currentTime / length());
     one(".line i", playing).style.transform = `scaleX(${share})`;
     one(".time", playing).textContent = `${clock(sound.currentTime)} / ${clock(length())}`;
@@ -66,6 +89,7 @@
     if (!playing) return;
     sound.pause();
     mark();
+    look(-1);
     dots[works.indexOf(playing)].classList.remove("now");
     one(".line i", playing).style.transform = "";
     one(".time", playing).textContent = clock(Number(playing.dataset.seconds));

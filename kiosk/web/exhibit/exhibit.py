@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from a2m_edge.sound.format import AudioFormat
-from kiosk.shared.messages import Felt, LiveView, Outline, PartName, PartState, Sounding, Steer
+from kiosk.shared.messages import Box, Felt, LiveView, Outline, PartName, PartState, Sounding, Steer
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class ExhibitState:
         sounding: what the room hears: live sound, the bundle's bed, or silence.
         felt: the current feeling; None before the first one.
         artwork: number of the current artwork, counted from 1; 0 before the first one.
+        look: the region of the artwork on which the music dwells that is heard now; None where it is of the whole.
         parts: the processes, always in the same order.
         controls: what the staff has set.
         region: the calibrated region, or None.
@@ -50,6 +51,7 @@ class ExhibitState:
     parts: tuple[PartState, ...]
     controls: ControlState
     region: Outline | None = None
+    look: Box | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
 

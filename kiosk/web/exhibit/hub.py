@@ -162,6 +162,7 @@ def news_of(state: ExhibitState) -> str:
     return json.dumps(
         {
             "artwork": state.artwork,
+            "look": state.look,
             "paused": state.controls.paused,
             "muted": state.controls.muted,
             "sounding": state.sounding,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 import cv2
 import numpy as np
@@ -11,7 +12,20 @@ from numpy.typing import NDArray
 from a2m_edge.errors import DeviceError
 from kiosk.shared.calibration import write_region
 from kiosk.shared.links import WebLinks
-from kiosk.shared.messages import Calibrated, Felt, Health, Hear, LiveView, Outline, PartName, Restart, Shown, Steer
+from kiosk.shared.messages import (
+    Box,
+    Calibrated,
+    Felt,
+    Health,
+    Hear,
+    LiveView,
+    Looking,
+    Outline,
+    PartName,
+    Restart,
+    Shown,
+    Steer,
+)
 from kiosk.shared.settings import WebSettings
 from kiosk.web.exhibit.comments import CommentDesk
 from kiosk.web.exhibit.exhibit import ControlState, ExhibitState
@@ -40,6 +54,8 @@ class LinkedExhibit:
         self._shown: Shown | None = None
         self._jpeg: bytes | None = None
         self._view: LiveView | None = None
+        self._look: Box | None = None
+        self._turns: deque[Looking] = deque()  # which are not heard yet
         self._region = links.region
 
     @property
@@ -60,6 +76,7 @@ class LinkedExhibit:
             parts=self._health.parts,
             controls=ControlState(controls.volume, controls.muted, controls.paused, controls.held),
             region=self._region,
+            look=self._look,
             counters=counters,
             timings=self._timings,
         )
@@ -116,8 +133,14 @@ class LinkedExhibit:
                     self._timings |= news.timings
                 case Shown():
                     self._shown, self._jpeg = news, None
+                    self._look = None  # which was of the work before
+                    self._turns.clear()
+                case Looking():
+                    self._turns.append(news)
                 case LiveView():
                     self._view = news
+        while self._turns and self._turns[0].heard <= time.monotonic():
+            self._look = self._turns.popleft().region
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> bytes | None:

@@ -13,6 +13,7 @@ from kiosk.web.access.answers import Problem, RefusedError
 from kiosk.web.access.rates import TooOftenError
 from kiosk.web.exhibit.exhibit import ControlState, Exhibit
 from kiosk.web.exhibit.hub import Hub
+from kiosk.web.exhibit.view import seen_at
 from kiosk.web.routes.sessions import StaffSessions
 from kiosk.web.routes.visitors import gives, picture_or_missing
 
@@ -58,7 +59,7 @@ class View(BaseModel):
 
 
 class StaffState(BaseModel):
-    """All that the staff's pages show; see ``ExhibitState``."""
+    """All that the staff's pages show; see ``ExhibitState``. ``look`` is where it is seen in the live view."""
 
     healthy: bool
     sounding: Sounding
@@ -68,6 +69,7 @@ class StaffState(BaseModel):
     parts: list[PartState]
     region: Outline | None
     view: View | None
+    look: Outline | None
     counters: dict[str, int]
     timings: dict[str, float]
 
@@ -84,6 +86,7 @@ class StaffState(BaseModel):
             parts=list(state.parts),
             region=state.region,
             view=None if view is None else View(outline=view.outline, sentence=view.state),
+            look=None if view is None else seen_at(state.look, view.outline),
             counters={**state.counters, **hub.counts},
             timings=dict(state.timings),
         )

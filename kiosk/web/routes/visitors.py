@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from a2m_edge.errors import CommentError, DeviceError
+from a2m_edge.explanation.words import LANGUAGES, sentences
 from kiosk.shared.settings import WebSettings
 from kiosk.web.access.answers import Problem, RefusedError
 from kiosk.web.access.hosts import Address, network_key
@@ -67,6 +68,12 @@ class Visit(BaseModel):
     bands: int
 
 
+class Why(BaseModel):
+    """Why the music is as it is: a sentence for each cause, strongest first."""
+
+    sentences: list[str]
+
+
 def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRouter:
     """The routes that visitors need."""
     attempts = Allowance(*_PAIRING)
@@ -111,6 +118,13 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
             raise RefusedError(429, "too-often", error.wait) from None
         except DeviceError:
             raise RefusedError(503, "resting") from None
+
+    @router.get("/why/{language}")
+    async def why(language: str) -> Why:
+        if language not in LANGUAGES:
+            raise RefusedError(404, "missing")
+        felt = exhibit.state().felt
+        return Why(sentences=[] if felt is None else sentences(felt.why, language))
 
     @router.get("/artwork.jpg", responses=gives("image/jpeg"))
     async def artwork() -> Response:

@@ -11,14 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from a2m_edge.collection.dwellings import Dwelling, dwellings_of
 from a2m_edge.collection.iiif.annotations import (
     MEDIA_TYPES,
+    CanvasLook,
     CanvasSound,
     annotation_collection,
     annotation_page,
+    canvas_looks,
     checked_base,
     write_annotations,
 )
+from a2m_edge.collection.iiif.depictions import Depiction, Way
 from a2m_edge.collection.iiif.manifests import iiif_items
 from a2m_edge.errors import OptionError, OutputError
 from tests.fixtures.collection.annotation_checks import check_collection, check_page
@@ -48,6 +52,37 @@ def test_a_page_attaches_a_sound_to_its_canvas(ending, kind):
     assert annotation["body"]["format"] == kind
     assert annotation["body"]["duration"] == 10.0
     assert annotation["body"]["label"] == {"en": ["Work 1: awe"]}
+
+
+def test_each_stretch_of_a_sound_is_tied_to_its_part_of_the_canvas():
+    looks = (CanvasLook(9.289, 19.717, (10, 20, 300, 200), "fear"), CanvasLook(29.0, 40.5, (0, 0, 50, 60), "awe"))
+    one = sound(1, looks=looks, canvas="https://museum.example/iiif/canvas/1")
+    page = annotation_page(one, BASE, 0, [one])
+    check_page(page)
+    whole, first, second = page["items"]
+    assert whole["target"] == one.canvas
+    assert first["body"]["id"] == f"{BASE}/sounds/work_1.flac#t=9.289,19.717"
+    assert first["target"] == "https://museum.example/iiif/canvas/1#xywh=10,20,300,200"
+    assert first["body"]["label"] == {"en": ["Work 1: fear"]}
+    assert first["body"]["duration"] == pytest.approx(10.428)
+    assert len({each["id"] for each in (whole, first, second)}) == 3
+
+
+def test_regions_of_a_picture_become_parts_of_the_canvas_that_it_is_painted_on():
+    dwelling = Dwelling(9.0, 20.0, (0.5, 0.25, 0.5, 0.5), "awe")
+    painted = Depiction((Way("https://m.example/a.jpg"),), on_canvas=(100.0, 50.0, 400.0, 200.0))
+    assert canvas_looks([dwelling], painted) == (CanvasLook(9.0, 20.0, (300, 100, 200, 100), "awe"),)
+    assert canvas_looks([dwelling], Depiction.at("https://m.example/a.jpg")) == ()
+    assert canvas_looks([dwelling], None) == ()
+
+
+def test_the_facts_of_a_render_become_dwellings():
+    facts = {
+        "regions": [{"region": [0.1, 0.2, 0.3, 0.4], "feeling": "awe", "valence": 0.1, "arousal": 0.2}],
+        "stretches": [{"start": 0.0, "end": 9.0, "region": None}, {"start": 9.0, "end": 12.0, "region": 0}],
+    }
+    assert dwellings_of(facts) == (Dwelling(9.0, 12.0, (0.1, 0.2, 0.3, 0.4), "awe"),)
+    assert dwellings_of(None) == ()
 
 
 def test_pages_follow_one_another_from_the_collection(tmp_path):

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
+from a2m_edge.collection.dwellings import Dwelling
 from a2m_edge.collection.sheet import page as contact_sheet
 from a2m_edge.collection.sheet.page import (
     NAME,
@@ -186,6 +187,46 @@ def test_it_opens_from_disk_filters_finds_and_plays(browser, sheet):
         page.keyboard.press("Escape")
         assert not page.is_visible("#bar")
         assert page.locator(".playing").count() == 0
+
+
+@pytest.mark.parametrize("java_script", [True, False])
+def test_it_says_why_to_who_asks(browser, sheet, java_script):
+    with opened(browser, sheet, java_script_enabled=java_script) as page:
+        work = page.locator(".work").first
+        cause = work.get_by_text("Dark shades and cool colours: lower notes, with choir.")
+        assert not cause.is_visible()
+        work.get_by_text("Why it sounds like this").click()
+        assert cause.is_visible()
+        assert work.locator(".why li").count() == 2
+
+
+def gazing(folder: Path) -> Path:
+    """A sheet of one work whose sound dwells on its lower right corner from half a second on."""
+    gaze = (Dwelling(0.5, 60.0, (0.6, 0.5, 0.4, 0.5), "fear"),)
+    work = entry(0, "Storm", seconds=60.0, gaze=gaze)
+    write_thumbnail(folder, work.id, np.full((240, 400, 3), 150, np.uint8))
+    write_sound(folder, work)
+    return write_contact_sheet(folder, [work], title="One work")
+
+
+def test_the_place_at_which_the_music_looks_is_lit_while_it_plays(browser, tmp_path):
+    with opened(browser, gazing(tmp_path)) as page:
+        assert page.locator(".shade.cast").count() == 0
+        page.get_by_role("button", name="Play Storm").click()
+        until(page, "document.querySelectorAll('.shade.cast').length === 1")
+        boxes = [page.locator(each).bounding_box() for each in (".hung img", ".shade.cast")]
+        assert boxes[0] is not None and boxes[1] == pytest.approx(boxes[0], abs=1)
+        light = page.evaluate("document.querySelector('.shade.cast').style.getPropertyValue('--x')")
+        assert light == "80%"
+        page.keyboard.press("Escape")
+        until(page, "document.querySelectorAll('.shade.cast').length === 0")
+
+
+def test_who_likes_no_motion_sees_no_light_move(browser, tmp_path):
+    with opened(browser, gazing(tmp_path), reduced_motion="reduce") as page:
+        page.get_by_role("button", name="Play Storm").click()
+        until(page, "document.querySelectorAll('.shade.cast').length === 1")
+        assert not page.locator(".shade.cast").is_visible()
 
 
 def test_a_sound_that_is_gone_is_told(browser, sheet):

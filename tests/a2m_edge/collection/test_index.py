@@ -31,6 +31,7 @@ RECORD = Record(
     feeling="awe",
     emotions={"awe": 0.75, "fear": 0.25},
     instruments={"bass": "cello"},
+    why=("Dark shades: lower notes.", "Calm in the picture: slower."),
     timings={"render": 1.5},
     carried={"artist": "Turner", "id": "x-1"},
 )
@@ -104,6 +105,7 @@ def test_the_table_has_a_column_for_everything(tmp_path):
         sea, storm = csv.DictReader(stream)
     assert (sea["feeling"], sea["emotion: awe"], sea["bass"], sea["artist"]) == ("awe", "0.75", "cello", "Turner")
     assert (sea["id"], sea["carried: id"], sea["seconds to render"]) == ("sea", "x-1", "1.5")
+    assert (sea["why"], storm["why"]) == ("Dark shades: lower notes. Calm in the picture: slower.", "")
     assert (storm["error"], storm["feeling"], storm["emotion: awe"]) == ("cut off", "", "")
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from a2m_edge.impression.cues import MIDDLE, Cues
-from a2m_edge.perception.painting import measure, shows_little
+from a2m_edge.impression.gaze import Region
+from a2m_edge.perception.gaze import crop
+from a2m_edge.perception.painting import as_measured, measure, shows_little
 from training.data.tables.feelings import PictureArchive, read_paintings
 
 GREY = np.full((200, 300, 3), 119, np.uint8)
@@ -81,6 +83,17 @@ def test_the_size_of_the_photograph_hardly_matters():
     small = np.asarray(cv2.resize(picture, (400, 300), interpolation=cv2.INTER_AREA), np.uint8)
     for one, other in zip(dataclasses.astuple(measure(picture)), dataclasses.astuple(measure(small)), strict=True):
         assert one == pytest.approx(other, rel=0.05, abs=0.02)
+
+
+def test_a_part_is_measured_at_the_scale_of_the_whole():
+    """A picture of one texture everywhere has the same strokes in each part of it; seen from near it has fewer."""
+    grain = np.random.default_rng(3).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    picture = np.asarray(cv2.resize(grain, (1280, 960), interpolation=cv2.INTER_CUBIC), np.uint8)
+    corner = Region(0.25, 0.25, 0.3, 0.3)
+    whole, part, near = (measure(each) for each in (picture, crop(as_measured(picture), corner), crop(picture, corner)))
+    for name in ("edges", "brushwork", "emptiness"):
+        assert getattr(part, name) == pytest.approx(getattr(whole, name), abs=0.06)
+    assert near.brushwork < 0.5 * whole.brushwork
 
 
 @settings(max_examples=100, deadline=None)

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from a2m_edge.errors import CommentError, OptionError, OutputError, PictureError
+from a2m_edge.explanation.words import LANGUAGES
 from a2m_edge.impression.feeling import EMOTIONS, ROLES
 from a2m_edge.ledger import claim
 from a2m_edge.rendering.render import Request, check_outputs, render, write_render
@@ -72,7 +73,7 @@ def test_what_is_written_is_loud_as_promised_and_ends_gracefully(tmp_path, resul
     assert np.abs(samples[-3:]).max() < 0.05 * middle + 2 / 32768
     picture = cv2.imread(str(tmp_path / "calm.png"))
     assert picture is not None
-    assert picture.shape == (1280, 1920, 3)
+    assert picture.shape == (1440, 1920, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["calm.json", "calm.png", "calm.wav"]
 
 
@@ -96,6 +97,19 @@ def test_the_json_tells_what_was_felt_and_how_it_was_made(tmp_path, result, tiny
     assert facts["levels"]["loudness_lufs"] == pytest.approx(-23, abs=0.5)
 
 
+def test_the_json_and_the_panel_tell_why(result):
+    causes = result.facts["why"]
+    assert 1 <= len(causes) <= 5
+    assert list(result.panel.why) == [cause["text"]["en"] for cause in causes]
+    for cause in causes:
+        assert set(cause) == {"cause", "effects", "strength", "text"}
+        assert set(cause["cause"]) == {"kind", "what"}
+        assert set(cause["text"]) == set(LANGUAGES)
+        for effect in cause["effects"]:
+            assert set(effect) - {"names"} == {"means", "direction", "units"}
+            assert effect["units"] >= 1
+
+
 def test_a_bundle_without_a_score_claims_no_music_that_it_does_not_play(tmp_path, painting, clip_bundle):
     made = render(Request(painting, "so calm", seconds=2.5, seed=4), clip_bundle, device="cpu")
     assert made.samples.shape == (round(2.5 * 22050), 1)
@@ -107,6 +121,7 @@ def test_a_bundle_without_a_score_claims_no_music_that_it_does_not_play(tmp_path
     assert facts["feeling"]["word"] in EMOTIONS
     assert facts["levels"]["loudness_lufs"] == pytest.approx(-23, abs=0.5)
     assert facts["seed"] == 4
+    assert facts["why"] == [] and not made.panel.why
     assert made.panel.beats is None and not made.panel.instruments
     assert np.array_equal(
         made.samples, render(Request(painting, "so calm", seconds=2.5), clip_bundle, device="cpu").samples

@@ -12,12 +12,16 @@ import pytest
 
 from a2m_edge.bundle import Bundle
 from a2m_edge.composer.plan import plan
+from a2m_edge.explanation.causes import Cause
+from a2m_edge.perception.gaze import find_regions
+from a2m_edge.perception.pictures import read_picture
 from a2m_edge.sound.format import FORMATS
 from a2m_edge.soundscape import Soundscape
 from kiosk.music.process import NEWS_SECONDS, OPENING, STEADY_SECONDS
 from kiosk.shared.messages import Forget, Hear, See
 from kiosk.shared.settings import MusicSettings
 from tests.fixtures.exhibit.music_room import MusicRoom
+from tests.fixtures.places import ROOT
 
 pytestmark = pytest.mark.realtime
 
@@ -49,6 +53,10 @@ SAME = 1e-4
 """Chunks of other lengths give the same sound but for rounding; measured: 1e-6 and below."""
 
 
+def told(why: tuple[Cause, ...]) -> list[tuple]:
+    return [(cause.kind, cause.what, [(each.means, each.direction) for each in cause.effects]) for cause in why]
+
+
 def say(comment: str) -> Hear:
     return Hear(comment, time.monotonic())
 
@@ -59,6 +67,7 @@ def test_before_anything_was_seen_or_said_it_plays_something_calm(room, tiny_bun
     room.until(lambda: bool(room.felt))
     assert room.felt[0].cause == "start"
     assert room.felt[0].changed_sample == 0
+    assert room.felt[0].why == (), "nobody said what the opening says"
 
 
 def test_it_makes_as_much_ahead_as_it_was_told_and_then_rests(room, tiny_bundle):
@@ -99,16 +108,18 @@ def test_a_comment_is_heard_from_the_very_sample_on_that_is_told(room, tiny_bund
 
 def test_a_picture_takes_the_place_of_the_opening_and_a_comment_joins_it(room, tiny_bundle):
     expected = Soundscape(tiny_bundle, device="cpu", threads=1)
-    for message, perception in (
-        (See(PICTURE), expected.see(PICTURE)),
-        (say(COMMENT), expected.hear(COMMENT)),
-        (Forget(), expected.hear(None)),
+    for message, perceive in (
+        (See(PICTURE), lambda: expected.see(PICTURE)),
+        (say(COMMENT), lambda: expected.hear(COMMENT)),
+        (Forget(), lambda: expected.hear(None)),
     ):
+        perception = perceive()
         count = len(room.felt)
         room.inbox.put(message)
         room.until(lambda count=count: len(room.felt) > count and room.felt[-1].cause != "start", playing=True)
         assert room.felt[-1].valence == pytest.approx(perception.feeling.valence, abs=1e-5)
         assert room.felt[-1].arousal == pytest.approx(perception.feeling.arousal, abs=1e-5)
+        assert told(room.felt[-1].why) and told(room.felt[-1].why) == told(expected.why)
     # There is no opening where the picture came before the music had begun.
     assert [felt.cause for felt in room.felt if felt.cause != "start"] == ["picture", "comment", "picture"]
 
@@ -130,6 +141,21 @@ def test_another_view_of_the_same_work_changes_nothing(room):
     room.inbox.put(See(np.zeros((90, 120, 3), np.uint8)))
     room.until(lambda: room.progress.pictures_felt.value == 2, playing=True)
     assert [felt.cause for felt in room.felt if felt.cause != "start"][:2] == ["picture", "comment"]
+
+
+def test_where_the_music_looks_is_told_with_its_time_and_changes_no_sound(room, tiny_bundle):
+    """It looks ahead while it has time; the music is that of one who never did."""
+    picture = read_picture(ROOT / "examples" / "storm.jpg")
+    room.inbox.put(See(picture))
+    room.until(lambda: bool(room.felt), playing=True)
+    begun = time.monotonic()
+    room.until(lambda: bool(room.looks), playing=True)
+    look = room.looks[0]
+    assert look.region in [each.box for each in find_regions(picture)]
+    assert begun <= look.heard <= time.monotonic() + LEAD + 1.0
+    room.until(lambda: len(room.looks) > 1, playing=True)
+    assert room.looks[1].region is None, "the whole returns"
+    assert room.looks[1].heard >= look.heard
 
 
 def test_what_is_forgotten_without_a_picture_leaves_the_opening(room, tiny_bundle):
@@ -223,6 +249,7 @@ def test_while_the_exhibit_rests_nothing_is_made_but_all_is_understood(room):
     room.until(lambda: any(felt.cause == "comment" for felt in room.felt))
     time.sleep(0.3)
     assert room.felt[-1].changed_sample is None
+    assert room.felt[-1].why
     assert room.progress.chunks_made.value == made
     room.controls.paused = False
     room.play(5000)

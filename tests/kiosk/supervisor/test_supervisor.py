@@ -32,6 +32,7 @@ from kiosk.shared.messages import (
     Health,
     Hear,
     LiveView,
+    Looking,
     PartState,
     Restart,
     See,
@@ -352,6 +353,21 @@ def test_a_web_server_that_was_replaced_is_told_what_is_so():
     assert [type(each) for each in news] == [Shown, Felt, Health]
     assert news[1:] == [FELT, Health(parts, "live")]
     assert nothing_told(again)  # the second time there was nothing new
+
+
+def test_where_the_music_looks_is_told_until_another_artwork_comes():
+    company = Company()
+    looking = Looking((0.5, 0.5, 0.3, 0.2), 12.5)
+    company.say(company.camera, artwork(5))
+    company.say(company.music_says, looking)
+    assert [told(company.web) for _ in range(2)][1] == looking
+    assert told(company.routes.connect_receiver("web", 0.0)).number == 1
+    again = company.routes.connect_receiver("web", 0.0)
+    assert [type(told(again)) for _ in range(2)] == [Shown, Looking]
+    company.say(company.camera, artwork(9))
+    fresh = company.routes.connect_receiver("web", 0.0)
+    assert told(fresh).number == 2
+    assert nothing_told(fresh)
 
 
 def test_a_speaker_that_is_gone_plays_nothing_whatever_it_said_last():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from kiosk.web.routes.languages import LANGUAGES
 from kiosk.web.server import Server
 from tests.fixtures.exhibit.browser import Visitor, pitch, visiting
 from tests.fixtures.exhibit.pages import ABROAD, NAME, TOKEN, Pages, served
-from tests.fixtures.exhibit.small_exhibit import CALM, LIVELY, felt, picture
+from tests.fixtures.exhibit.small_exhibit import CALM, DARK, LIVELY, felt, picture
 
 pytestmark = pytest.mark.realtime
 
@@ -109,6 +110,43 @@ def test_who_likes_no_motion_gets_none(browser, pages):
         assert visitor.point() == pytest.approx((-0.5, 0.5))  # at once, and not on the way
 
 
+LOOK = (0.7, 0.0, 0.3, 0.5)
+WORDS = "document.querySelector('#gaze').textContent"
+
+
+def test_the_place_at_which_the_music_looks_is_lit_and_told(browser, pages):
+    with visiting(browser, pages) as visitor:
+        page = visitor.page
+        page.wait_for_selector("img.work.shown")
+        page.wait_for_function(f"() => {WORDS} === 'The music is of the whole picture'")
+        pages.exhibit.look = LOOK
+        page.wait_for_selector(".shade.cast")
+        page.wait_for_function(f"() => {WORDS} === 'The music looks at the upper right of the picture'")
+        boxes = [page.locator(each).bounding_box() for each in ("img.work.shown", ".shade.cast")]
+        assert boxes[0] is not None and boxes[1] == pytest.approx(boxes[0], abs=1)
+        light = "[...document.querySelectorAll('.shade.cast')].map(each => each.style.getPropertyValue('--x'))"
+        assert page.evaluate(light) == ["85.00%"]
+        page.evaluate("document.documentElement.dir = 'rtl'")  # a picture does not turn with the script
+        page.set_viewport_size({"width": 900, "height": 1100})
+        page.wait_for_timeout(300)
+        boxes = [page.locator(each).bounding_box() for each in ("img.work.shown", ".shade.cast")]
+        assert boxes[0] is not None and boxes[1] == pytest.approx(boxes[0], abs=1)
+        pages.exhibit.look = (0.0, 0.7, 0.2, 0.3)
+        page.wait_for_function(f"() => {light}[0] === '10.00%'")
+        page.select_option("#language", "de")
+        page.wait_for_function(f"() => {WORDS} === 'Die Musik blickt nach links unten im Bild'")
+        pages.exhibit.look = None
+        page.wait_for_function("() => document.querySelector('.shade.cast') === null")
+
+
+def test_who_likes_no_motion_is_told_where_the_music_looks_and_sees_no_light(browser, pages):
+    pages.exhibit.look = LOOK
+    with visiting(browser, pages, reduced_motion="reduce") as visitor:
+        visitor.page.wait_for_function(f"() => {WORDS} === 'The music looks at the upper right of the picture'")
+        visitor.page.wait_for_selector(".shade.cast", state="attached")
+        assert not visitor.page.is_visible(".shade.cast")
+
+
 def test_a_new_artwork_replaces_the_old_one(browser, pages):
     pages.exhibit.artworks = []
     with visiting(browser, pages) as visitor:
@@ -167,15 +205,31 @@ def test_the_page_speaks_the_visitor_s_language(browser, pages):
         assert visitor.page.input_value("#words") == "I want to dance in all this light"
 
 
+def test_it_says_why_to_who_asks(browser, pages):
+    with visiting(browser, pages) as visitor:
+        visitor.has("#word", "contentment")
+        assert not visitor.page.is_visible("#why"), "there is nothing to say yet"
+        pages.exhibit.felt = felt("fear", -0.9, 0.7, why=(DARK,))
+        visitor.page.get_by_text("Why does it sound like this?").click()
+        assert visitor.page.locator("#causes li").all_inner_texts() == ["Dark shades: lower notes."]
+        visitor.page.select_option("#language", "de")
+        visitor.has("#causes", "Dunkle Farbtöne: tiefere Töne.")
+        pages.exhibit.felt = felt("fear", -0.9, 0.71, why=(DARK, dataclasses.replace(DARK, what=("low warmth",))))
+        visitor.has("#causes", "Kühle Farben: tiefere Töne.")
+        assert visitor.page.get_attribute("#causes", "aria-live") == "polite"
+
+
 def test_everything_can_be_done_with_the_keyboard(browser, pages):
     with visiting(browser, pages) as visitor:
+        pages.exhibit.felt = felt("fear", -0.9, 0.7, why=(DARK,))
+        visitor.page.wait_for_selector("#why", state="visible")
         reached = []
-        for _ in range(9):
+        for _ in range(10):
             visitor.page.keyboard.press("Tab")
             reached.append(visitor.page.evaluate("document.activeElement.id || document.activeElement.innerText"))
             outline = visitor.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             assert outline == "solid"
-        assert reached[:4] == ["language", "ribbon-switch", "words", "Let it be heard"]
+        assert reached[:5] == ["language", "Why does it sound like this?", "ribbon-switch", "words", "Let it be heard"]
         assert "listen" in reached
         visitor.page.focus("#words")
         visitor.page.keyboard.type("I want to dance")
@@ -193,6 +247,7 @@ def test_what_a_visitor_left_behind_is_cleared_from_a_shared_screen(browser, pag
         visitor.has("#word", "contentment")
         page.select_option("#language", "de")
         page.fill("#words", "my secret")
+        page.evaluate("document.querySelector('#why').open = true")
         page.clock.fast_forward(91_000)
         page.wait_for_selector("#idle", state="visible")
         page.click("#stay")
@@ -203,6 +258,7 @@ def test_what_a_visitor_left_behind_is_cleared_from_a_shared_screen(browser, pag
         page.clock.fast_forward(21_000)
         page.wait_for_selector("#idle", state="hidden")
         assert page.input_value("#words") == ""
+        assert not page.evaluate("document.querySelector('#why').open")
         visitor.has("h1", "The picture is listening")
 
 

@@ -12,6 +12,7 @@ from kiosk.web.routes.languages import LANGUAGES
 from tests.fixtures.accessible_pages import SIZES, looked_at
 from tests.fixtures.exhibit.browser import Visitor
 from tests.fixtures.exhibit.pages import ABROAD, NAME, PIN, PIN_HASH, Pages, served
+from tests.fixtures.exhibit.small_exhibit import DARK, felt
 
 pytestmark = pytest.mark.realtime
 
@@ -21,6 +22,7 @@ def pages() -> Iterator[Pages]:
     """An exhibit with a PIN, one part of which needs care."""
     for each in served(WebSettings(port=0, pin_hash=PIN_HASH)):
         each.exhibit.parts += (PartState("web", "", False, "it is being replaced", 2),)
+        each.exhibit.felt = felt("fear", -0.9, 0.7, why=(DARK,) * 5)
         yield each
 
 
@@ -53,6 +55,12 @@ def be_lost(visitor: Visitor) -> None:
     visitor.has("#connection", "The connection is lost")
 
 
+def ask_why(visitor: Visitor) -> None:
+    visit(visitor)
+    visitor.page.click("#why summary")
+    visitor.has("#causes", "Dark shades: lower notes.")
+
+
 def stand_before_the_pin(visitor: Visitor) -> None:
     visitor.page.wait_for_selector("#sign-in", state="visible")
 
@@ -71,6 +79,7 @@ def sign_in(visitor: Visitor) -> None:
         ("/", write_too_much),
         ("/", be_refused),
         ("/", be_lost),
+        ("/", ask_why),
         ("/staff", stand_before_the_pin),
         ("/staff", sign_in),
         ("/calibrate", sign_in),
@@ -80,6 +89,24 @@ def test_everybody_can_use_the_pages(browser, pages, axe, size, path, reach: Cal
     visitor = Visitor(browser, pages, path, **size)
     reach(visitor)
     looked_at(visitor.page, axe)
+    visitor.close()
+
+
+@pytest.mark.parametrize("width", [768, 1440])
+def test_everybody_can_read_why_in_letters_of_twice_the_size(browser, pages, width):
+    visitor = Visitor(browser, pages, "/", viewport={"width": width, "height": 900}, locale="de")
+    tools = visitor.context.new_cdp_session(visitor.page)
+    tools.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+    visit(visitor)
+    visitor.page.click("#why summary")
+    visitor.has("#causes", "Dunkle Farbtöne: tiefere Töne.")
+    widths = visitor.page.evaluate(
+        "[document.documentElement.scrollWidth, innerWidth, document.querySelector('#causes').offsetWidth, "
+        "parseFloat(getComputedStyle(document.querySelector('#causes')).fontSize)]"
+    )
+    assert widths[0] == widths[1], "nothing lies beyond the side"
+    assert widths[3] >= 32
+    assert widths[2] >= 10 * widths[3], "no column of single words"
     visitor.close()
 
 

@@ -71,6 +71,18 @@ def test_the_staff_sets_the_exhibit(browser, pages):
         wait_for(visitor, lambda: exhibit.restarted == ["engine"])
 
 
+def test_the_staff_sees_where_the_music_looks(browser, pages):
+    pages.exhibit.look = (0.5, 0.0, 0.5, 0.5)
+    with visiting(browser, pages, "/staff") as visitor:
+        signed_in(visitor)
+        points = "document.querySelector('polygon.look').getAttribute('points')"
+        visitor.page.wait_for_function(f"() => {points} !== ''")
+        corners = [[float(each) for each in corner.split(",")] for corner in visitor.page.evaluate(points).split()]
+        assert np.allclose(corners, [(0.5, 0.2), (0.8, 0.2), (0.8, 0.5), (0.5, 0.5)], atol=1e-5)
+        pages.exhibit.look = None
+        visitor.page.wait_for_function(f"() => {points} === ''")
+
+
 def test_the_staff_sees_what_needs_care(browser, pages):
     with visiting(browser, pages, "/staff") as visitor:
         signed_in(visitor)

@@ -16,8 +16,10 @@ from a2m_edge.errors import DeviceError
 from kiosk.shared.messages import PartState, Steer
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
+from kiosk.web.routes.languages import LANGUAGES
 from kiosk.web.server import Server
 from tests.fixtures.exhibit.pages import PIN, PIN_HASH, TOKEN, Pages, served
+from tests.fixtures.exhibit.small_exhibit import DARK, felt
 
 
 @pytest.fixture
@@ -44,6 +46,17 @@ def test_the_exhibit_s_own_screen_sees_everything(pages):
     assert picture.content.startswith(b"\xff\xd8")
     for page in ("/", "/staff", "/calibrate"):
         assert pages.ask("GET", page).headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_it_says_why_in_every_language(pages):
+    assert pages.ask("GET", "/api/why/en").json() == {"sentences": []}
+    pages.exhibit.felt = felt("fear", -0.9, 0.7, why=(DARK,))
+    answers = {language: pages.ask("GET", f"/api/why/{language}").json()["sentences"] for language in LANGUAGES}
+    assert answers["en"] == ["Dark shades: lower notes."]
+    assert answers["de"] == ["Dunkle Farbtöne: tiefere Töne."]
+    assert len({sentences[0] for sentences in answers.values()}) == len(LANGUAGES) == 7
+    for unknown in ("xx", "..", "en.json", "EN"):
+        assert pages.ask("GET", f"/api/why/{unknown}").status_code == 404
 
 
 def test_everything_that_can_be_read_can_be_asked_for_its_head(pages):

@@ -12,8 +12,10 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
+import a2m_edge.explanation
 import kiosk.web
 from a2m_edge.errors import OptionError
+from a2m_edge.explanation.words import LANGUAGES as EXPLAINED
 from a2m_edge.impression.feeling import INSTRUMENTS
 from kiosk.shared.settings import WebSettings
 from kiosk.web.app import create_app
@@ -153,6 +155,15 @@ def test_all_languages_say_the_same():
         for key, sentence in own.items():
             assert sentence.strip(), (language, key)
             assert sorted(re.findall(r"{\w+}", sentence)) == sorted(re.findall(r"{\w+}", english[key])), (language, key)
+
+
+def test_what_the_music_says_of_itself_is_in_the_languages_of_the_page():
+    assert EXPLAINED == LANGUAGES
+    for language in LANGUAGES:
+        page = json.loads((STATIC / "texts" / f"{language}.json").read_text(encoding="utf-8"))
+        told = Path(a2m_edge.explanation.__file__).parent / "sentences" / f"{language}.json"
+        instruments = json.loads(told.read_text(encoding="utf-8"))["players"]
+        assert instruments == {name: page[f"instrument.{name}"] for name in INSTRUMENTS}
 
 
 def test_every_text_is_there_and_shown():

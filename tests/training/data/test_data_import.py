@@ -23,6 +23,7 @@ from a2m_edge import cli
 from a2m_edge.errors import DataError
 from a2m_edge.impression.feeling import EMOTIONS
 from a2m_edge.ledger import LEDGER
+from tests.fixtures.training.encoders import TINY_SQUARE
 from training.data.embeddings.encoder_data import EncoderData
 from training.data.embeddings.feeling_set import FeelingTable
 from training.data.pairs.articaps import Sources
@@ -126,7 +127,7 @@ def test_imported_files_are_read_like_our_own(tmp_path: Path, capsys: pytest.Cap
     told = capsys.readouterr().out
     data = out / "data"
 
-    read = EncoderData.read(data, 32)
+    read = EncoderData.read(data, TINY_SQUARE)
     assert len(read.utterances) == 2 * PAINTINGS + 3 and len(read.paintings) == PAINTINGS + 3
     assert len(read.texts) == len(read.photographs) == 1
     direct = {(one.painting, one.text): one for one in UtteranceTable(official.artemis) if isinstance(one, Utterance)}

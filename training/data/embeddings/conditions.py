@@ -42,7 +42,7 @@ def build_conditions(pairs: Path, data: Path, encoder: EncoderModel, fusion: Fus
     text = torch.from_numpy(embed_texts(encoder, [utterance for _, utterance, _ in table]))
     files = sorted({picture for _, _, picture in table if picture})
     paintings = {painting.file: painting for painting in read_paintings(data)} if files else {}
-    archive = PictureArchive(data / "paintings.zip", encoder.image_preprocessing.size)
+    archive = PictureArchive.of(data / "paintings.zip", encoder.image_preprocessing)
     embedded = embed_pictures(encoder, archive, [paintings[file] for file in files])
     place = {file: row for row, file in enumerate(files)}
     image = torch.zeros_like(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.bundle.manifest import ImagePreprocessing
 from a2m_edge.impression.feeling import EMOTIONS
 from training.data.tables.feelings import (
     ArousalLexicon,
@@ -48,7 +49,7 @@ class EncoderData:
     photograph_archive: PictureArchive
 
     @classmethod
-    def read(cls, data: Path, size: int) -> EncoderData:
+    def read(cls, data: Path, square: ImagePreprocessing) -> EncoderData:
         """Reads ArtEmis, GoEmotions, the paintings and OASIS from the shared data folder.
 
         Raises:
@@ -65,10 +66,10 @@ class EncoderData:
             texts=texts,
             labels=labels,
             paintings=read_paintings(data),
-            painting_archive=PictureArchive(data / "paintings.zip", size),
+            painting_archive=PictureArchive.of(data / "paintings.zip", square),
             photographs=photographs,
             norms=norms,
-            photograph_archive=PictureArchive(data / "oasis.zip", size),
+            photograph_archive=PictureArchive.of(data / "oasis.zip", square),
         )
 
     @cached_property

@@ -237,9 +237,9 @@ def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def _embed_table(encoder: EncoderModel, data: Path, table: FeelingTable, device: torch.device) -> FeelingSet:
-    size = encoder.image_preprocessing.size
+    square = encoder.image_preprocessing
     return table.embedded(
         embed_texts(encoder, table.words, device),
-        embed_pictures(encoder, PictureArchive(data / PAINTINGS, size), table.paintings, device),
-        embed_pictures(encoder, PictureArchive(data / PHOTOGRAPHS, size), table.photographs, device),
+        embed_pictures(encoder, PictureArchive.of(data / PAINTINGS, square), table.paintings, device),
+        embed_pictures(encoder, PictureArchive.of(data / PHOTOGRAPHS, square), table.photographs, device),
     )

@@ -65,7 +65,7 @@ def fit_picture_tables(data: Path, encoder: EncoderModel, fusion: Fusion, show: 
     training = np.array([each.split == "train" for each in paintings], bool)
     if training.sum() < QUANTILES or len(felt) < QUANTILES or training.all():
         raise DataError(f"{data} holds too few paintings: {QUANTILES} are needed to fit, and some of val to choose by")
-    archive = PictureArchive(data / "paintings.zip", encoder.image_preprocessing.size)
+    archive = PictureArchive.of(data / "paintings.zip", encoder.image_preprocessing)
     cues = np.array(
         [
             dataclasses.astuple(measure(np.asarray(archive.whole(each))))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.bundle.manifest import ImagePreprocessing
 from a2m_edge.errors import CheckpointError, DataError
 from a2m_edge.jobs.work import Work
 from a2m_edge.output import make_folder, written_aside
@@ -112,14 +113,14 @@ class EmbeddingWork(Work[ShardJob, Path | Lost]):
     Attributes:
         encoder: what ``load_encoder`` takes; a folder by its absolute path.
         text, image: fingerprint that each side of it must have; empty for a side that is not asked for.
-        size: of the squares that its image tower takes.
+        square: how a picture becomes what its image tower takes.
         folder: to write, by its absolute path; it is there.
     """
 
     encoder: str
     text: str
     image: str
-    size: int
+    square: ImagePreprocessing
     folder: Path
 
     def start(self) -> None:
@@ -130,7 +131,7 @@ class EmbeddingWork(Work[ShardJob, Path | Lost]):
         """Reads the pictures; raises ``DataError`` where one is damaged."""
         if isinstance(job.block, TextBlock):
             return _Prepared(job.name, job.block.texts)
-        archive = _archive(job.block.archive, self.size)
+        archive = _archive(job.block.archive, self.square)
         return _Prepared(job.name, np.stack([archive.square(picture) for picture in job.block.pictures]))
 
     def perform(self, prepared: _Prepared) -> tuple[str, NDArray[np.float32]]:
@@ -179,7 +180,7 @@ class EmbeddingShards:
         model = load_encoder(self._encoder)
         self.fingerprint = fingerprint(model)
         self.embedding_size = model.embedding_size
-        self._size = model.image_preprocessing.size
+        self._square = model.image_preprocessing
         make_folder(self._folder)
 
     def make(self, blocks: Sequence[Block], title: str) -> None:
@@ -203,7 +204,7 @@ class EmbeddingShards:
             self._encoder,
             self.fingerprint.text if TextBlock in kinds else "",
             self.fingerprint.image if PictureBlock in kinds else "",
-            self._size,
+            self._square,
             self._folder,
         )
         if missing:
@@ -276,5 +277,5 @@ def _loaded(encoder: str, text: str, image: str) -> EncoderModel:
 
 
 @functools.lru_cache(maxsize=4)
-def _archive(path: Path, size: int) -> PictureArchive:
-    return PictureArchive(path, size)
+def _archive(path: Path, square: ImagePreprocessing) -> PictureArchive:
+    return PictureArchive.of(path, square)

@@ -1,1 +1,1 @@
-"""The feeling of music, labelled by what its notes tell."""
+"""What music expresses, labelled by what its notes tell, and what pictures show, by what people call them."""

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from a2m_edge.bundle.manifest import ImagePreprocessing, Resize
 from a2m_edge.errors import DataError
 from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS
 from training.data.tables.wikiart import PictureFolder
@@ -171,16 +173,32 @@ def utterance_valence(emotions: NDArray[np.int64], lexical: NDArray[np.float32])
     return np.asarray(valence.clip(-1, 1), np.float32)
 
 
+class Squares(Protocol):
+    """Gives pictures as squares, as ``PictureArchive`` does."""
+
+    def checksum(self, picture: Picture) -> int:
+        """A number that changes with the picture, without reading it."""
+
+    def square(self, picture: Picture) -> NDArray[np.uint8]:
+        """uint8 [size, size, 3]."""
+
+
 class PictureArchive:
-    """Reads pictures, each free of its padding, scaled and cropped to a square.
+    """Reads pictures, each free of its padding, as squares.
 
     Args:
         path: a zip file, or a folder as ``PictureFolder`` takes it.
         size: of the squares.
+        resize, fill: how a picture becomes a square, as in ``a2m_edge.bundle.manifest.ImagePreprocessing``.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
-        self._path, self._size = path, size
+    def __init__(self, path: Path, size: int, resize: Resize = "shortest", fill: int = 0) -> None:
+        self._path, self._size, self._resize, self._fill = path, size, resize, fill
+
+    @classmethod
+    def of(cls, path: Path, settings: ImagePreprocessing) -> PictureArchive:
+        """The archive whose squares are what an encoder was trained on, before its colours are scaled."""
+        return cls(path, settings.size, settings.resize, settings.fill)
 
     @cached_property
     def _folder(self) -> PictureFolder | None:
@@ -210,13 +228,18 @@ class PictureArchive:
         return self._opened(picture)
 
     def square(self, picture: Picture) -> NDArray[np.uint8]:
-        """uint8 [size, size, 3]: the shorter side scaled to ``size`` (bicubic), the centre kept."""
-        image = self._opened(picture, 2 * self._size)
-        scale = self._size / min(image.size)
-        width, height = (max(self._size, round(side * scale)) for side in image.size)
+        """uint8 [size, size, 3]: scaled (bicubic) and cropped or filled up as the archive was told."""
+        size = self._size
+        image = self._opened(picture, 2 * size)
+        if self._resize == "squash":
+            return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC), np.uint8)
+        whole = self._resize == "longest"
+        scale = size / (max if whole else min)(image.size)
+        width, height = (max(1, round(side * scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.BICUBIC)
-        left, upper = (width - self._size) // 2, (height - self._size) // 2
-        return np.asarray(image.crop((left, upper, left + self._size, upper + self._size)), np.uint8)
+        square = Image.new("RGB", (size, size), (self._fill,) * 3)
+        square.paste(image, tuple((size - side) // 2 if whole else -((side - size) // 2) for side in image.size))
+        return np.asarray(square, np.uint8)
 
     def _opened(self, picture: Picture, enough: int | None = None) -> Image.Image:
         """The picture; one of a folder, which may have a hundred megapixels, no larger than is enough for a side."""

@@ -111,7 +111,7 @@ def plans_of(perception: BundlePerception, felt: Sequence[Perception]) -> tuple[
     """How the runtime would play what is felt; or why it would not."""
     if isinstance(perception.bundle.manifest.decoder, ClipDecoder):
         return Missing("this bundle plays no score")
-    return tuple(plan(each.feeling, each.cues) for each in felt)
+    return tuple(plan(each.feeling, each.cues, each.subjects) for each in felt)
 
 
 def pictures_alone_table(alone: PicturesAlone) -> Table:

@@ -112,7 +112,7 @@ class PaperModel:
 
 def checkpoint_fuse(encoder: EncoderModel, fusion: Fusion, paintings: Path) -> Fuse:
     """Fuses by checkpoints, as ``training.data.embeddings.conditions`` does; ``paintings`` is ``paintings.zip``."""
-    archive = PictureArchive(paintings, encoder.image_preprocessing.size)
+    archive = PictureArchive.of(paintings, encoder.image_preprocessing)
     both = torch.ones(1, 2)
 
     @torch.inference_mode()

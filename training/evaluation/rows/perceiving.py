@@ -14,6 +14,7 @@ from a2m_edge.impression.feeling import Feeling
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.encoders import Encoders, Perception, Sight, open_picture_tables
+from a2m_edge.perception.subject_tables import SubjectTables
 from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet, FeelingTable
 from training.data.tables.feelings import Picture, PictureArchive
 
@@ -66,6 +67,11 @@ class BundlePerception:
                 progress(row + 1, len(texts))
         return found
 
+    @property
+    def tables(self) -> SubjectTables | None:
+        """What the bundle can tell of what a picture shows; None where it tells nothing of it."""
+        return self._encoders.subjects
+
     def pictures(
         self, pictures: Sequence[Picture], archive: PictureArchive, progress: Progress | None = None
     ) -> NDArray[np.float32]:
@@ -74,12 +80,26 @@ class BundlePerception:
         Raises:
             DataError: a picture is missing or cannot be read.
         """
+        return self.looks(pictures, archive, progress)[0]
+
+    def looks(
+        self, pictures: Sequence[Picture], archive: PictureArchive, progress: Progress | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Embeddings of an archive's pictures and the probabilities of their labels.
+
+        Returns:
+            float32 [len(pictures), D] and float32 [len(pictures), labels].
+
+        Raises:
+            DataError: a picture is missing or cannot be read.
+        """
         found = np.zeros((len(pictures), self.bundle.manifest.embedding_size), np.float32)
+        chances = np.zeros((len(pictures), 0 if self.tables is None else len(self.tables.labels)), np.float32)
         for row, picture in enumerate(pictures):
-            found[row] = self._encoders.image(np.asarray(archive.whole(picture)))
+            found[row], chances[row] = self._encoders.look(np.asarray(archive.whole(picture)))
             if progress is not None:
                 progress(row + 1, len(pictures))
-        return found
+        return found, chances
 
     def sights(
         self, pictures: Sequence[Picture], archive: PictureArchive, progress: Progress | None = None

@@ -53,14 +53,15 @@ export class CommentBox {
     this.#tell(felt.understood ? "comment.followed" : "comment.not-understood");
   }
 
-  /** Clears what was left behind, on a screen that many visitors share; asks before. */
-  clearWhenIdle(languageSwitch, refresh) {
+  /** Clears what was left behind, on a screen that many visitors share; asks before. `close` clears what is not here. */
+  clearWhenIdle(languageSwitch, refresh, close) {
     const question = this.#form.querySelector("#idle");
     const reset = () => {
       question.hidden = true;
       this.#words.value = "";
       this.#quiet();
       this.#count();
+      close();
       forgetLanguage(languageSwitch, refresh);
     };
     const wait = () => {

@@ -33,7 +33,7 @@ export class StaffSession {
     const { status, data, error } = await ask("GET", "/api/staff/state");
     this.#open(status === 200, status === 401);
     if (status === 200) {
-      this.#view.show(data.view?.outline ?? null, data.region);
+      this.#view.show(data.view?.outline ?? null, data.region, data.look);
       at("view-sentence").textContent = data.view?.sentence ?? "";
       this.#show(data);
     } else if (error === "unpaired") {
@@ -97,12 +97,13 @@ export class StaffSession {
 
 /** The newest picture of the camera with its outlines, one after the other as fast as they come, at most 4 a second. */
 class LiveView {
-  #image; #found; #region; #live = false; #count = 0;
+  #image; #found; #region; #look; #live = false; #count = 0;
 
   constructor(view) {
     this.#image = view.querySelector("img");
     this.#found = view.querySelector("polygon.found");
     this.#region = view.querySelector("polygon.region");
+    this.#look = view.querySelector("polygon.look");
     this.#image.onload = () => {
       this.#image.hidden = false;
       view.style.setProperty("--shape", this.#image.naturalWidth / this.#image.naturalHeight); // fits an upright one
@@ -119,8 +120,9 @@ class LiveView {
     this.#live = live;
   }
 
-  show(found, region) {
+  show(found, region, look) {
     drawOutline(this.#found, found);
+    if (this.#look !== null) drawOutline(this.#look, look);
     if (!this.#region.closest(".calibrate")) drawOutline(this.#region, region);
   }
 

@@ -3,11 +3,12 @@
 import { feelingColour } from "./colours.js";
 import { CommentBox } from "./comment.js";
 import { Connection } from "./connection.js";
-import { Plane } from "./plane.js";
+import { Gaze } from "./views/gaze.js";
+import { Plane } from "./views/plane.js";
 import { address, ask } from "./requests.js";
-import { Ribbon } from "./ribbon.js";
+import { Ribbon } from "./views/ribbon.js";
 import { Sound } from "./sound.js";
-import { hasText, startTexts, text } from "./texts.js";
+import { hasText, language, startTexts, text } from "./texts.js";
 
 const BACK_SHOWN = 4000; // milliseconds
 const RETRY = 3000;
@@ -19,15 +20,15 @@ let room = null;
 let outsideText = "pair.text";
 
 class Room {
-  #plane = new Plane(at("plane")); #ribbon; #sound; #box; #connection = new Connection("/live");
-  #felt = null; #artwork = 0; #lost = false; #back = false; #full = false; #paused = false;
+  #plane = new Plane(at("plane")); #gaze = new Gaze(at("artwork"), at("gaze")); #ribbon; #sound; #box; #connection = new Connection("/live");
+  #felt = null; #asked = 0; #artwork = 0; #lost = false; #back = false; #full = false; #paused = false;
 
   constructor(visit) {
     this.#ribbon = new Ribbon(at("ribbon"), visit.sample_rate / visit.hop, visit.bands);
     this.#sound = new Sound(at("listen"), at("listening"), visit.sample_rate, visit.channels);
     this.#ribbon.heard = () => (this.#sound.position === null ? null : this.#sound.position / visit.hop);
     this.#box = new CommentBox(at("comment"), visit.comment_language, visit.longest_comment);
-    if (visit.own_screen) this.#box.clearWhenIdle(languageSwitch, refresh);
+    if (visit.own_screen) this.#box.clearWhenIdle(languageSwitch, refresh, () => (at("why").open = false));
     if (visit.own_screen && visit.joinable) this.#showCode();
     this.#startRibbonSwitch();
     this.#connection.addEventListener("news", ({ detail }) => this.#hear(detail));
@@ -44,6 +45,7 @@ class Room {
     if (this.#felt !== null) this.#showFeeling(this.#felt);
     else at("word").textContent = text("feeling.none");
     this.#labelRibbonSwitch();
+    this.#gaze.refresh();
     this.#tell();
     await this.#box.refresh();
   }
@@ -52,6 +54,7 @@ class Room {
     this.#regain();
     if (news.felt !== null) this.#feel(news.felt);
     if (news.artwork !== this.#artwork) this.#showArtwork(news.artwork);
+    this.#gaze.show(news.look);
     this.#paused = news.paused;
     this.#tell();
   }
@@ -83,6 +86,22 @@ class Room {
     const tempo = felt.tempo === null ? null : text("feeling.tempo", { tempo: Math.round(felt.tempo) });
     const mode = felt.mode === null ? null : named("mode", felt.mode);
     at("music").textContent = [players || null, mode, tempo].filter((part) => part !== null).join(" · ");
+    this.#showCauses();
+  }
+
+  // Asks why the music is as it is; the last answer counts.
+  async #showCauses() {
+    this.#asked += 1;
+    const question = this.#asked;
+    const { data } = await ask("GET", `/api/why/${language()}`);
+    if (data === null || question !== this.#asked) return;
+    at("why").hidden = data.sentences.length === 0;
+    if (data.sentences.join() === [...at("causes").children].map((line) => line.textContent).join()) return;
+    at("causes").replaceChildren(...data.sentences.map((sentence) => {
+      const line = document.createElement("li");
+      line.textContent = sentence;
+      return line;
+    }));
   }
 
   // Fades the new artwork in over the old one once it has loaded.
@@ -107,6 +126,7 @@ class Room {
     requestAnimationFrame(() => {
       fresh.classList.add("shown");
       old.classList.remove("shown");
+      this.#gaze.refresh();
     });
   }
 

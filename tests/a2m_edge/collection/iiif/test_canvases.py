@@ -223,3 +223,13 @@ def test_pages_are_within_the_limits_of_all_documents(museum, monkeypatch):
     assert [item.problem is None for item in items] == [True, True, False, False, False]
     assert "more than 3 documents" in (items[-1].problem or "")
     assert museum.asked["/4.json"] == 0
+
+
+def test_where_on_the_canvas_the_picture_is_painted_is_known(museum):
+    whole = f"{museum.url}/c1"
+    (plain,) = items_of(museum, canvas(museum, [page(painted(picture(museum), whole))]))
+    assert plain.depiction is not None and plain.depiction.on_canvas == (0, 0, 800, 600)
+    (part,) = items_of(museum, canvas(museum, [page(painted(picture(museum), f"{whole}#xywh=percent:50,25,50,50"))]))
+    assert part.depiction is not None and part.depiction.on_canvas == (400, 150, 400, 300)
+    (sizeless,) = items_of(museum, canvas(museum, [page(painted(picture(museum), whole))], width=None, height=None))
+    assert sizeless.depiction is not None and sizeless.depiction.on_canvas is None

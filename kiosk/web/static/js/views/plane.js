@@ -1,7 +1,7 @@
 // The feeling as a point that moves on the plane of valence (right is pleasant) and arousal (up is lively).
 
-import { css, feelingColour } from "./colours.js";
-import { text } from "./texts.js";
+import { css, feelingColour } from "../colours.js";
+import { text } from "../texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const GLIDE = 2200; // milliseconds from one feeling to the next
