@@ -257,10 +257,10 @@ class Soundscape:
         perception = self._encoders.feel(sight, felt)
         if work is not None:
             perception = replace(perception, gaze=work.gaze(felt))
-        if self._work is not None and self._work is not work:
-            self._work.put_away()
         self._synthesis.take_back()
         self._source.steer(identity, perception)
+        if self._work is not None and self._work is not work:
+            self._work.put_away()
         self._work, self._words, self._perception, self._why = work, words, perception, None
         if work is not None and not any(work is known for known in self._works):
             self._works.append(work)

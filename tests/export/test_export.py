@@ -149,7 +149,6 @@ def test_a_model_that_fixes_its_length_is_refused() -> None:
         (Tensor("waveform", "float32", shape),),
         sample,
         ((1, 1),),
-        "difference",
     )
     with pytest.raises(ExportError, match=r"vocoder\.onnx: torch cannot export"):
         export_graph(plan)
@@ -455,7 +454,7 @@ def committed() -> tuple[Models, Bundle]:
         pytest.skip(f"there are no checkpoints {', '.join(missing)} in {CHECKPOINTS}")
     models = load_models(
         *(CHECKPOINTS / name for name in ("encoder", "fusion", "decoder", "vocoder")),
-        CHECKPOINTS / "subjects" if (CHECKPOINTS / "subjects").is_dir() else None,
+        subjects=CHECKPOINTS / "subjects" if (CHECKPOINTS / "subjects").is_dir() else None,
     )
     return models, open_bundle()
 

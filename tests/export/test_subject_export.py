@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,7 +16,7 @@ from torch import nn
 from a2m_edge.bundle.manifest import SUBJECTS
 from a2m_edge.errors import CheckpointError
 from a2m_edge.perception.encoders import Encoders
-from a2m_edge.perception.subject_tables import SCHEMA, Label, Likeness, SubjectTables
+from a2m_edge.perception.subject_tables import SCHEMA, Kind, Label, Likeness, SubjectTables
 from a2m_edge.rendering.render import Request, render
 from export.bundle_writer import Companions, export_bundle
 from export.graphs.export import GraphPlan, export_graph
@@ -28,7 +29,7 @@ from tests.fixtures.tiny_bundle.make import COMPOSER, LABEL, write_bed
 from training.models.fingerprint import weights_hash
 from training.models.subjects import SubjectConfig, SubjectHead
 
-NAMES = (
+NAMES: tuple[tuple[str, Kind], ...] = (
     ("sea", "subject"),
     ("church", "subject"),
     ("Baroque", "style"),
@@ -43,7 +44,7 @@ PICTURE = np.random.default_rng(1).integers(0, 256, (90, 120, 3), dtype=np.uint8
 def labelled(tiny: Models) -> Models:
     """The tiny models with a trunk, a head, and labels of which the first is always told."""
     clip = deepcopy(tiny.encoder.clip)
-    tower = clip.visual
+    tower: Any = clip.visual
     tower.trunk, tower.head = nn.Sequential(tower.convolutions, nn.Flatten()), tower.out
     encoder = replace(tiny.encoder, clip=clip)
     labels = tuple(Label(name, kind, 1e-4 if name == "sea" else 0.4) for name, kind in NAMES)
@@ -71,7 +72,7 @@ def test_embeddings_and_labels_equal_those_of_the_models(plan: GraphPlan, graph:
 
 
 def test_labels_that_differ_are_found(plan: GraphPlan, graph: onnx.ModelProto) -> None:
-    other = deepcopy(plan.module)
+    other: Any = deepcopy(plan.module)
     with torch.no_grad():
         other.subjects.linear.bias += 0.1
     checks = check_graph(replace(plan, module=other), graph.SerializeToString())
@@ -84,7 +85,7 @@ def test_a_bundle_tells_what_the_models_tell(labelled: Models, tmp_path: Path) -
     tables = SubjectTables.read(bundle.file(SUBJECTS))
     assert labelled.subjects is not None
     assert tables == labelled.subjects.config.tables
-    assert "difference of labels" in bundle.manifest.parity["image_encoder"]
+    assert "difference of labels" in str(bundle.manifest.parity["image_encoder"])
     sight = Encoders(bundle, device="cpu").see(PICTURE)
     assert "sea" in sight.subjects
     facts = render(Request(tmp_path / "x.png", None, 0.5), bundle, device="cpu", painting=PICTURE).facts
@@ -110,7 +111,7 @@ def test_labels_in_half_precision_are_held_against_full(labelled: Models, tmp_pa
 def test_labels_of_another_encoder_are_refused(tiny: Models, labelled: Models) -> None:
     with pytest.raises(CheckpointError, match="has no trunk"):
         replace(tiny, subjects=labelled.subjects)
-    other = deepcopy(labelled.encoder.clip)
+    other: Any = deepcopy(labelled.encoder.clip)
     with torch.no_grad():
         other.visual.out.bias += 1
     with pytest.raises(CheckpointError, match="features of another encoder"):

@@ -30,8 +30,9 @@ class Found:
         named: among all paintings of which it is known by their titles or by what people said.
         spoken: among those of which five people or more spoke: what they did not name is surely less there.
         zero_shot: as ``named``, by the cosine of the picture with a sentence that holds the name.
-        told: of how many known paintings it is told.
-        right: how many of these are known to show it.
+        told: of how many paintings it is told.
+        judged: of how many of them five people or more spoke, so that it is known whether they show it.
+        right: how many of these show it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Found:
     spoken: Score
     zero_shot: Score
     told: int
+    judged: int
     right: int
 
 
@@ -103,8 +105,9 @@ def measure_subjects(
             named,
             said,
             alike,
-            int((told[:, column] & (known[:, column] != UNKNOWN)).sum()),
-            int((told[:, column] & (known[:, column] == NAMED)).sum()),
+            int(told[:, column].sum()),
+            int((told[:, column] & (spoken[:, column] != UNKNOWN)).sum()),
+            int((told[:, column] & (spoken[:, column] == NAMED)).sum()),
         )
         for column, (name, named, said, alike) in enumerate(scores)
     ]
@@ -159,7 +162,8 @@ def subject_table(measures: SubjectMeasures | Missing) -> Table:
             decimals=3,
         ),
         Column("Told"),
-        Column("Told rightly", "", "higher", note="Share of the told that are known to show it.", decimals=2),
+        Column("Judged", note="Those of the told of which five people or more spoke, and not one alone named it."),
+        Column("Told rightly", "", "higher", note="Share of the judged that show it by what was said.", decimals=2),
     ]
     title = "What paintings show (test split, disjoint by painting)"
     if isinstance(measures, Missing):
@@ -206,8 +210,10 @@ def subject_numbers(measures: SubjectMeasures | Missing) -> dict[str, dict[str, 
         numbers |= {f"{kind}_map": precision, f"{kind}_chance": chance, f"{kind}_subjects": float(count)}
         if chance > 0:
             numbers[f"{kind}_times_chance"] = precision / chance
-    told, right = (sum(getattr(each, name) for each in measures.subjects) for name in ("told", "right"))
-    numbers |= {"told": float(told), "told_rightly": right / told if told else math.nan}
+    told, judged, right = (
+        sum(getattr(each, name) for each in measures.subjects) for name in ("told", "judged", "right")
+    )
+    numbers |= {"told": float(told), "judged": float(judged), "told_rightly": right / judged if judged else math.nan}
     for kind, (right_share, commonest) in measures.accuracy.items():
         numbers |= {f"{kind}_accuracy": right_share, f"{kind}_commonest": commonest}
     numbers |= {f"ap_{each.name}": each.named.precision for each in measures.subjects}
@@ -224,14 +230,15 @@ def _mean_row(found: tuple[Found, ...]) -> Row:
     named, spoken, alike = (
         mean_precision([getattr(each, kind) for each in found]) for kind in ("named", "spoken", "zero_shot")
     )
-    told, right = sum(each.told for each in found), sum(each.right for each in found)
+    told, judged, right = (sum(getattr(each, name) for each in found) for name in ("told", "judged", "right"))
     return Row(
         "mean",
         [
             sum(each.named.shown for each in found),
             *(_number(value) for value in (named[0], named[1], _ratio(named), spoken[0], spoken[1], alike[0])),
             told,
-            right / told if told else Missing("nothing is told"),
+            judged,
+            right / judged if judged else Missing("nothing that is told can be judged"),
         ],
         f"of the {named[2]} subjects that some painting shows, {spoken[2]} of those spoken of",
     )
@@ -250,7 +257,8 @@ def _row(each: Found) -> Row:
             spoken.chance,
             _precision(each.zero_shot),
             each.told,
-            each.right / each.told if each.told else Missing("it is never told"),
+            each.judged,
+            each.right / each.judged if each.judged else Missing("nothing that is told can be judged"),
         ],
         f"{_FEW} paintings or fewer" if named.shown <= _FEW else "",
     )

@@ -3,7 +3,9 @@
 Labels come from titles and utterances (``training.data.labels.picture_labels``), which name little of what is shown:
 what is unknown of a picture is not learned from, and a title's silence counts less than people's. Those that show a
 subject weigh as much as those that do not while the layer is learned; afterwards its biases give back how rare they are
-(King & Zeng 2001, Political Analysis 9:137), so that a probability is one.
+(King & Zeng 2001, Political Analysis 9:137). A title names what is shown in one case of four: so that a probability is
+that of a subject being shown, and not of being named, all are moved by the line that fits best what five people or more
+said of validation paintings (Platt 1999), the same for all subjects, since of one alone too little is known.
 """
 
 from __future__ import annotations
@@ -39,20 +41,20 @@ from training.data.labels.plain_pictures import PlainPictures
 from training.data.tables.feelings import PictureArchive
 from training.models.encoder_model import EncoderModel
 from training.models.fingerprint import weights_hash
-from training.models.subjects import SubjectConfig, SubjectHead, image_trunk
+from training.models.subjects import KINDS, SubjectConfig, SubjectHead, image_trunk
 from training.trainers.picture_projection import PictureProjection
 
-RIDGES = (0.3, 1.0, 3.0, 10.0)
+RIDGES = (0.3, 1.0, 3.0)
 """Weights of the squares that are tried, against a loss that is a mean over pictures."""
 
 SILENCE = 0.5
 """What a title that does not name a subject weighs, beside several people who do not."""
 
-PRECISION = 0.5
+PRECISION: dict[Kind, float] = {"subject": 0.5, "style": 0.7, "period": 0.7}
 """Share of those that are told which must be right, by the labels of the validation paintings."""
 
 FEWEST = 4
-"""Validation paintings of which a label must be told before its precision is believed."""
+"""Labels of validation paintings that must be told before their precision is believed."""
 
 SENTENCE = "a painting of {}"
 """How a subject's name is put to the text encoder."""
@@ -149,16 +151,16 @@ def average_precision(scores: NDArray[np.floating], truth: NDArray[np.bool_]) ->
     return float((hits.cumsum()[last - 1] / last)[hits].mean())
 
 
-def threshold(chances: NDArray[np.floating], truth: NDArray[np.bool_]) -> float | None:
-    """The least probability from which on those told are right in ``PRECISION`` of the cases, or None.
+def threshold(chances: NDArray[np.floating], truth: NDArray[np.bool_], precision: float) -> float | None:
+    """The least probability from which on those told are right in a share ``precision`` of the cases, or None.
 
-    A threshold of which fewer than ``FEWEST`` are told is not believed, and one more that is wrong is reckoned in.
+    A threshold from which on fewer than ``FEWEST`` are told is not believed, and one more that is wrong is reckoned in.
     """
     order = np.argsort(-chances, kind="stable")
     falling = chances[order]
     told = np.searchsorted(-falling, -falling, "right")  # those that are as likely are told as well
     right = truth[order].cumsum()[told - 1]
-    fine = (right / (told + 1) >= PRECISION) & (told >= FEWEST)
+    fine = (right / (told + 1) >= precision) & (told >= FEWEST)
     if not fine.any():
         return None
     return max(1e-4, math.floor(1e4 * float(falling[fine.nonzero()[0][-1]])) / 1e4)
@@ -210,6 +212,7 @@ def train_subjects(
     held = (projection.standardised(chosen["val"]) - middle) / spread
     sizes = (len(labels.styles), len(PERIODS))
     known = labels.subjects[chosen["val"]]
+    said = surest_known(known, labels.spoken[chosen["val"]])
     layer, best, ridge = None, (-1.0, torch.zeros(0)), 0.0
     for each in sorted(RIDGES, reverse=True):
         layer = fit((seen - middle) / spread, targets[learned], sizes, each, layer)
@@ -219,17 +222,21 @@ def train_subjects(
         if mean > best[0]:
             best, ridge = (mean, layer), each
     say(f"ridge {ridge:g} is taken")
+    logits = torch.addmm(best[1][-1], held, best[1][:-1])[:, : len(SUBJECTS)].cpu().numpy()
+    slope, offset = fitted_line(logits[said != UNKNOWN], said[said != UNKNOWN] == NAMED)
+    if slope > 0:
+        best[1][:, : len(SUBJECTS)] *= slope
+        best[1][-1, : len(SUBJECTS)] += offset
     head = _head(best[1], middle, spread, encoder, labels)
     with torch.no_grad():
         chances = head.to(device)(projection.standardised(chosen["val"])).cpu().numpy()
-    truth: dict[Kind, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {
-        "subject": (known == NAMED, known != UNKNOWN),
-        "style": _one_hot(labels.style[chosen["val"]], sizes[0]),
-        "period": _one_hot(labels.period[chosen["val"]], sizes[1]),
+    classes: dict[Kind, NDArray[np.int64]] = {
+        "style": labels.style[chosen["val"]],
+        "period": labels.period[chosen["val"]],
     }
     tables = head.config.tables
-    tables = dataclasses.replace(tables, labels=_with_thresholds(tables.labels, chances, truth))
-    likeness = measure_likeness(encoder, projection, chosen["train"], chosen["val"], known, device)
+    tables = dataclasses.replace(tables, labels=_with_thresholds(tables.labels, chances, said, classes))
+    likeness = measure_likeness(encoder, projection, chosen["train"], chosen["val"], said, device)
     head.config = dataclasses.replace(head.config, tables=dataclasses.replace(tables, likeness=likeness))
     make_folder(out)
     head.cpu().eval().save(out)
@@ -268,6 +275,35 @@ def scored(told: NDArray[np.floating], known: NDArray[np.int8]) -> list[Score]:
     return found
 
 
+def surest_known(known: NDArray[np.int8], spoken: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """What is known of paintings that many spoke of, and nothing of the others; all, where nobody spoke enough.
+
+    Args:
+        known, spoken: of some rows of ``PictureLabels``.
+    """
+    said = np.where(spoken[:, None], known, UNKNOWN).astype(np.int8)
+    return said if (said == NAMED).any() and (said == ABSENT).any() else known
+
+
+def fitted_line(inputs: NDArray[np.floating], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and offset of the logistic regression on one input, [n]; of no inputs, those that change nothing."""
+    if not truth.any() or truth.all():
+        return 1.0, 0.0
+    given, wanted = torch.from_numpy(inputs.astype(np.float64)), torch.from_numpy(truth.astype(np.float64))
+    line = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        whole = F.binary_cross_entropy_with_logits(line[0] * given + line[1], wanted)
+        whole.backward()
+        return whole
+
+    optimiser.step(loss)
+    slope, offset = (float(each) for each in line.detach())
+    return slope, offset
+
+
 def sentences(names: Sequence[str]) -> list[str]:
     """How subjects are put to the text encoder."""
     return [SENTENCE.format(name) for name in names]
@@ -287,27 +323,16 @@ def measure_likeness(
     texts = embed_texts(encoder, sentences(SUBJECTS), device)
     mean = paintings.mean(0)
     deviation = float(np.sqrt(((paintings - mean) @ texts.T).var(0).mean()))
-    above = ((held - mean) @ texts.T / deviation).ravel()
-    truth, some = (known == NAMED).ravel(), (known != UNKNOWN).ravel()
-    inputs, wanted = torch.from_numpy(above[some]).double(), torch.from_numpy(truth[some]).double()
-    line = torch.zeros(2, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        whole = F.binary_cross_entropy_with_logits(line[0] * inputs + line[1], wanted)
-        whole.backward()
-        return whole
-
-    optimiser.step(loss)
-    slope, offset = (round(float(each), 5) for each in line.detach())
+    above = (held - mean) @ texts.T / deviation
+    truth, some = known == NAMED, known != UNKNOWN
+    slope, offset = (round(each, 5) for each in fitted_line(above[some], truth[some]))
     sure = 1 / (1 + np.exp(-(slope * above[some] + offset)))
     return Likeness(
         tuple(round(float(each), 6) for each in mean),
         round(deviation, 6),
         slope,
         offset,
-        threshold(sure, truth[some]) if slope > 0 else None,
+        threshold(sure, truth[some], PRECISION["subject"]) if slope > 0 else None,
     )
 
 
@@ -326,24 +351,27 @@ def _head(layer: Tensor, middle: Tensor, spread: Tensor, encoder: EncoderModel, 
     return head.eval()
 
 
-def _one_hot(index: NDArray[np.int64], count: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which class holds [n, count], and whether it is known which [n, count]."""
-    known = np.broadcast_to((index >= 0)[:, None], (len(index), count))
-    return index[:, None] == np.arange(count), known
-
-
 def _with_thresholds(
     labels: Sequence[Label],
     chances: NDArray[np.floating],
-    truth: dict[Kind, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+    said: NDArray[np.int8],
+    classes: dict[Kind, NDArray[np.int64]],
 ) -> tuple[Label, ...]:
-    """The labels with the thresholds that validation paintings suggest; of a style or period the likeliest counts."""
-    found = []
-    columns = {kind: [place for place, label in enumerate(labels) if label.kind == kind] for kind in truth}
-    for place, label in enumerate(labels):
-        own = columns[label.kind]
-        holds, known = (each[:, own.index(place)] for each in truth[label.kind])
-        if label.kind != "subject":
-            known = known & (chances[:, own].argmax(1) == own.index(place))
-        found.append(dataclasses.replace(label, threshold=threshold(chances[known, place], holds[known])))
-    return tuple(found)
+    """The labels with the thresholds that validation paintings suggest, one for each kind.
+
+    Args:
+        labels: in the order of ``chances``.
+        chances: probabilities [n, labels].
+        said: what is known of the subjects, [n, subjects].
+        classes: for styles and periods an index or -1, int64 [n]; of these the likeliest alone is told.
+    """
+    columns = {kind: [place for place, label in enumerate(labels) if label.kind == kind] for kind in KINDS}
+    sure, truth = (
+        {"subject": chances[:, columns["subject"]][said != UNKNOWN]},
+        {"subject": said[said != UNKNOWN] == NAMED},
+    )
+    for kind, wanted in classes.items():
+        own = chances[wanted >= 0][:, columns[kind]]
+        sure[kind], truth[kind] = own.max(1), own.argmax(1) == wanted[wanted >= 0]
+    least = {kind: threshold(sure[kind], truth[kind], PRECISION[kind]) for kind in KINDS}
+    return tuple(dataclasses.replace(label, threshold=least[label.kind]) for label in labels)

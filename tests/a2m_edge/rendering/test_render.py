@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from a2m_edge.impression.feeling import EMOTIONS, ROLES
 from a2m_edge.ledger import claim
 from a2m_edge.rendering.render import Request, check_outputs, render, write_render
 from a2m_edge.sound.loudness import true_peak
+from tests.fixtures.places import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +138,25 @@ def test_the_facts_have_the_same_names_whether_or_not_there_is_a_score(result, c
 def test_the_notes_of_the_score_are_those_of_the_render(result):
     notes = [note for beat in result.panel.beats if beat.start < 6.0 for note in beat.notes]
     assert len(notes) == result.facts["notes"] > 0
+
+
+def test_the_json_tells_where_the_music_looks_and_when(tiny_bundle):
+    made = render(Request(ROOT / "examples" / "storm.jpg", None, seconds=25.0), tiny_bundle, device="cpu")
+    gaze = json.loads(json.dumps(made.facts["gaze"]))
+    assert gaze["regions"]
+    for region in gaze["regions"]:
+        left, top, width, height = region["region"]
+        assert 0 <= left < left + width <= 1.001 and 0 <= top < top + height <= 1.001
+        assert region["feeling"] in EMOTIONS and abs(region["valence"]) <= 1 and abs(region["arousal"]) <= 1
+    times = gaze["stretches"]
+    assert times[0]["start"] == 0.0 and times[0]["region"] is None
+    assert times[1]["region"] == 0 and times[-1]["end"] == 25.0
+    assert all(one["end"] == other["start"] for one, other in pairwise(times))
+
+
+def test_a_short_render_and_a_comment_alone_look_nowhere(result, tiny_bundle):
+    assert result.facts["gaze"] is None
+    assert render(Request(None, "so calm", seconds=25.0), tiny_bundle, device="cpu").facts["gaze"] is None
 
 
 def test_a_stream_gets_the_same_bytes_as_a_file(tmp_path, result):

@@ -35,7 +35,7 @@ def checkpoint(data, tmp_path_factory):
     """A trained head, its encoder, and its folder."""
     out = tmp_path_factory.mktemp("subjects")
     encoder = tiny_encoder()
-    said = []
+    said: list[str] = []
     train_subjects(out, data=data, encoder=encoder, features=out / "seen.npz", device=CPU, say=said.append)
     assert any("mean average precision" in line for line in said)
     return load_subjects(out), encoder, out
@@ -151,7 +151,7 @@ def test_average_precision_lies_between_the_worst_order_and_one(pairs):
 @given(st.lists(st.tuples(st.integers(1, 999).map(lambda each: each / 1000), st.booleans()), min_size=1, max_size=40))
 def test_from_its_threshold_on_half_of_what_is_told_is_right(pairs):
     told, truth = (np.array(each) for each in zip(*pairs, strict=True))
-    found = threshold(told, truth)
+    found = threshold(told, truth, 0.5)
     if found is not None:
         assert 0 < found <= 1
         assert (told >= found).sum() >= 4
