@@ -68,12 +68,10 @@ class Composer:
         self._at_bar_line = Voices()
         self._planned: tuple[Plan, Chord, list[BarNote], Voices] | None = None
 
-    def steer(
-        self, feeling: Feeling, cues: Cues = MIDDLE, subjects: Subjects = NOTHING, gaze: Gaze = NOWHERE
-    ) -> None:
+    def steer(self, feeling: Feeling, cues: Cues = MIDDLE, subjects: Subjects = NOTHING, gaze: Gaze = NOWHERE) -> None:
         """Follows what is now felt and seen from the next beat on: notes already given out are never taken back."""
         self.plan = plan(feeling, cues, subjects)
-        self._feeling, self._cues, self._subjects, self._gaze = feeling, cues, subjects, gaze
+        self._feeling, self._cues, self._gaze = feeling, cues, gaze
         self._plans: dict[int, Plan] = {}  # by look
         self._asks = True  # whether what is said now names a look has yet to be found out
 
@@ -154,9 +152,7 @@ class Composer:
         if look is None or self._look is None or self._gaze.whole is None:
             return self.plan
         if self._look not in self._plans:
-            self._plans[self._look] = dwelling_plan(
-                self._feeling, self._cues, self._gaze.whole, look, self._subjects
-            )
+            self._plans[self._look] = dwelling_plan(self.plan, self._feeling, self._cues, self._gaze.whole, look)
         return self._plans[self._look]
 
     def _plan_bar(self, place: Place, chord: Chord, current: Plan) -> tuple[list[BarNote], Voices]:

@@ -11,10 +11,13 @@ from a2m_edge.composer.plan import MODES, Plan, plan
 from a2m_edge.impression.cues import Cues
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.impression.gaze import Look
-from a2m_edge.impression.subjects import NOTHING, Subjects
+from a2m_edge.impression.subjects import Subjects
 
 TOWARDS = 0.75
 """Share of the way from the whole to a region that feeling and cues go: the region is heard, and the picture stays."""
+
+REMEMBERED = 0.5
+"""How sure it stays, on a region, that what the whole picture shows is shown."""
 
 TEMPO_RANGE = 0.12
 """Share by which a region's tempo may differ from the whole's."""
@@ -53,9 +56,7 @@ def _shuffled(turn: int, looks: int, chance: Sequence[int]) -> list[int]:
     return [int(each) for each in np.random.default_rng([8, *chance, turn]).permutation(looks)]
 
 
-def dwelling_plan(
-    feeling: Feeling, cues: Cues, whole: Look, look: Look, subjects: Subjects = NOTHING
-) -> Plan:
+def dwelling_plan(home: Plan, feeling: Feeling, cues: Cues, whole: Look, look: Look) -> Plan:
     """The plan while the music dwells on a region.
 
     It goes part of the way by which the region differs from the whole picture, both seen without a comment, so that
@@ -63,18 +64,24 @@ def dwelling_plan(
     the same piece.
 
     Args:
+        home: the plan of the whole.
         feeling, cues: of the whole, as they are now.
         whole: what is seen of the whole picture.
         look: what is seen of the region.
-        subjects: what the whole picture shows: it is heard all the time.
     """
-    home = plan(feeling, cues, subjects)
+    subjects = _joined(whole.subjects, look.subjects)
     bent = plan(_towards(feeling, whole, look), _coloured(cues, whole, look), subjects)
     modes = tuple(MODES)
     steps = modes.index(bent.mode) - modes.index(home.mode)
     mode = modes[modes.index(home.mode) + min(MODE_STEPS, max(-MODE_STEPS, steps))]
     tempo = min(home.tempo * (1 + TEMPO_RANGE), max(home.tempo * (1 - TEMPO_RANGE), bent.tempo))
     return replace(bent, mode=mode, tempo=tempo)
+
+
+def _joined(whole: Subjects, look: Subjects) -> Subjects:
+    """What a region shows, and more faintly what else the whole does."""
+    shown = {name: REMEMBERED * sure for name, sure in whole.shown.items()} | dict(look.shown)
+    return replace(look, shown=dict(sorted(shown.items(), key=lambda each: -each[1])))
 
 
 def _towards(feeling: Feeling, whole: Look, look: Look) -> Feeling:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from a2m_edge.bundle import Bundle
-from a2m_edge.impression.gaze import Region
+from a2m_edge.bundle import DEFAULT_BUNDLE, Bundle, open_bundle
+from a2m_edge.bundle.manifest import COMPOSER
+from a2m_edge.composer import Composer, ComposerTables
+from a2m_edge.impression.gaze import NOWHERE, Gaze, Region
 from a2m_edge.perception.encoders import Encoders
 from a2m_edge.perception.looking import CLEAR, Looks
 from a2m_edge.perception.pictures import read_picture
@@ -144,3 +146,28 @@ def test_an_hour_is_a_walk(tiny_bundle, storm):
     count = len(places)
     assert order[:count] == places
     assert order[count : 2 * count] != places
+
+
+def test_a_dark_corner_of_a_bright_picture_is_heard():
+    """By the trained bundle: the phrase that dwells there lies lower than it would for the whole."""
+    rows = np.linspace(0, 1, 300)[:, None, None]
+    ground = np.where(rows < 0.5, (190, 215, 240), (170, 205, 120)) + np.zeros((300, 400, 3))
+    picture = np.clip(ground + np.random.default_rng(0).normal(0, 6, ground.shape), 0, 255).astype(np.uint8)
+    picture[200:, 290:] = (picture[200:, 290:] * 0.12).astype(np.uint8)
+    bundle = open_bundle(DEFAULT_BUNDLE)
+    encoders = Encoders(bundle, "cpu", 1)
+    looks = Looks(encoders, encoders.see(picture), picture)
+    first = looks[0]
+    assert first.region.left > 0.6 and first.region.top > 0.5
+    assert first.cues.brightness < looks.whole.cues.brightness - 0.3
+    perception = encoders.feel(looks.sight, None)
+    tables = ComposerTables.read(bundle.file(COMPOSER))
+
+    def height(gaze: Gaze) -> float:
+        """Mean pitch of the phrase after the theme."""
+        composer = Composer(tables, looks.sight.embedding, 0, perception.feeling, perception.cues, gaze=gaze)
+        beats = [composer.next_beat() for _ in range(8 * composer.theme.beats_in_bar)]
+        assert beats[-1].region == (first.region if gaze.looks else None)
+        return float(np.mean([note.pitch for beat in beats if beat.bar >= 4 for note in beat.notes]))
+
+    assert height(looks.gaze(None)) < height(NOWHERE) - 2  # measured: 4.6

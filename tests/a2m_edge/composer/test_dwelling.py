@@ -18,6 +18,7 @@ from a2m_edge.composer.plan import MODES, plan
 from a2m_edge.impression.cues import MIDDLE, Cues
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.impression.gaze import NOWHERE, WHOLE, Gaze, Look, Region
+from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.perception.gaze import MOST
 from a2m_edge.score import Beat, Stretch, regions, stretches
 from tests.fixtures.places import TABLES
@@ -82,7 +83,7 @@ def test_a_region_bends_the_music_within_the_range_of_the_picture(
     now: Feeling, cues: Cues, whole: Feeling, painted: Cues, there: Feeling, look: Cues
 ) -> None:
     home = plan(now, cues)
-    bent = dwelling_plan(now, cues, Look(WHOLE, whole, painted), Look(DARK.region, there, look))
+    bent = dwelling_plan(home, now, cues, Look(WHOLE, whole, painted), Look(DARK.region, there, look))
     assert abs(bent.tempo / home.tempo - 1) <= TEMPO_RANGE + 1e-9
     order = list(MODES)
     assert abs(order.index(bent.mode) - order.index(home.mode)) <= MODE_STEPS
@@ -92,14 +93,25 @@ def test_a_region_bends_the_music_within_the_range_of_the_picture(
 @given(feelings, ranks, feelings, ranks)
 def test_a_region_like_the_whole_changes_nothing(now: Feeling, cues: Cues, whole: Feeling, painted: Cues) -> None:
     look = Look(DARK.region, whole, painted)
-    assert dwelling_plan(now, cues, dataclasses.replace(look, region=WHOLE), look) == plan(now, cues)
+    home = plan(now, cues)
+    assert dwelling_plan(home, now, cues, dataclasses.replace(look, region=WHOLE), look) == home
 
 
 def test_what_a_comment_changed_stays_changed() -> None:
     """The bend is the same step from wherever a comment has taken the music."""
     sad = Feeling.of(-0.3, -0.2)
-    assert dwelling_plan(sad, MIDDLE, Look(WHOLE, BRIGHT), LIGHT).register > plan(sad).register
-    assert dwelling_plan(sad, MIDDLE, Look(WHOLE, BRIGHT), LIGHT).register < plan(LIGHT.feeling, LIGHT.cues).register
+    bent = dwelling_plan(plan(sad), sad, MIDDLE, Look(WHOLE, BRIGHT), LIGHT)
+    assert plan(sad).register < bent.register < plan(LIGHT.feeling, LIGHT.cues).register
+
+
+def test_what_a_region_shows_is_heard_before_what_the_whole_does() -> None:
+    sea, ship = Subjects({"sea": 0.9}), Subjects({"ship": 0.7})
+    whole, there = Look(WHOLE, BRIGHT, MIDDLE, sea), Look(DARK.region, BRIGHT, MIDDLE, ship)
+    home = plan(BRIGHT, MIDDLE, sea)
+    bent = dwelling_plan(home, BRIGHT, MIDDLE, whole, there)
+    assert bent.figure == plan(BRIGHT, MIDDLE, ship).figure != home.figure
+    empty = dwelling_plan(home, BRIGHT, MIDDLE, whole, dataclasses.replace(there, subjects=NOTHING))
+    assert empty.figure == home.figure and empty.figure_share < home.figure_share, "fainter, but the sea is still there"
 
 
 def test_a_comment_leads_to_what_it_names_and_the_walk_goes_on() -> None:
@@ -135,7 +147,7 @@ def test_nothing_is_looked_at_before_the_music_comes_to_it() -> None:
         def __len__(self) -> int:
             return 4
 
-        def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        def __getitem__(self, index):
             self.asked.append(index)
             return DARK
 

@@ -1,5 +1,6 @@
 """The picture of a render shows what it is given, whatever that is."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from a2m_edge.impression.feeling import Feeling
+from a2m_edge.impression.gaze import Region
 from a2m_edge.rendering.canvas import Canvas
 from a2m_edge.rendering.lettering import drawable, in_visual_order
 from a2m_edge.rendering.panel import HEIGHT, WIDTH, Panel, draw_panel
@@ -117,6 +119,20 @@ def test_each_channel_has_a_spectrogram_of_its_own():
     changed = np.flatnonzero((both != left).any(axis=(1, 2)))
     assert changed.min() > 1274 and changed.max() < 1359, "the right channel is the lower one"
     assert len(changed) == pytest.approx(41, abs=3), "half of its strip"
+
+
+def test_where_the_music_looks_is_seen_in_the_painting_and_on_the_axis_of_time(plain):
+    corner = Region(0.5, 0.5, 0.25, 0.5)
+    looking = [
+        dataclasses.replace(beat, region=corner if beat.number + 4 * beat.bar >= 8 else None) for beat in beats(20)
+    ]
+    drawn = draw_panel(panel(beats=looking))
+    changed = (drawn != plain).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    above, below = rows < 700, rows >= 700
+    assert rows[above].min() > 190 and columns[above].max() < 804, "the painting"
+    assert np.ptp(rows[below]) < 24, "a line between score and spectrogram"
+    assert columns[below].min() == pytest.approx(120 + (1856 - 120) * 0.4, abs=4), "from the eighth beat on"
 
 
 def test_words_break_into_lines_that_fit():

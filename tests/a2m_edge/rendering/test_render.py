@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -18,13 +19,15 @@ from a2m_edge.impression.feeling import EMOTIONS, ROLES
 from a2m_edge.ledger import claim
 from a2m_edge.rendering.render import Request, check_outputs, render, write_render
 from a2m_edge.sound.loudness import true_peak
+from tests.fixtures.places import ROOT
 
 
 @pytest.fixture(scope="module")
 def painting(tmp_path_factory):
     path = tmp_path_factory.mktemp("paintings") / "calm_sea.png"
     rows = np.linspace(40, 220, 120, dtype=np.uint8)[:, None, None]
-    cv2.imwrite(str(path), np.broadcast_to(rows, (120, 160, 3)) // np.array([1, 2, 4], np.uint8))
+    sea = np.broadcast_to(rows, (120, 160, 3)) // np.array([1, 2, 4], np.uint8)
+    cv2.imwrite(str(path), cv2.circle(sea, (100, 40), 20, (40, 120, 240), -1))
     return path
 
 
@@ -137,6 +140,25 @@ def test_the_notes_of_the_score_are_those_of_the_render(result):
     assert len(notes) == result.facts["notes"] > 0
 
 
+def test_the_json_tells_where_the_music_looks_and_when(tiny_bundle):
+    made = render(Request(ROOT / "examples" / "storm.jpg", None, seconds=25.0), tiny_bundle, device="cpu")
+    gaze = json.loads(json.dumps(made.facts["gaze"]))
+    assert gaze["regions"]
+    for region in gaze["regions"]:
+        left, top, width, height = region["region"]
+        assert 0 <= left < left + width <= 1.001 and 0 <= top < top + height <= 1.001
+        assert region["feeling"] in EMOTIONS and abs(region["valence"]) <= 1 and abs(region["arousal"]) <= 1
+    times = gaze["stretches"]
+    assert times[0]["start"] == 0.0 and times[0]["region"] is None
+    assert times[1]["region"] == 0 and times[-1]["end"] == 25.0
+    assert all(one["end"] == other["start"] for one, other in pairwise(times))
+
+
+def test_a_short_render_and_a_comment_alone_look_nowhere(result, tiny_bundle):
+    assert result.facts["gaze"] is None
+    assert render(Request(None, "so calm", seconds=25.0), tiny_bundle, device="cpu").facts["gaze"] is None
+
+
 def test_a_stream_gets_the_same_bytes_as_a_file(tmp_path, result):
     stream = io.BytesIO()
     write_render(result, stream)
@@ -150,6 +172,20 @@ def test_a_comment_that_is_too_long_is_heard_in_part_and_the_user_told(tiny_bund
     assert "longer than the text encoder hears" in made.notice
     assert len(made.facts["comment"]) < 400
     assert render(Request(None, "the sea", 0.5), tiny_bundle, device="cpu").notice is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 200)])
+def test_where_there_is_little_to_see_it_is_told_and_the_music_plays(tmp_path, painting, tiny_bundle, size):
+    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((*size, 3), np.uint8))
+    made = render(Request(tmp_path / "black.png", None, 1.0), tiny_bundle, device="cpu")
+    assert made.facts["little_to_see"] is True
+    assert made.notice == "there is little to see in the picture: the music follows its light and colours"
+    assert "little to see" in made.panel.facts
+    assert np.abs(made.samples).max() > 0
+    seen = render(Request(painting, None, 0.5), tiny_bundle, device="cpu")
+    assert (seen.facts["little_to_see"], seen.notice) == (False, None)
+    assert "little to see" not in seen.panel.facts
+    assert render(Request(None, "so calm", 0.5), tiny_bundle, device="cpu").facts["little_to_see"] is None
 
 
 def test_a_comment_that_is_not_understood_is_told_everywhere(painting, tiny_bundle, result):

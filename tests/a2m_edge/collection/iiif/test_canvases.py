@@ -226,10 +226,12 @@ def test_pages_are_within_the_limits_of_all_documents(museum, monkeypatch):
 
 
 def test_where_on_the_canvas_the_picture_is_painted_is_known(museum):
-    whole = f"{museum.url}/c1"
-    (plain,) = items_of(museum, canvas(museum, [page(painted(picture(museum), whole))]))
-    assert plain.depiction is not None and plain.depiction.on_canvas == (0, 0, 800, 600)
-    (part,) = items_of(museum, canvas(museum, [page(painted(picture(museum), f"{whole}#xywh=percent:50,25,50,50"))]))
-    assert part.depiction is not None and part.depiction.on_canvas == (400, 150, 400, 300)
-    (sizeless,) = items_of(museum, canvas(museum, [page(painted(picture(museum), whole))], width=None, height=None))
-    assert sizeless.depiction is not None and sizeless.depiction.on_canvas is None
+    def on_canvas(target: str, **more: Any) -> object:
+        (item,) = items_of(museum, canvas(museum, [page(painted(picture(museum), f"{museum.url}/c1{target}"))], **more))
+        assert item.depiction is not None
+        return item.depiction.on_canvas
+
+    assert on_canvas("") == (0, 0, 800, 600)
+    assert on_canvas("#xywh=percent:50,25,50,50") == (400, 150, 400, 300)
+    assert on_canvas("#xywh=700,500,400,400") == (700, 500, 100, 100)
+    assert on_canvas("", width=None, height=None) is None
