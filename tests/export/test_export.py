@@ -452,10 +452,10 @@ def committed() -> tuple[Models, Bundle]:
     missing = [name for name in ("encoder", "fusion", "decoder", "vocoder") if not (CHECKPOINTS / name).is_dir()]
     if missing:
         pytest.skip(f"there are no checkpoints {', '.join(missing)} in {CHECKPOINTS}")
-    models = load_models(
-        *(CHECKPOINTS / name for name in ("encoder", "fusion", "decoder", "vocoder")),
-        subjects=CHECKPOINTS / "subjects" if (CHECKPOINTS / "subjects").is_dir() else None,
+    encoder, fusion, decoder, vocoder, subjects = (
+        CHECKPOINTS / name for name in ("encoder", "fusion", "decoder", "vocoder", "subjects")
     )
+    models = load_models(encoder, fusion, decoder, vocoder, subjects if subjects.is_dir() else None)
     return models, open_bundle()
 
 

@@ -13,19 +13,20 @@ import pytest
 import torch
 from torch import nn
 
-from a2m_edge.bundle.manifest import SUBJECTS
+from a2m_edge.bundle.manifest import SUBJECTS, Graph
 from a2m_edge.errors import CheckpointError
 from a2m_edge.perception.encoders import Encoders
 from a2m_edge.perception.subject_tables import SCHEMA, Kind, Label, Likeness, SubjectTables
 from a2m_edge.rendering.render import Request, render
-from export.bundle_writer import Companions, export_bundle
-from export.graphs.export import GraphPlan, export_graph
-from export.graphs.files import GraphFile, Precisions, export_graphs
+from export.bundle_writer import Companions, write_bundle
+from export.graphs.export import OPSET, GraphPlan, export_graph, write_graph
+from export.graphs.files import GraphFile
 from export.graphs.plans import image_encoder_plan
+from export.graphs.precision import reduce
 from export.models import Models
 from export.proof.parity import check_graph, require
 from export.proof.reduction import check_reductions
-from tests.fixtures.tiny_bundle.make import COMPOSER, LABEL, write_bed
+from tests.fixtures.tiny_bundle.make import COMPOSER, LABEL
 from training.models.fingerprint import weights_hash
 from training.models.subjects import SubjectConfig, SubjectHead
 
@@ -79,9 +80,18 @@ def test_labels_that_differ_are_found(plan: GraphPlan, graph: onnx.ModelProto) -
     assert {check.what for check in checks if not check.holds} == {"difference of labels"}
 
 
-def test_a_bundle_tells_what_the_models_tell(labelled: Models, tmp_path: Path) -> None:
-    write_bed(tmp_path / "bed.wav")
-    bundle, _ = export_bundle(labelled, tmp_path / "bundle", LABEL, Companions(COMPOSER, tmp_path / "bed.wav"))
+def test_a_bundle_tells_what_the_models_tell(
+    labelled: Models, plan: GraphPlan, graph: onnx.ModelProto, graphs: dict[str, GraphFile], tmp_path: Path
+) -> None:
+    file = tmp_path / plan.file
+    write_graph(graph, file)
+    described = Graph(plan.file, OPSET, plan.inputs, plan.outputs)
+    whole = graphs | {"image_encoder": GraphFile(plan, file, file, described, described)}
+    # Without a bed of its own it plays one, as the labelled bundle that it is.
+    bundle = write_bundle(
+        labelled, whole, tmp_path / "bundle", LABEL, Companions(COMPOSER), checks=check_graph(plan, file)
+    )
+    assert bundle.file("bed.wav").stat().st_size > 1000
     tables = SubjectTables.read(bundle.file(SUBJECTS))
     assert labelled.subjects is not None
     assert tables == labelled.subjects.config.tables
@@ -93,17 +103,15 @@ def test_a_bundle_tells_what_the_models_tell(labelled: Models, tmp_path: Path) -
     assert (facts["style"], facts["period"]) == (sight.subjects.style or None, sight.subjects.period or None)
 
 
-def test_a_bed_is_played_by_a_bundle_with_labels(labelled: Models, tmp_path: Path) -> None:
-    bundle, _ = export_bundle(labelled, tmp_path / "bundle", LABEL, Companions(COMPOSER), validate=False)
-    assert bundle.file("bed.wav").stat().st_size > 1000
-
-
-def test_labels_in_half_precision_are_held_against_full(labelled: Models, tmp_path: Path) -> None:
-    for name in ("shipped", "full"):
-        (tmp_path / name).mkdir()
-    precisions = Precisions(named={"image_encoder": "fp16"})
-    found: dict[str, GraphFile] = export_graphs(labelled, tmp_path / "shipped", tmp_path / "full", precisions)
-    checks = check_reductions({"image_encoder": found["image_encoder"]}, labelled)
+def test_labels_in_half_precision_are_held_against_full(
+    labelled: Models, plan: GraphPlan, graph: onnx.ModelProto, tmp_path: Path
+) -> None:
+    full, less = tmp_path / "full.onnx", tmp_path / "less.onnx"
+    write_graph(graph, full)
+    write_graph(reduce(graph, plan, "fp16"), less)
+    described = Graph(plan.file, OPSET, plan.inputs, plan.outputs)
+    found = GraphFile(plan, full, less, described, replace(described, precision="fp16"))
+    checks = check_reductions({"image_encoder": found}, labelled)
     assert "difference of fp16 to fp32, labels" in {check.what for check in checks}
     require(checks)
 
