@@ -21,6 +21,7 @@ from a2m_edge.inference.agreement import cosines
 from a2m_edge.perception.comments import clean_comment
 from a2m_edge.perception.encoders import Encoders, Perception
 from a2m_edge.perception.looking import Looks
+from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.understanding import Understood
 from a2m_edge.score import Score
 from a2m_edge.sound.format import AudioChunk
@@ -43,6 +44,7 @@ class Soundscape:
         seed: chooses among the pieces that the same picture and comment allow; a decoder of clips allows only one.
         device, threads: as in ``a2m_edge.inference.sessions.open_session``.
         score_seconds: how much of the past score is kept; None keeps all of it.
+        tables: what is known of pictures as a whole; None for what the bundle knows of paintings.
 
     Raises:
         OptionError: the seed is negative.
@@ -57,11 +59,12 @@ class Soundscape:
         device: str = "auto",
         threads: int | None = None,
         score_seconds: float | None = None,
+        tables: PictureTables | None = None,
     ) -> None:
         _check_seed(seed)
         self.bundle = bundle
         self._audio = bundle.manifest.audio
-        self._encoders = Encoders(bundle, device, threads)
+        self._encoders = Encoders(bundle, device, threads, tables)
         self._source = open_source(bundle, seed=seed, device=device, threads=threads, score_seconds=score_seconds)
         self._synthesis = Synthesis(bundle, self._source, device, threads)
         self._forget()

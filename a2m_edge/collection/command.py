@@ -59,6 +59,13 @@ def render_collection(
             help="How a changed picture file is told: hash reads its content; time looks at size and time alone."
         ),
     ] = "hash",
+    contrast: Annotated[
+        str,
+        typer.Option(
+            help="What each picture is compared with: paintings, all that the bundle knows; or within, the works of "
+            "this collection among themselves, so that a room of portraits still differs."
+        ),
+    ] = "paintings",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End at the first work that fails.")] = False,
     bundle: Annotated[Path | None, typer.Option(help="Folder of a bundle; the built-in one when left out.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, tensorrt or auto.")] = "cpu",
@@ -94,6 +101,7 @@ def render_collection(
         None if is_address(source) else Path(source),
         force,
         compare,
+        contrast,
     )
     with shown_progress() as watcher:
         if works.passed_over:

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -31,12 +31,32 @@ TABLE = "index.csv"
 """The index as a table, written when a run ends; another name is taken where this is somebody else's."""
 
 
+CONTRASTS = ("paintings", "within")
+"""What the pictures of a collection are compared with: with paintings as the bundle knows them, or among themselves."""
+
+
 @dataclass(frozen=True)
 class Stamp:
     """Size (bytes) and time of the last change (ns) of a picture file; pictures from an address have none."""
 
     size: int
     changed: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the works of a collection are contrasted by, of one picture.
+
+    Attributes:
+        of: what was measured and by what, hashed: see ``look_hash``.
+        valence, arousal: what the fusion tells of the picture alone, in [-1, 1].
+        cues: how it is painted, in their own units; what cannot be measured is absent.
+    """
+
+    of: str
+    valence: float
+    arousal: float
+    cues: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -56,6 +76,10 @@ class Record:
         why: the causes of the music in English sentences, strongest first; empty where the bundle plays no score.
         gaze: where in the picture the music dwells, and when.
         loudness: LUFS; None for silence.
+        little_to_see: whether there is little to see in the picture; None where there is none.
+        contrast: what the picture was compared with, one of ``CONTRASTS``; None where there is none.
+        contrast_tables: SHA-256 of what was known of the collection then; None where nothing was.
+        measured: of the picture, where works are contrasted within their collection.
         notice: a remark, or None.
         timings: seconds for ``fetch``, ``render`` and ``write``.
         peak_mib: most memory that the worker has held so far.
@@ -87,6 +111,10 @@ class Record:
     why: tuple[str, ...] = ()
     gaze: tuple[Dwelling, ...] = ()
     loudness: float | None = None
+    little_to_see: bool | None = None
+    contrast: str | None = None
+    contrast_tables: str | None = None
+    measured: Measured | None = None
     notice: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
     peak_mib: float | None = None
@@ -114,7 +142,9 @@ class Record:
         return (json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def work_hash(item: Item, picture: str | None, bundle: str, sound_format: str) -> str:
+def work_hash(
+    item: Item, picture: str | None, bundle: str, sound_format: str, contrast_tables: str | None = None
+) -> str:
     """What a sound depends on, as SHA-256 in hexadecimal: while it stays, nothing need be rendered again.
 
     Args:
@@ -122,10 +152,27 @@ def work_hash(item: Item, picture: str | None, bundle: str, sound_format: str) -
         picture: SHA-256 of the picture file, or None.
         bundle: hash of the bundle.
         sound_format: name of the format; the version of this program counts too.
+        contrast_tables: hash of what is known of the collection, or None; it tells nothing of a work without a picture.
     """
     parts: list[object] = [__version__, picture, item.comment, item.seconds, item.seed, bundle, sound_format]
-    if item.depiction is not None and item.depiction.ways[0].parts:
-        parts.append([dataclasses.astuple(part) for part in item.depiction.ways[0].parts])
+    parts += _shown_parts(item)
+    if contrast_tables is not None and item.image is not None:
+        parts.append({"contrast": contrast_tables})
+    return _hash(parts)
+
+
+def look_hash(item: Item, picture: str, bundle: str) -> str:
+    """What a look at a picture depends on, as SHA-256 in hexadecimal; the arguments are those of ``work_hash``."""
+    return _hash([__version__, picture, bundle, *_shown_parts(item)])
+
+
+def _shown_parts(item: Item) -> list[object]:
+    if item.depiction is None or not item.depiction.ways[0].parts:
+        return []
+    return [[dataclasses.astuple(part) for part in item.depiction.ways[0].parts]]
+
+
+def _hash(parts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -226,4 +273,4 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-_NESTED = ("stamp", "gaze", "emotions", "instruments", "timings", "carried")
+_NESTED = ("stamp", "gaze", "measured", "emotions", "instruments", "timings", "carried")

@@ -8,13 +8,14 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from a2m_edge.bundle import open_bundle
 from a2m_edge.collection.comparing import COMPARISONS, content_now, stamp_of
+from a2m_edge.collection.contrast import Contrast, contrast_within
 from a2m_edge.collection.iiif.annotations import annotation_names
 from a2m_edge.collection.iiif.fetching import is_address
-from a2m_edge.collection.index import TABLE, Index, Record, work_hash, write_table
+from a2m_edge.collection.index import CONTRASTS, TABLE, Index, Record, work_hash, write_table
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.publishing import check_annotations, publish_annotations, publish_contact_sheet
 from a2m_edge.collection.sheet.page import NAME as PAGE
@@ -48,6 +49,7 @@ class RunSettings:
         source: file that the works come from, which must stay; None where it is none.
         force: whether files may be replaced that this program did not write.
         compare: how pictures are compared with those of an earlier run, of ``COMPARISONS``.
+        contrast: what they are compared with to be felt, of ``CONTRASTS``.
     """
 
     output: str = field(repr=False)
@@ -62,6 +64,7 @@ class RunSettings:
     source: Path | None = None
     force: bool = False
     compare: str = "hash"
+    contrast: str = "paintings"
 
 
 @dataclass
@@ -129,6 +132,8 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
         raise OptionError(f"there is no device {settings.device!r}: choose {', '.join(DEVICES)}")
     if settings.compare not in COMPARISONS:
         raise OptionError(f"--compare is {settings.compare!r}: choose {' or '.join(COMPARISONS)}")
+    if settings.contrast not in CONTRASTS:
+        raise OptionError(f"--contrast is {settings.contrast!r}: choose {' or '.join(CONTRASTS)}")
     if settings.iiif_annotations is not None:
         check_annotations(items, settings.iiif_annotations)
     bundle = open_bundle(settings.bundle)
@@ -146,7 +151,16 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
     summary = Summary(works=len(items))
     begun = time.monotonic()
     with storage.held(), Index(storage, settings.source) as index, Stopping(watcher.says) as stopping:
-        todo = _plan(items, index, options, storage, settings.compare, stopping)
+        contrast = Contrast()
+        if settings.contrast == "within":
+            contrast = contrast_within(
+                items, index, options, bundle, settings.runner, settings.compare, stopping.begun, watcher.says
+            )
+        if contrast.tables is not None:
+            options = dataclasses.replace(options, tables=contrast.tables.to_json())
+        todo, contrasted = _plan(items, index, options, storage, settings.compare, stopping)
+        if contrasted:
+            watcher.says(_why(contrasted, settings.contrast))
         if index.unreadable:
             watcher.says(
                 f"{index.unreadable:,} lines of the index in {storage.place} are damaged; "
@@ -158,7 +172,7 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
             watcher.says(f"{TABLE} in {storage.place} is not a2m-edge's: the table goes to {summary.table}")
         watcher.planned(summary.kept, todo)
         try:
-            _render(todo, index, options, storage, settings, stopping, summary, watcher)
+            _render(todo, index, options, contrast, storage, settings, stopping, summary, watcher)
         except OutputError as error:
             done = summary.kept + summary.rendered
             raise OutputError(f"{error}; {done:,} works are done: the same command goes on from there") from error
@@ -168,6 +182,8 @@ def render_collection(items: Sequence[Item], settings: RunSettings, watcher: Wat
         write_table(storage, [index.latest[each.id] for each in items if each.id in index.latest], summary.table)
         if stopping.number is None:
             made = f"a2m-edge {__version__}, {bundle.manifest.name} {bundle.manifest.version}"
+            if contrast.tables is not None:
+                made += ", its works contrasted with each other"
             _publish(items, index, storage, settings, made)
     return summary
 
@@ -176,6 +192,7 @@ def _render(
     todo: Sequence[Item],
     index: Index,
     options: RenderOptions,
+    contrast: Contrast,
     storage: Storage,
     settings: RunSettings,
     stopping: Stopping,
@@ -187,7 +204,7 @@ def _render(
     unknown = sorted((item for item in todo if item.problem is None), key=lambda item: -item.seconds)
 
     def enough() -> bool:
-        return stopping.number is not None or (settings.fail_fast and bool(summary.failed))
+        return stopping.begun() or (settings.fail_fast and bool(summary.failed))
 
     def records() -> Generator[Record, None, None]:
         yield from known
@@ -197,7 +214,7 @@ def _render(
         for record in done:
             if record.sound is not None and storage.folder is not None:
                 require_seen(storage.folder / record.sound, storage.folder)
-            index.add(record)
+            index.add(dataclasses.replace(record, measured=contrast.measured.get(record.id)))
             if record.error is None:
                 summary.rendered += 1
                 summary.sound_seconds += record.seconds
@@ -254,13 +271,23 @@ def _plan(
     storage: Storage,
     compare: str,
     stopping: Stopping,
-) -> list[Item]:
-    """The works that must be rendered; the other columns of the rest are brought up to date in the index."""
-    todo = []
+) -> tuple[list[Item], list[Record]]:
+    """The works that must be rendered; the other columns of the rest are brought up to date in the index.
+
+    Returns:
+        the works, and what is known of those among them for which nothing but their contrast has changed.
+    """
+    todo, contrasted = [], []
     for item in items:
         previous = index.latest.get(item.id)
-        if stopping.number is not None or previous is None or not _stands(previous, item, options, storage, compare):
+        if previous is None or stopping.begun():
             todo.append(item)
+            continue
+        change = _change(previous, item, options, storage, compare)
+        if change is not None:
+            todo.append(item)
+            if change == "contrast":
+                contrasted.append(previous)
             continue
         fresh = Record.begin(item)
         now = dataclasses.replace(
@@ -272,19 +299,39 @@ def _plan(
         )
         if now != previous:
             index.add(now)
-    return todo
+    return todo, contrasted
 
 
-def _stands(previous: Record, item: Item, options: RenderOptions, storage: Storage, compare: str) -> bool:
-    """Whether the sound of an earlier run is whole, and is what this run would make."""
+def _change(
+    previous: Record, item: Item, options: RenderOptions, storage: Storage, compare: str
+) -> Literal["contrast", "other"] | None:
+    """Why the sound of an earlier run is not what this run would make; None where it is, and is whole."""
     if item.problem is not None or previous.error is not None or previous.sound is None or previous.sha256 is None:
-        return False
+        return "other"
+    if previous.sound != f"{SOUNDS}/{item.id}.{options.sound_format}" or not storage.has(
+        previous.sound, previous.size, previous.sha256
+    ):
+        return "other"
     try:
         picture = content_now(item, previous, compare)
-        if previous.work != work_hash(item, picture, options.bundle_hash, options.sound_format):
-            return False
     except (OSError, ValueError):
-        return False
-    return previous.sound == f"{SOUNDS}/{item.id}.{options.sound_format}" and storage.has(
-        previous.sound, previous.size, previous.sha256
-    )
+        return "other"
+
+    def made_with(tables: str | None) -> bool:
+        return previous.work == work_hash(item, picture, options.bundle_hash, options.sound_format, tables)
+
+    if made_with(options.contrast_tables):
+        return None
+    return "contrast" if made_with(previous.contrast_tables) else "other"
+
+
+def _why(contrasted: Sequence[Record], contrast: str) -> str:
+    """Says why works are made again of which nothing else has changed."""
+    if contrast == "paintings":
+        reason = "with all paintings, and were with each other"
+    elif all(record.contrast_tables is None for record in contrasted):
+        reason = "with each other, and were with all paintings"
+    else:
+        reason = "with each other, and the collection has changed"
+    works = "1 work is" if len(contrasted) == 1 else f"{len(contrasted):,} works are"
+    return f"{works} made again, since works are contrasted {reason}"

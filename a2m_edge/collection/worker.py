@@ -23,13 +23,14 @@ from a2m_edge.collection.comparing import picture_hash, stamp_of
 from a2m_edge.collection.dwellings import dwellings_of
 from a2m_edge.collection.iiif.depictions import PictureFile, picture_file
 from a2m_edge.collection.iiif.fetching import is_address
-from a2m_edge.collection.index import Record, Stamp, work_hash
+from a2m_edge.collection.index import CONTRASTS, Record, Stamp, work_hash
 from a2m_edge.collection.items import Item
 from a2m_edge.collection.sheet.page import encode_thumbnail, thumbnail_name
 from a2m_edge.collection.storage.folders import SOUNDS
 from a2m_edge.collection.storage.places import open_storage
 from a2m_edge.errors import BundleError, CommentError, OptionError, PictureError, Remark
 from a2m_edge.jobs.work import Work
+from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.rendering.render import Render, Request, render
 from a2m_edge.sound.files import encode_sound, sound_format
@@ -48,6 +49,8 @@ class RenderOptions:
         bundle_hash: which that must have.
         device, threads: as in ``a2m_edge.inference.sessions.open_session``.
         thumbnails: whether a thumbnail of each picture is written for the contact sheet.
+        tables: what is known of the collection's pictures as a whole, as ``PictureTables.to_json`` gives it; None where
+            its works are contrasted with all paintings.
     """
 
     output: str = field(repr=False)
@@ -57,6 +60,12 @@ class RenderOptions:
     device: str = "cpu"
     threads: int = 1
     thumbnails: bool = False
+    tables: str | None = None
+
+    @property
+    def contrast_tables(self) -> str | None:
+        """SHA-256 of the tables in hexadecimal; None where there are none."""
+        return None if self.tables is None else hashlib.sha256(self.tables.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,11 @@ class RenderWork(Work[Item, Record]):
                     record,
                     notice="; ".join(notices) or None,
                     input=digest,
-                    work=work_hash(job, digest, self.options.bundle_hash, self.options.sound_format),
+                    work=work_hash(
+                        job, digest, self.options.bundle_hash, self.options.sound_format, self.options.contrast_tables
+                    ),
+                    contrast=None if file is None else CONTRASTS[self.options.tables is not None],
+                    contrast_tables=None if file is None else self.options.contrast_tables,
                 )
             return Prepared(job, known, picture, stamp, time.monotonic() - begun)
 
@@ -196,13 +209,24 @@ def load_models(options: RenderOptions) -> tuple[Bundle, Soundscape]:
         BundleError: the bundle is not the one that the run began with, or cannot be used.
         DeviceError, MissingExtraError: the models cannot be used here.
     """
+    bundle = open_same_bundle(options)
+    tables = None if options.tables is None else PictureTables.from_json(options.tables)
+    return bundle, Soundscape(bundle, device=options.device, threads=options.threads, tables=tables)
+
+
+def open_same_bundle(options: RenderOptions) -> Bundle:
+    """The bundle that the run began with.
+
+    Raises:
+        BundleError: it is another one now, or cannot be used.
+    """
     bundle = open_bundle(None if options.bundle is None else Path(options.bundle))
     if bundle.hash != options.bundle_hash:
         raise BundleError(
             f"the bundle {bundle.path} is not the one that the run began with: start the run again, and see that every "
             f"computer has the same"
         )
-    return bundle, Soundscape(bundle, device=options.device, threads=options.threads)
+    return bundle
 
 
 @contextlib.contextmanager
@@ -259,5 +283,6 @@ def _described(record: Record, result: Render) -> Record:
         why=tuple(cause["text"]["en"] for cause in facts["why"]),
         gaze=dwellings_of(facts["gaze"]),
         loudness=facts["levels"]["loudness_lufs"],
+        little_to_see=facts["little_to_see"],
         notice="; ".join(each for each in (record.notice, result.notice) if each) or None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
@@ -23,6 +24,8 @@ class Cues:
         symmetry: correlation of the lightness with its mirror image, -1 to 1.
         emptiness: share of the picture in which nothing is painted, 0 to 1.
         brushwork: share of the detail that is fine: energy of the finest octave over that of the three finest, 0 to 1.
+
+    What cannot be measured, as the way of strokes where there are none, is not a number, and its rank is the middle.
     """
 
     brightness: float
@@ -42,7 +45,7 @@ class Cues:
         return tuple(each.name for each in fields(cls))
 
     def ranks(self, quantiles: Mapping[str, Sequence[float]]) -> Cues:
-        """Where each cue stands among paintings: 0 (the least) to 1, and 0.5 for one of which nothing is known.
+        """Where each cue stands among paintings: 0 (the least) to 1, and 0.5 where nothing is known of it.
 
         Args:
             quantiles: of each cue over many paintings, evenly spaced from the least to the greatest.
@@ -56,7 +59,7 @@ MIDDLE = Cues(*(0.5 for _ in fields(Cues)))
 
 def _rank(value: float, quantiles: Sequence[float]) -> float:
     """The middle of the places that a value has among equal ones, or the place between its neighbours."""
-    if len(quantiles) < 2:
+    if len(quantiles) < 2 or math.isnan(value):
         return 0.5
     first, after = np.searchsorted(quantiles, value, "left"), np.searchsorted(quantiles, value, "right")
     if after > first:

@@ -33,6 +33,10 @@ class Stopping:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def begun(self) -> bool:
+        """Whether either signal came."""
+        return self.number is not None
+
     def _heard(self, number: int, _frame: FrameType | None) -> None:
         if self.number is not None:
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from a2m_edge.impression.gaze import NOWHERE, WHOLE, Gaze, Region
 from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.inference.sessions import Session, open_session
 from a2m_edge.perception.gaze import crop
-from a2m_edge.perception.painting import as_measured, measure
+from a2m_edge.perception.painting import as_measured, measure, shows_little
 from a2m_edge.perception.picture_tables import PictureTables
 from a2m_edge.perception.preprocessing import fit_tokenizer, preprocess
 from a2m_edge.perception.subject_tables import SubjectTables
@@ -38,6 +38,7 @@ class Perception:
         cues: how the picture is painted, as ranks among paintings; ``MIDDLE`` where there is none.
         subjects: what the picture shows.
         gaze: where one may look in the picture.
+        little: whether there is little to see in the picture; false where there is none.
     """
 
     fused: NDArray[np.float32]
@@ -46,6 +47,7 @@ class Perception:
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
     gaze: Gaze = NOWHERE
+    little: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,14 @@ class Sight:
     Attributes:
         embedding: float32 [D], of length 1.
         cues: how it is painted, as ranks among paintings.
-        subjects: what it shows.
+        subjects: what it shows; nothing where there is little to see.
+        little: whether there is little to see; see ``shows_little``.
     """
 
     embedding: NDArray[np.float32]
     cues: Cues = MIDDLE
     subjects: Subjects = NOTHING
+    little: bool = False
 
 
 class Encoders:
@@ -69,19 +73,22 @@ class Encoders:
     Args:
         bundle: a verified bundle.
         device, threads: as in ``open_session``.
+        tables: what is known of pictures as a whole; None for what the bundle knows of paintings.
 
     Raises:
         BundleError: the tokenizer or a graph of the bundle cannot be loaded, or its image encoder tells other labels
             than its tables name; later methods raise it too.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, device: str = "auto", threads: int | None = None, tables: PictureTables | None = None
+    ) -> None:
         self._bundle = bundle
         self._device = device
         self._threads = threads
         self._sessions: dict[str, Session] = {}
         self._tokenizer = _open_tokenizer(bundle)
-        self._tables = _open_tables(bundle)
+        self._tables = open_picture_tables(bundle) if tables is None else tables
         self._subjects = _open_subjects(bundle)
         self._sentences: dict[str, NDArray[np.float32]] = {}  # of a curator's words, once they are needed
         self._reader = Reader(self._tokenizer, bundle.manifest.text.language)
@@ -94,8 +101,10 @@ class Encoders:
     def see(self, rgb: NDArray[np.uint8], region: Region = WHOLE) -> Sight:
         """What is seen of an upright picture, uint8 [H, W, 3], or of a region of it."""
         embedding, chances = self.look(crop(rgb, region))
-        painted = measure(crop(as_measured(rgb), region))
-        return Sight(embedding, painted.ranks(self._tables.cues), self._shown(embedding, chances))
+        painted = crop(as_measured(rgb), region)
+        little = shows_little(painted)
+        shown = NOTHING if little else self._shown(embedding, chances)
+        return Sight(embedding, measure(painted).ranks(self._tables.cues), shown, little)
 
     def image(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embedding of an upright picture uint8 [H, W, 3]: float32 [D], of length 1."""
@@ -143,6 +152,7 @@ class Encoders:
             Palette(felt["palette"][0], float(felt["room"][0, 0])),
             MIDDLE if sight is None else sight.cues,
             NOTHING if sight is None else sight.subjects,
+            little=sight is not None and sight.little,
         )
 
     def _shown(self, embedding: NDArray[np.float32], chances: NDArray[np.float32]) -> Subjects:
@@ -159,7 +169,7 @@ class Encoders:
         return self._sessions[graph]
 
 
-def _open_tables(bundle: Bundle) -> PictureTables:
+def open_picture_tables(bundle: Bundle) -> PictureTables:
     """The bundle's tables of pictures; such as change nothing where it has none."""
     return PictureTables.read(bundle.file(PICTURES)) if PICTURES in bundle.manifest.files else PictureTables()
 

@@ -97,7 +97,8 @@ class Looks(Sequence[Look]):
 
     def _found(self) -> tuple[Region, ...]:
         if self._regions is None:
-            self._regions = find_regions(self._shown())
+            # What stands out where there is little to see is noise.
+            self._regions = () if self.sight.little else find_regions(self._shown())
         return self._regions
 
     def _look(self, index: int) -> tuple[Look, NDArray[np.float32]]:

@@ -24,14 +24,33 @@ _EDGE = 6.0
 _NOTHING = 2.5
 """Mean steepness below which nothing is painted."""
 
+_SHADING = 4
+"""Terms of a polynomial, each way: as even as the light on a wall."""
+
+_STANDS_OUT, _PART = 8.0, 0.99
+"""There is little to see where at most a hundredth of a picture departs from its shading by as much as this (CIE76).
+Of 9,836 paintings 13 are so, pale studies and mountains in mist; of the photographs of OASIS two of five walls."""
+
+_PATTERN = 10.0
+"""Root mean square of the departure (CIE76) from which a picture has a pattern, however fine, and no sensor's noise."""
+
+
+def shows_little(picture: NDArray[np.uint8]) -> bool:
+    """Whether there is little to see in an upright RGB picture, uint8 [H, W, 3]: evenness, shading, and noise."""
+    return _is_even(_lab(as_measured(picture)))
+
 
 def measure(picture: NDArray[np.uint8]) -> Cues:
-    """The cues of an upright RGB picture, uint8 [H, W, 3], in its own units."""
+    """The cues of an upright RGB picture, uint8 [H, W, 3], in its own units.
+
+    How its strokes lie is not a number where it ``shows_little``: there are none but those of the noise.
+    """
     lab = _lab(as_measured(picture))
     lightness = np.ascontiguousarray(lab[..., 0])
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     hue = np.arctan2(lab[..., 2], lab[..., 1])
     steepness, unrest = _edges(lightness)
+    strokes = float("nan") if _is_even(lab) else 1.0
     return Cues(
         brightness=float(lightness.mean()),
         contrast=float(lightness.std()),
@@ -39,10 +58,10 @@ def measure(picture: NDArray[np.uint8]) -> Cues:
         warmth=float((chroma * np.cos(hue - _ORANGE)).sum() / max(float(chroma.sum()), 1e-6)),
         colours=_perplexity(lab[..., 1], lab[..., 2]),
         edges=float((steepness > _EDGE).mean()),
-        unrest=unrest,
-        symmetry=_symmetry(lightness),
+        unrest=unrest * strokes,
+        symmetry=_symmetry(lightness) * strokes,
         emptiness=float((cv2.blur(steepness, (9, 9)) < _NOTHING).mean()),
-        brushwork=_brushwork(lightness),
+        brushwork=_brushwork(lightness) * strokes,
     )
 
 
@@ -59,6 +78,16 @@ def as_measured(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(cv2.cvtColor(picture.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), np.float32)
+
+
+def _is_even(lab: NDArray[np.float32]) -> bool:
+    rows, columns = (np.linalg.qr(np.vander(np.linspace(-1, 1, size), _SHADING))[0] for size in lab.shape[:2])
+    shading = np.einsum("hi,gi,gwc,wj,vj->hvc", rows, rows, lab, columns, columns, optimize=True)
+    apart = np.asarray(lab - shading, np.float32)
+    if float((apart**2).sum(2).mean()) >= _PATTERN**2:
+        return False
+    coarse = np.asarray(cv2.GaussianBlur(apart, (0, 0), 2.0), np.float32)
+    return float(np.quantile(np.linalg.norm(coarse, axis=2), _PART)) < _STANDS_OUT
 
 
 def _edges(lightness: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:

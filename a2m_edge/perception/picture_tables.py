@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 from a2m_edge.errors import BundleError
 from a2m_edge.impression.cues import Cues
 from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
-from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
+from a2m_edge.strict_json import decode, encode, parse
 
 SCHEMA = 1
+
+HALF_THEIRS = 5
+"""Works of a collection whose own distribution counts as much as that of all paintings."""
 
 _STEPS = 40
 _STIFFNESS = 0.05
@@ -78,13 +82,41 @@ class PictureTables:
             BundleError: the file is missing, damaged, or of another kind.
         """
         try:
-            tables = decode(cls, parse(path.read_bytes()))
-            tables._check()
-        except (OSError, StrictJsonError, ValueError) as error:
+            return cls.from_json(path.read_bytes())
+        except (OSError, ValueError) as error:
             raise BundleError(
                 f"the tables of pictures {path} cannot be used ({error}): restore their bundle"
             ) from error
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The tables of a text as ``to_json`` gives it.
+
+        Raises:
+            ValueError: it is damaged, or of another kind.
+        """
+        tables = decode(cls, parse(text))
+        tables._check()
         return tables
+
+    def within(self, cues: Sequence[Cues], valence: Sequence[float], arousal: Sequence[float]) -> Self:
+        """The tables by which the works of one collection differ among themselves.
+
+        A quantile is a mean of that of paintings and that of the works, which weighs n / (n + ``HALF_THEIRS``) for n
+        works: the fewer there are, the less is known of how they differ, and one alone, or many that are equal, stay
+        what they are among all paintings. What people's means are stays too. The order of the works is kept.
+
+        Args:
+            cues: of each work, in their own units.
+            valence, arousal: what the fusion tells of each work's picture alone.
+        """
+        measured = {name: [getattr(each, name) for each in cues] for name in self.cues}
+        return replace(
+            self,
+            cues={name: _mixed(quantiles, measured[name]) for name, quantiles in self.cues.items()},
+            valence=Spread(_mixed(self.valence.told, valence), self.valence.felt),
+            arousal=Spread(_mixed(self.arousal.told, arousal), self.arousal.felt),
+        )
 
     def seen(self, feeling: Feeling) -> Feeling:
         """What is felt before a picture alone, as people's means over paintings are distributed.
@@ -112,6 +144,16 @@ class PictureTables:
         for values in (*self.cues.values(), self.valence.told, self.valence.felt, self.arousal.told, self.arousal.felt):
             if any(second < first for first, second in pairwise(values)):
                 raise ValueError("quantiles do not rise")
+
+
+def _mixed(quantiles: tuple[float, ...], values: Sequence[float]) -> tuple[float, ...]:
+    """Quantiles of many, drawn to those of some values; what is not a number does not count."""
+    known = np.array([value for value in values if not np.isnan(value)])
+    if not len(known) or len(quantiles) < 2:
+        return quantiles
+    theirs = np.quantile(known, np.linspace(0.0, 1.0, len(quantiles)))
+    weight = len(known) / (len(known) + HALF_THEIRS)
+    return tuple(round(float(each), 5) for each in (1 - weight) * np.array(quantiles) + weight * theirs)
 
 
 def leaning(emotions: NDArray[np.float64], valence: float) -> NDArray[np.float32]:

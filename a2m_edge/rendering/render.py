@@ -46,6 +46,8 @@ RENDER_CHUNK_SECONDS = 1.486
 FADE_IN, FADE_OUT = 0.02, 1.5
 """Seconds; a short render fades out in its last tenth."""
 
+LITTLE_TO_SEE = "there is little to see in the picture: the music follows its light and colours"
+
 PITCH_NAMES = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 
 
@@ -163,6 +165,8 @@ def render(
         facts=(*_remarks(bundle.manifest, facts), f"{bundle.manifest.name} {bundle.manifest.version}"),
         why=sentences(soundscape.why),
     )
+    if facts["little_to_see"]:
+        notices.append(LITTLE_TO_SEE)
     if understood is not None and understood.heard != comment:
         notices.append(_partly(understood, painting is not None, bundle.manifest.text.language))
     return Render(samples, audio.sample_rate, soundscape.perception.feeling, facts, panel, "; ".join(notices) or None)
@@ -284,6 +288,7 @@ def _facts(request: Request, soundscape: Soundscape, samples: NDArray[np.float32
             "hash": soundscape.bundle.hash,
         },
         "picture": None if request.picture is None else encodable(request.picture.name),
+        "little_to_see": None if request.picture is None else soundscape.perception.little,
         "comment": None,
         "comment_understood": None,
         "seed": request.seed,
@@ -393,10 +398,11 @@ def _music(soundscape: Soundscape, seconds: float) -> dict[str, Any]:
 
 def _remarks(manifest: Manifest, facts: dict[str, Any]) -> tuple[str, ...]:
     """What the foot of the picture says about the music."""
+    little = ("little to see",) if facts["little_to_see"] else ()
     missed = ("comment not understood",) if facts["comment_understood"] is False else ()
     if isinstance(manifest.decoder, ClipDecoder):
-        return (f"clips of {manifest.audio.seconds(manifest.decoder.frames):.1f} s, without a score", *missed)
-    return (facts["key"], f"{facts['tempo']:.0f} beats a minute", f"seed {facts['seed']}", *missed)
+        return (f"clips of {manifest.audio.seconds(manifest.decoder.frames):.1f} s, without a score", *little, *missed)
+    return (facts["key"], f"{facts['tempo']:.0f} beats a minute", f"seed {facts['seed']}", *little, *missed)
 
 
 def _level(decibels: float) -> float | None:

@@ -188,6 +188,7 @@ class _Music:
             cause=cause,
             received=received,
             understood=understood,
+            little=perception.little,
             changed_sample=self._ring.written,
             timings={cause: _milliseconds(begun)},
         )

@@ -78,6 +78,7 @@ class Felt:
         cause: what changed it.
         received: of the comment (see ``Hear``); None for another cause.
         understood: false after a comment that was not understood, so that the artwork is in charge.
+        little: whether there is little to see in the artwork.
         changed_sample: position in the ring of the music of the first sample that differs; None before it is written.
         timings: milliseconds by stage.
         why: the causes of the music, strongest first; empty where it follows neither an artwork nor a visitor.
@@ -93,6 +94,7 @@ class Felt:
     cause: Cause
     received: float | None = None
     understood: bool = True
+    little: bool = False
     changed_sample: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
     why: tuple[causes.Cause, ...] = ()

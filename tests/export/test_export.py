@@ -149,7 +149,6 @@ def test_a_model_that_fixes_its_length_is_refused() -> None:
         (Tensor("waveform", "float32", shape),),
         sample,
         ((1, 1),),
-        "difference",
     )
     with pytest.raises(ExportError, match=r"vocoder\.onnx: torch cannot export"):
         export_graph(plan)
@@ -453,10 +452,10 @@ def committed() -> tuple[Models, Bundle]:
     missing = [name for name in ("encoder", "fusion", "decoder", "vocoder") if not (CHECKPOINTS / name).is_dir()]
     if missing:
         pytest.skip(f"there are no checkpoints {', '.join(missing)} in {CHECKPOINTS}")
-    models = load_models(
-        *(CHECKPOINTS / name for name in ("encoder", "fusion", "decoder", "vocoder")),
-        CHECKPOINTS / "subjects" if (CHECKPOINTS / "subjects").is_dir() else None,
+    encoder, fusion, decoder, vocoder, subjects = (
+        CHECKPOINTS / name for name in ("encoder", "fusion", "decoder", "vocoder", "subjects")
     )
+    models = load_models(encoder, fusion, decoder, vocoder, subjects if subjects.is_dir() else None)
     return models, open_bundle()
 
 

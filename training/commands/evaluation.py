@@ -71,6 +71,13 @@ def evaluate(
     clips: Annotated[int, typer.Option(min=3, help="Held-out pairs that every row sounds.")] = 200,
     seconds: Annotated[float, typer.Option(min=1.0, max=600.0, callback=number, help="Length of each sound.")] = 12.0,
     seeds: Annotated[int, typer.Option(min=1, help="Soundscapes of each work, for the diversity.")] = 3,
+    identity: Annotated[
+        int,
+        typer.Option(min=0, help="Test paintings, each played twice, to be known again by the music; 0: none."),
+    ] = 50,
+    identity_seconds: Annotated[
+        float, typer.Option(min=1.0, max=600.0, callback=number, help="Length of each of these pieces.")
+    ] = 20.0,
     embedding: Annotated[
         str, typer.Option(metavar="NAME|ONNX", help="efficientat, clap, or an ONNX file with its entry beside it.")
     ] = "efficientat",
@@ -122,6 +129,8 @@ def evaluate(
         clips=clips,
         seconds=seconds,
         seeds=seeds,
+        identity=identity,
+        identity_seconds=identity_seconds,
         embedding=embedding,
         paper=paper,
         encoder=encoder,

@@ -14,7 +14,10 @@ import numpy as np
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import encodable
 from a2m_edge.sound.loudness import TARGET_LOUDNESS, normalise_loudness
+from training.data.tables.feelings import read_paintings
 from training.evaluation.examples import ItemMaker, make_examples, mel_figures
+from training.evaluation.feeling.pictures_alone import music_of_pictures_table, pictures_alone_table
+from training.evaluation.feeling.steering import steering_table
 from training.evaluation.feeling.tables import (
     Perceived,
     feeling_figures,
@@ -26,6 +29,7 @@ from training.evaluation.feeling.tables import (
 )
 from training.evaluation.inputs import Inputs, Settings, check_fit, gather
 from training.evaluation.listening.fluidsynth_notes import FluidSynthNotes, note_table
+from training.evaluation.listening.identity import FEWEST, Identity, identity_table, measure_identity
 from training.evaluation.listening.reconstruction import reconstruction_table
 from training.evaluation.listening.sound_tables import (
     AGREEING,
@@ -145,17 +149,18 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
             with steps(row.title, len(pairs)) as progress:
                 measured[row.key] = meter.measure(row, _told(row.play(), len(pairs), progress))
     several = _other_seeds(bundle, settings, inputs, works, steps)
+    identity = _identity(bundle, settings, inputs, steps)
 
     name = inputs.ears.embedding.name, inputs.ears.embedding.seconds
     heard = Heard(table, measured, known, inputs.wanted, several, name, settings.seed)
     report = Report(
         f"Evaluation of {bundle.manifest.name}",
         _facts(bundle, settings, inputs, rows, len(clips)),
-        _tables(heard, perceived, shown_subjects, inputs.fluidsynth),
+        _tables(heard, perceived, shown_subjects, inputs.fluidsynth, identity),
         [*feeling_figures(perceived), *mel_figures(shown, measured, audio)],
         make_examples(shown, measured, inputs.archive, audio),
     )
-    numbers = all_numbers(heard, perceived, inputs.fluidsynth) | subject_numbers(shown_subjects)
+    numbers = all_numbers(heard, perceived, inputs.fluidsynth, identity) | subject_numbers(shown_subjects)
     return Evaluation(report, numbers, [] if maker is None else maker.items)
 
 
@@ -198,6 +203,28 @@ def _other_seeds(
     return embedded, statistics
 
 
+def _identity(bundle: Bundle, settings: Settings, inputs: Inputs, steps: Steps) -> Identity | Missing:
+    if inputs.listener is None:
+        return Missing("was left out (--identity 0)")
+    paintings = [each for each in read_paintings(settings.shared / "data") if each.split == "test"]
+    count = min(settings.identity, len(paintings))
+    if count < FEWEST:
+        return Missing(f"cannot be measured: there are {len(paintings)} test paintings")
+    drawn = np.sort(np.random.default_rng([61, settings.seed]).choice(len(paintings), count, replace=False))
+    with steps("ours, paintings known again", 2 * count) as progress:
+        return measure_identity(
+            bundle,
+            inputs.listener,
+            [paintings[place] for place in drawn],
+            inputs.archive,
+            settings.identity_seconds,
+            settings.seed,
+            device=settings.device,
+            threads=settings.threads,
+            progress=progress,
+        )
+
+
 def _told(soundings: Iterable[Sounding], total: int, progress: Callable[[int, int], None]) -> Iterator[Sounding]:
     for done, sounding in enumerate(soundings):
         yield sounding
@@ -205,7 +232,11 @@ def _told(soundings: Iterable[Sounding], total: int, progress: Callable[[int, in
 
 
 def _tables(
-    heard: Heard, perceived: Perceived, shown: SubjectMeasures | Missing, fluidsynth: FluidSynthNotes | Missing
+    heard: Heard,
+    perceived: Perceived,
+    shown: SubjectMeasures | Missing,
+    fluidsynth: FluidSynthNotes | Missing,
+    identity: Identity | Missing,
 ) -> list[Table]:
     note = (
         f"Heard from the audio alone. AudioSet's mood tags, z-scored over the {heard.reference.n} real held-out "
@@ -235,9 +266,13 @@ def _tables(
         mode_table(mode_agreements(heard)),
         note_table(heard.measured["ours"], fluidsynth),
         diversity_table(heard),
+        identity_table(identity),
         feeling_table(perceived),
         painting_table(perceived),
+        pictures_alone_table(perceived.alone),
+        music_of_pictures_table(perceived.alone),
         sensitivity_table(perceived),
+        steering_table(perceived.steered),
         retrieval_table(perceived),
         subject_table(shown),
         class_table(shown),

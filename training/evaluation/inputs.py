@@ -15,6 +15,7 @@ from training.data.tables.feelings import PictureArchive, read_paintings, read_u
 from training.evaluation.examples import Tags
 from training.evaluation.listening.fluidsynth_notes import FluidSynthNotes
 from training.evaluation.listening.heard_feeling import FeelingListener
+from training.evaluation.listening.identity import FEWEST, FramewiseListener
 from training.evaluation.listening.sound_embedding import load_sound_embedding
 from training.evaluation.listening.sounds_measured import Ears
 from training.evaluation.listening.transcription import Transcriber
@@ -47,6 +48,8 @@ class Settings:
         clips: held-out pairs.
         seconds: length of each sound.
         seeds: soundscapes of each work for the diversity.
+        identity: test paintings among which one is to be known again by its music; 0 leaves that out.
+        identity_seconds: length of each piece for that.
         embedding: name or ONNX file, as ``load_sound_embedding`` takes it.
         paper: checkpoint of the published decoder, or None.
         encoder, fusion: checkpoints of the embeddings that it was trained on.
@@ -63,6 +66,8 @@ class Settings:
     clips: int = 200
     seconds: float = 12.0
     seeds: int = 3
+    identity: int = 50
+    identity_seconds: float = 20.0
     embedding: str | Path = "efficientat"
     paper: Path | None = None
     encoder: Path = Path("encoder")
@@ -89,6 +94,7 @@ class Inputs:
         vocoder: of mels alone.
         paper: the published configuration, or None where none is given.
         fluidsynth: plays our scores, or why it cannot.
+        listener: describes pieces by which paintings are known again, or None where that is left out.
         tags: for the items of a rating study, or None where none are made.
     """
 
@@ -100,6 +106,7 @@ class Inputs:
     vocoder: PlainVocoder
     paper: PaperModel | None
     fluidsynth: FluidSynthNotes | Missing
+    listener: FramewiseListener | None
     tags: Tags | None
 
 
@@ -135,6 +142,8 @@ def gather(bundle: Bundle, settings: Settings) -> Inputs:
     """
     if settings.clips < LEAST_CLIPS:
         raise OptionError(f"at least {LEAST_CLIPS} clips are needed to compare rows, not {settings.clips}")
+    if settings.identity and settings.identity < FEWEST:
+        raise OptionError(f"--identity is {settings.identity}: name {FEWEST} paintings or more, or 0 for none")
     if settings.threads is not None:
         import torch
 
@@ -160,6 +169,7 @@ def gather(bundle: Bundle, settings: Settings) -> Inputs:
         PlainVocoder(settings.plain_vocoder or weights / PLAIN_VOCODER, bundle.manifest.audio),
         _paper(settings, tables, bundle.manifest.audio),
         FluidSynthNotes.found(bundle.manifest.audio, Transcriber(weights / "basic_pitch_nmp.onnx")),
+        FramewiseListener(weights) if settings.identity else None,
         Tags(weights) if settings.items else None,
     )
 

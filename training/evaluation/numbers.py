@@ -8,6 +8,7 @@ import numpy as np
 
 from training.evaluation.feeling.tables import Perceived, perception_numbers
 from training.evaluation.listening.fluidsynth_notes import FluidSynthNotes, same_soundscapes
+from training.evaluation.listening.identity import Identity
 from training.evaluation.listening.reconstruction import reconstruction_figures
 from training.evaluation.listening.sound_tables import AGREEING, Heard, mode_agreements
 from training.evaluation.report.model import Missing
@@ -17,11 +18,14 @@ from training.evaluation.statistics.diversity import nearest_training
 Numbers = dict[str, dict[str, float]]
 
 
-def all_numbers(heard: Heard, perceived: Perceived, fluidsynth: FluidSynthNotes | Missing) -> Numbers:
+def all_numbers(
+    heard: Heard, perceived: Perceived, fluidsynth: FluidSynthNotes | Missing, identity: Identity | Missing
+) -> Numbers:
     """``{part: {name: number}}`` of all that could be measured, finite floats alone.
 
     ``feeling``, ``decoder``, ``vocoder`` and ``notes`` are what a bundle's manifest has always stated; the other parts
-    are ``sound``, ``agreement``, ``mode``, ``diversity``, ``novelty``, ``speed``, ``sensitivity`` and ``retrieval``.
+    are ``sound``, ``agreement``, ``mode``, ``diversity``, ``identity``, ``novelty``, ``speed``, ``pictures``,
+    ``sensitivity``, ``steering`` and ``retrieval``.
     """
     numbers = perception_numbers(perceived)
     numbers |= _models(heard) | _notes(heard, fluidsynth)
@@ -48,6 +52,8 @@ def all_numbers(heard: Heard, perceived: Perceived, fluidsynth: FluidSynthNotes 
         for key, one in mode_agreements(heard).items()
         for name in ("n", "accuracy", "chance", "p")
     }
+    if not isinstance(identity, Missing):
+        numbers["identity"] = identity.figures()
     if heard.diversity is not None:
         embedded, statistics = heard.diversity
         numbers["diversity"] = {

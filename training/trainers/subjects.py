@@ -230,7 +230,10 @@ def train_subjects(
     head = _head(best[1], middle, spread, encoder, labels)
     with torch.no_grad():
         chances = head.to(device)(projection.standardised(chosen["val"])).cpu().numpy()
-    classes = {"style": labels.style[chosen["val"]], "period": labels.period[chosen["val"]]}
+    classes: dict[Kind, NDArray[np.int64]] = {
+        "style": labels.style[chosen["val"]],
+        "period": labels.period[chosen["val"]],
+    }
     tables = head.config.tables
     tables = dataclasses.replace(tables, labels=_with_thresholds(tables.labels, chances, said, classes))
     likeness = measure_likeness(encoder, projection, chosen["train"], chosen["val"], said, device)

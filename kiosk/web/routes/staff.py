@@ -64,6 +64,7 @@ class StaffState(BaseModel):
     healthy: bool
     sounding: Sounding
     word: str | None
+    little_to_see: bool
     controls: ControlState
     parts: list[PartState]
     region: Outline | None
@@ -80,6 +81,7 @@ class StaffState(BaseModel):
             healthy=state.healthy,
             sounding=state.sounding,
             word=None if state.felt is None else state.felt.word,
+            little_to_see=state.felt is not None and state.felt.little,
             controls=state.controls,
             parts=list(state.parts),
             region=state.region,

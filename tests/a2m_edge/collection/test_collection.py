@@ -13,6 +13,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import soundfile
 
@@ -414,3 +416,19 @@ def test_what_was_read_nevertheless_is_told_at_the_end_and_in_the_index(tmp_path
     assert notice
     assert f"remark: {works / 'short.jpg'}: {notice}\n" in said
     assert said.count("remark: ") == 1
+
+
+def test_a_picture_with_little_to_see_plays_and_is_remarked_upon(tmp_path):
+    works = tmp_path / "works"
+    works.mkdir()
+    paint(works / "noise.png", 1)
+    blank = np.full((60, 80, 3), 200, np.uint8)
+    for name, picture in (("blank", blank), ("point", blank[:1, :1])):
+        assert cv2.imwrite(str(works / f"{name}.png"), picture)
+    said = run(works, "-o", tmp_path / "out", "--seconds", 0.1, "--workers", 1)
+    assert_whole(tmp_path / "out", 3)
+    found = records(tmp_path / "out")
+    for name in ("blank", "point"):
+        assert found[name]["little_to_see"] is True and found[name]["error"] is None
+        assert f"remark: {works / name}.png: there is little to see in the picture" in said
+    assert (found["noise"]["little_to_see"], found["noise"]["notice"]) == (False, None)

@@ -13,6 +13,7 @@ from a2m_edge.composer.plan import FASTEST, MODES, SLOWEST, plan
 from a2m_edge.impression.cues import MIDDLE
 from a2m_edge.impression.feeling import INSTRUMENTS, ROLES, Feeling, Palette
 from a2m_edge.impression.subjects import Subjects
+from a2m_edge.score import Note
 from tests.fixtures.places import ROOT, TINY_BUNDLE
 
 TABLES = ComposerTables.read(TINY_BUNDLE / "composer.json")
@@ -24,7 +25,7 @@ NAMES = ROOT / "a2m_edge" / "impression" / "subject_names.json"
 def composed(feeling, *shown, sure=0.6, bars=12):
     """Notes of a piece of some bars."""
     composer = Composer(TABLES, EMBEDDING, 3, feeling, MIDDLE, Subjects(dict.fromkeys(shown, sure)))
-    notes = []
+    notes: list[Note] = []
     while (beat := composer.next_beat()).bar < bars:
         notes += beat.notes
     return notes

@@ -25,6 +25,7 @@ from a2m_edge.impression.subjects import NOTHING, Subjects
 from a2m_edge.perception.encoders import Perception
 from a2m_edge.perception.pictures import read_picture
 from a2m_edge.soundscape import Soundscape
+from tests.fixtures.labelled_bundle import labelled_bundle
 from tests.fixtures.places import ROOT
 
 NAMES = tuple(INSTRUMENTS)
@@ -340,6 +341,18 @@ def test_what_was_not_understood_is_no_cause(tiny_bundle: Bundle):
     silent = soundscape.again(0)
     silent.hear("мне страшно")
     assert silent.why == ()
+
+
+def test_what_a_bundle_is_told_to_see_is_a_cause_while_the_picture_is_there(tmp_path):
+    soundscape = Soundscape(labelled_bundle(tmp_path / "bundle"), device="cpu", threads=1)
+    soundscape.see(np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8))
+    (sea,) = [cause for cause in soundscape.why if cause.kind == "shown"]
+    assert sea.what == ("sea",)
+    assert ("figure", ("waves",)) in [(effect.means, effect.names) for effect in sea.effects]
+    soundscape.hear("so calm")
+    assert "shown" in [cause.kind for cause in soundscape.why]
+    soundscape.see(None)
+    assert "shown" not in [cause.kind for cause in soundscape.why]
 
 
 def test_asking_why_changes_nothing_that_is_heard(tiny_bundle: Bundle):

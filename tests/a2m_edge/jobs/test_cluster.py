@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from a2m_edge.bundle import open_bundle
 from a2m_edge.errors import OutputError
 from a2m_edge.jobs.cluster import RayRunner
 from a2m_edge.jobs.processes import ProcessRunner
@@ -60,6 +61,19 @@ def test_a_cluster_gives_the_very_files_of_one_machine_and_goes_on_where_it_stop
     (tmp_path / "sounds" / "work_3.flac").unlink()
     assert "1 rendered, 11 as before, 1 failed" in run(*arguments, expected=1)
     assert sounds(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+def test_works_are_contrasted_with_each_other_as_on_one_machine(works, cluster, tmp_path):
+    arguments = ("--seconds", 0.5, "--contrast", "within")
+    bundle = open_bundle().path
+    run(works, "-o", tmp_path / "one", *arguments, "--workers", 2, expected=1, bundle=bundle)
+    told = run(works, "-o", tmp_path / "all", *arguments, "--ray", cluster.address, expected=1, bundle=bundle)
+    assert "13 pictures are looked at" in told and "12 rendered" in told
+    assert sounds(tmp_path / "all") == sounds(tmp_path / "one")
+    assert {each["contrast_tables"] for each in records(tmp_path / "all").values() if each["error"] is None} == {
+        each["contrast_tables"] for each in records(tmp_path / "one").values() if each["error"] is None
+    }
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a2m_edge.errors import BundleError
+from a2m_edge.impression.cues import MIDDLE
 from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, NEGATIVE_EMOTIONS, Feeling
 from a2m_edge.perception.picture_tables import PictureTables, Spread, leaning
 
@@ -53,6 +56,49 @@ def test_no_spread_changes_the_order(told, felt, values):
     mapped = [spread(value) for value in sorted(values)]
     assert all(-1 <= value <= 1 for value in mapped)
     assert all(first <= second + 1e-9 for first, second in itertools.pairwise(mapped))
+
+
+PAINTED = st.lists(
+    st.tuples(st.floats(0, 100) | st.just(float("nan")), st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=30
+)
+
+
+@given(works=PAINTED)
+def test_within_a_collection_the_order_of_works_is_kept(works):
+    cues = [dataclasses.replace(MIDDLE, brightness=brightness) for brightness, _, _ in works]
+    tables = TABLES.within(cues, [valence for _, valence, _ in works], [arousal for _, _, arousal in works])
+    assert PictureTables.from_json(tables.to_json()) == tables
+    for (light, valence, arousal), (lighter, better, livelier) in itertools.pairwise(sorted(works)):
+        told, other = (tables.seen(Feeling.of(*each)) for each in ((valence, arousal), (better, livelier)))
+        assert (told.valence - other.valence) * (valence - better) >= -1e-9
+        assert (told.arousal - other.arousal) * (arousal - livelier) >= -1e-9
+        one, next_one = (
+            dataclasses.replace(MIDDLE, brightness=each).ranks(tables.cues).brightness for each in (light, lighter)
+        )
+        assert math.isnan(light) or math.isnan(lighter) or (one - next_one) * (light - lighter) >= -1e-9
+
+
+def test_within_a_collection_works_that_are_alike_differ_more_and_the_more_there_are_the_more():
+    def spread(count: int) -> float:
+        light, told = np.linspace(40, 50, count).tolist(), np.linspace(0.02, 0.08, count).tolist()
+        tables = TABLES.within([dataclasses.replace(MIDDLE, brightness=each) for each in light], told, told)
+        ranks = [dataclasses.replace(MIDDLE, brightness=each).ranks(tables.cues).brightness for each in light]
+        felt = [tables.seen(Feeling.of(each, each)) for each in told]
+        assert felt[-1].arousal - felt[0].arousal > TABLES.arousal(0.08) - TABLES.arousal(0.02)
+        assert felt[-1].valence - felt[0].valence > TABLES.valence(0.08) - TABLES.valence(0.02)
+        return ranks[-1] - ranks[0]
+
+    assert 0.1 < spread(2) < spread(6) < spread(40) <= 1
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_one_work_and_works_that_are_equal_are_felt_as_among_all_paintings(count):
+    cues = dataclasses.replace(MIDDLE, brightness=30.0)
+    tables = TABLES.within([cues] * count, [0.13] * count, [-0.06] * count)
+    assert cues.ranks(tables.cues).brightness == pytest.approx(cues.ranks(TABLES.cues).brightness, abs=1e-3)
+    feeling = Feeling.of(0.13, -0.06, "awe")
+    one, other = tables.seen(feeling), TABLES.seen(feeling)
+    assert (one.valence, one.arousal) == pytest.approx((other.valence, other.arousal), abs=1e-3)
 
 
 def test_tables_are_the_same_when_read_again(tmp_path):

@@ -26,7 +26,8 @@ from tests.fixtures.places import ROOT
 def painting(tmp_path_factory):
     path = tmp_path_factory.mktemp("paintings") / "calm_sea.png"
     rows = np.linspace(40, 220, 120, dtype=np.uint8)[:, None, None]
-    cv2.imwrite(str(path), np.broadcast_to(rows, (120, 160, 3)) // np.array([1, 2, 4], np.uint8))
+    sea = np.broadcast_to(rows, (120, 160, 3)) // np.array([1, 2, 4], np.uint8)
+    cv2.imwrite(str(path), cv2.circle(sea, (100, 40), 20, (40, 120, 240), -1))
     return path
 
 
@@ -171,6 +172,20 @@ def test_a_comment_that_is_too_long_is_heard_in_part_and_the_user_told(tiny_bund
     assert "longer than the text encoder hears" in made.notice
     assert len(made.facts["comment"]) < 400
     assert render(Request(None, "the sea", 0.5), tiny_bundle, device="cpu").notice is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 200)])
+def test_where_there_is_little_to_see_it_is_told_and_the_music_plays(tmp_path, painting, tiny_bundle, size):
+    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((*size, 3), np.uint8))
+    made = render(Request(tmp_path / "black.png", None, 1.0), tiny_bundle, device="cpu")
+    assert made.facts["little_to_see"] is True
+    assert made.notice == "there is little to see in the picture: the music follows its light and colours"
+    assert "little to see" in made.panel.facts
+    assert np.abs(made.samples).max() > 0
+    seen = render(Request(painting, None, 0.5), tiny_bundle, device="cpu")
+    assert (seen.facts["little_to_see"], seen.notice) == (False, None)
+    assert "little to see" not in seen.panel.facts
+    assert render(Request(None, "so calm", 0.5), tiny_bundle, device="cpu").facts["little_to_see"] is None
 
 
 def test_a_comment_that_is_not_understood_is_told_everywhere(painting, tiny_bundle, result):

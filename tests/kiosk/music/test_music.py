@@ -124,6 +124,14 @@ def test_a_picture_takes_the_place_of_the_opening_and_a_comment_joins_it(room, t
     assert [felt.cause for felt in room.felt if felt.cause != "start"] == ["picture", "comment", "picture"]
 
 
+def test_where_there_is_little_to_see_the_staff_is_told_and_the_music_goes_on(room):
+    for picture, little in ((PICTURE, False), (np.zeros((90, 120, 3), np.uint8), True)):
+        count = len(room.felt)
+        room.inbox.put(See(picture))
+        room.until(lambda count=count: len(room.felt) > count and room.felt[-1].cause == "picture", playing=True)
+        assert room.felt[-1].little is little
+
+
 def test_another_view_of_the_same_work_changes_nothing(room):
     room.inbox.put(See(PICTURE))
     room.until(lambda: room.progress.pictures_felt.value == 1, playing=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -48,6 +49,9 @@ def test_the_staff_sets_the_exhibit(browser, pages):
         signed_in(visitor)
         page, exhibit = visitor.page, pages.exhibit
         visitor.has("#healthy", "All is well")
+        assert not page.is_visible("#little")
+        exhibit.felt = dataclasses.replace(exhibit.felt, little=True)
+        visitor.has("#little", "There is little to see in the artwork. The music follows its light and colours.")
         page.get_by_role("button", name="Mute").click()
         wait_for(visitor, lambda: exhibit.controls.muted)
         page.wait_for_selector("[data-switch=muted][aria-pressed=true]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import re
@@ -198,6 +199,9 @@ def test_the_staff_sets_and_sees(pages):
     assert pages.ask("PUT", "/api/staff/controls", json={"volume": 0.25, "muted": True}).status_code == 204
     assert pages.ask("PUT", "/api/staff/controls", json={"held": True, "paused": True}).status_code == 204
     state = pages.ask("GET", "/api/staff/state").json()
+    assert state["little_to_see"] is False
+    pages.exhibit.felt = dataclasses.replace(pages.exhibit.felt, little=True)
+    assert pages.ask("GET", "/api/staff/state").json()["little_to_see"] is True
     assert state["controls"] == {"volume": 0.25, "muted": True, "paused": True, "held": True}
     assert [part["name"] for part in state["parts"]] == ["speaker", "engine", "camera"]
     assert state["view"] == {"outline": [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]], "sentence": "still"}

@@ -169,7 +169,7 @@ def test_what_the_music_says_of_itself_is_in_the_languages_of_the_page():
 def test_every_text_is_there_and_shown():
     english = json.loads((STATIC / "texts" / "en.json").read_text(encoding="utf-8"))
     sections = "|".join({key.split(".")[0] for key in english})
-    sources = [file.read_text() for each in ("*.html", "js/*.js") for file in STATIC.glob(each)]
+    sources = [file.read_text() for each in ("*.html", "js/**/*.js") for file in STATIC.glob(each)]
     literal = re.compile(rf"[\"`]((?:{sections})(?:\.[a-z0-9 .-]*)?)(?=[\"`$])")
     shown = {key for source in sources for key in literal.findall(source)}
     begun = (*(key for key in shown if key.endswith(".")), "emotion.", "mode.", "instrument.", "staff.part.")

@@ -18,6 +18,7 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
 import torch
 
+from a2m_edge.composer.plan import MODES
 from tests.fixtures.places import CLIP_BUNDLE, TINY_BUNDLE
 from tests.fixtures.programs import spoken
 from tests.fixtures.training.encoders import tiny_encoder
@@ -137,6 +138,7 @@ def test_the_command_writes_every_row_and_column_and_says_what_it_could_not_meas
     page, figures, items = tmp_path / "report.html", tmp_path / "figures.json", tmp_path / "items"
     common = ["--data", world.data, "--shared", whole, "--clips", 4, "--seconds", 1, "--seeds", 2, "--threads", 1]
     common += ["--embedding", embedding, "--plain-vocoder", vocoder, "--examples", 1]
+    common += ["--identity", 3, "--identity-seconds", 1]
     others = ["--encoder", tmp_path / "encoder", "--fusion", tmp_path / "fusion", "--paper", paper]
     status, said = command(
         TINY_BUNDLE,
@@ -185,6 +187,16 @@ def test_the_command_writes_every_row_and_column_and_says_what_it_could_not_meas
     assert 0 <= felt["painting and comment"]["Calibration error"]["value"] <= 1
     many = table(report, "Valence of the painting")["those with 30 or more utterances"]["r"]
     assert many["value"] is None and many["missing"].startswith("cannot be measured: 0 test paintings")
+    alone = table(report, "How far apart are pictures alone")
+    assert "fewer than 3 test paintings" in alone["as the runtime plays them"]["Majority"]["missing"]
+    played = table(report, "How are pictures alone played")["as the runtime plays them"]
+    assert played["Paintings"]["value"] == 6 and 42 <= played["Tempo, 5 %"]["value"] <= played["Tempo, 95 %"]["value"]
+    assert sum(played[mode.capitalize()]["value"] for mode in MODES) == pytest.approx(1)
+    assert felt["painting alone, before the spread"]["Nine emotions"]["value"] is not None
+    known = table(report, "Is a painting's music known again")
+    assert known["ours"]["Paintings"]["value"] == 3 and 0 <= known["ours"]["Found again"]["value"] <= 1
+    assert known["chance"]["Found again"]["value"] == pytest.approx(1 / 3)
+    assert "at least 10 are needed" in table(report, "Does the music follow")["exchanges"]["Tempo moves"]["missing"]
     assert "at least 10 are needed" in table(report, "Does it follow")["exchanges"]["Moved"]["missing"]
     recall = table(report, "Which words")
     assert recall["chance"]["Recall@10: the captions"]["value"] == pytest.approx(1.0), "ten nearest of six"
@@ -266,6 +278,7 @@ def test_a_wrong_checkpoint_of_the_published_decoder_or_too_few_clips_are_refuse
         (["--clips", 4, "--paper", paper, *checkpoints], "of 6 values, not of 7"),
         (["--clips", 4, "--data", empty], "no pair of"),
         (["--clips", 4, "--seconds", 30], "evaluate fewer seconds"),
+        (["--clips", 4, "--identity", 2], "name 3 paintings or more, or 0 for none"),
         (["--clips", 4, "--embedding", tmp_path / "none.onnx"], "none"),
         (["--clips", 4, "--embedding", "hearing"], "efficientat"),
     ):
@@ -280,6 +293,7 @@ def test_without_the_published_decoder_its_row_stays_and_the_same_seed_gives_the
 ) -> None:
     common = ["--data", world.data, "--shared", whole, "--clips", 3, "--seconds", 1, "--seeds", 2, "--threads", 1]
     common += ["--embedding", embedding, "--plain-vocoder", vocoder, "--examples", 0, "--cache", tmp_path / "c.npz"]
+    common += ["--identity", 0]
     runs = []
     for name in ("one", "two"):  # the second from the kept embeddings
         status, said = command(TINY_BUNDLE, *common, "-o", tmp_path / f"{name}.html")

@@ -285,7 +285,7 @@ def test_a_bundle_is_measured_as_it_plays(tiny_bundle: Bundle, tmp_path: Path) -
     assert len(feelings.words) == 18 and told[-1] == (18, 18) and (feelings.picture >= 0).all()
     assert len(perception.feelings(tmp_path).words) == 24
     images = feelings.image[feelings.picture]
-    felt = perception.feel(images, feelings.text, np.ones((18, 2), np.float32))
+    felt = perception.fuse(images, feelings.text, np.ones((18, 2), np.float32))
     archive = PictureArchive(tmp_path / PAINTINGS, 1)
     paintings = [painting for painting in read_paintings(tmp_path) if painting.split == "test"]
     soundscape = Soundscape(tiny_bundle, device="cpu", threads=1)

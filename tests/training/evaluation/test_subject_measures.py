@@ -7,10 +7,16 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 from a2m_edge.perception.subject_tables import Label
 from tests.fixtures.labelled_bundle import labelled_bundle
 from tests.fixtures.training.encoders import write_data
-from training.data.labels.picture_labels import NAMED, SUBJECTS, read_picture_labels
+from training.data.labels.picture_labels import NAMED, SUBJECTS, PictureLabels, read_picture_labels
 from training.evaluation.report.model import Missing, Report, as_json
 from training.evaluation.rows.perceiving import BundlePerception
-from training.evaluation.subjects import class_table, measure_subjects, subject_numbers, subject_table
+from training.evaluation.subjects import (
+    SubjectMeasures,
+    class_table,
+    measure_subjects,
+    subject_numbers,
+    subject_table,
+)
 
 LABELS = (
     Label("rain", "subject", 0.5),
@@ -21,6 +27,8 @@ LABELS = (
 
 class Knowing(BundlePerception):
     """A bundle whose labels are right of every painting."""
+
+    truth: PictureLabels
 
     def looks(self, pictures, archive, progress=None):
         images, chances = super().looks(pictures, archive, progress)
@@ -50,6 +58,7 @@ def bundle(tmp_path_factory):
 
 def test_a_bundle_that_tells_all_alike_is_at_chance(bundle, shared):
     measures = measure_subjects(BundlePerception(bundle, "cpu"), shared)
+    assert isinstance(measures, SubjectMeasures)
     assert [each.name for each in measures.subjects] == [name for name in SUBJECTS if name in ("rain", "dance")]
     for each in measures.subjects:
         assert each.named.precision == pytest.approx(each.named.chance)
@@ -83,4 +92,5 @@ def test_a_bundle_without_labels_says_why(tiny_bundle, shared):
 
 def test_the_picture_s_cosine_with_a_name_is_measured_too(bundle, shared):
     measures = measure_subjects(BundlePerception(bundle, "cpu"), shared)
+    assert isinstance(measures, SubjectMeasures)
     assert all(0 < each.zero_shot.precision <= 1 for each in measures.subjects)

@@ -35,7 +35,7 @@ def checkpoint(data, tmp_path_factory):
     """A trained head, its encoder, and its folder."""
     out = tmp_path_factory.mktemp("subjects")
     encoder = tiny_encoder()
-    said = []
+    said: list[str] = []
     train_subjects(out, data=data, encoder=encoder, features=out / "seen.npz", device=CPU, say=said.append)
     assert any("mean average precision" in line for line in said)
     return load_subjects(out), encoder, out

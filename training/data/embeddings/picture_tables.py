@@ -78,7 +78,11 @@ def fit_picture_tables(data: Path, encoder: EncoderModel, fusion: Fusion, show: 
     )
     told, chances = feelings.numpy(), logits.softmax(1).numpy()
     tables = PictureTables(
-        cues={name: _quantiles(values) for name, values in zip(Cues.names(), cues.T, strict=True)},
+        cues={
+            name: _quantiles(known)
+            for name, values in zip(Cues.names(), cues.T, strict=True)
+            if len(known := values[~np.isnan(values)])
+        },
         valence=Spread(_quantiles(told[training, 0]), _quantiles(felt[:, 0])),
         arousal=Spread(_quantiles(told[training, 1]), _quantiles(felt[:, 1])),
     )

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from a2m_edge.errors import A2MError, DataError
 from a2m_edge.impression.feeling import EMOTIONS, NEGATIVE_EMOTIONS, POSITIVE_EMOTIONS
-from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet
+from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet, FeelingTable
 from training.data.tables.feelings import PictureArchive, read_paintings
 from training.evaluation.feeling.pictures import confusion_picture, reliability_picture
+from training.evaluation.feeling.pictures_alone import PicturesAlone, measure_pictures_alone, pictures_alone_figures
 from training.evaluation.feeling.retrieval import Pictures, Recall, Retrieval, Texts, measure_retrieval
 from training.evaluation.feeling.sensitivity import Swap, Written, measure_sensitivity, valence_of
+from training.evaluation.feeling.steering import Steering, measure_steering
 from training.evaluation.feeling.towers import untuned_towers
 from training.evaluation.report.model import Column, Figure, Missing, Row, Table, Value
 from training.evaluation.rows.perceiving import BundlePerception, Progress
@@ -28,6 +30,9 @@ from training.trainers.feeling import (
     macro_f1,
     measure_feelings,
 )
+
+BEFORE = "before the spread"
+"""What the fusion tells of a picture alone before the runtime spreads it by the bundle's tables."""
 
 MOST_PAINTINGS = 500
 """Test paintings among which a caption is looked for."""
@@ -54,8 +59,11 @@ class Perceived:
     Attributes:
         emotion: what was felt in each test utterance, int64 [rows].
         shown: whether its painting has a picture, bool [rows].
-        measures: of the feeling head.
-        swaps: what exchanges do.
+        measures: of what the runtime feels.
+        fused: of the feeling head alone: it tells of pictures alone before they are spread.
+        swaps: what exchanges do to what is felt.
+        alone: how far apart pictures alone are felt and played.
+        steered: what exchanges do to the music.
         retrieval: of the bundle's towers.
         untuned: of towers that saw no pair.
     """
@@ -63,7 +71,10 @@ class Perceived:
     emotion: NDArray[np.int64]
     shown: NDArray[np.bool_]
     measures: FeelingMeasures
+    fused: FeelingMeasures
     swaps: list[Swap] | Missing
+    alone: PicturesAlone
+    steered: list[Steering] | Missing
     retrieval: Retrieval
     untuned: Retrieval | Missing
 
@@ -85,11 +96,17 @@ def measure_perception(perception: BundlePerception, shared: Path, seed: int, pr
     paintings = sum(painting.split == "test" for painting in read_paintings(data))
     archive = PictureArchive(data / PAINTINGS, 1)
     swaps: list[Swap] | Missing
+    steered: list[Steering] | Missing
+    written = Written.embedded(perception.texts)
     try:
-        written = Written.embedded(perception.texts)
         swaps = measure_sensitivity(valence_of(perception.predict), feelings, written, seed=seed)
     except DataError as error:
         swaps = Missing(str(error))
+    try:
+        sights = perception.sights(FeelingTable.read(data, "test").paintings, archive)
+        steered = measure_steering(perception, feelings, sights, written, seed=seed)
+    except DataError as error:
+        steered = Missing(str(error))
     count = min(MOST_PAINTINGS, paintings)
 
     def recall(texts: Texts, pictures: Pictures) -> Retrieval:
@@ -104,7 +121,10 @@ def measure_perception(perception: BundlePerception, shared: Path, seed: int, pr
         feelings.emotion,
         feelings.picture >= 0,
         measure_feelings(perception.predict, feelings),
+        measure_feelings(perception.predict_before_spread, feelings),
         swaps,
+        measure_pictures_alone(perception, data, seed, progress),
+        steered,
         recall(perception.texts, lambda some: perception.pictures(some, archive)),
         untuned,
     )
@@ -127,9 +147,12 @@ def feeling_table(perceived: Perceived) -> Table:
         ),
     ]
     rows = []
+    fused = perceived.fused.scores
+    wanted = ("n", "accuracy", "macro_f1", "sign_accuracy", "calibration_error")
     for which, name in _GIVEN.items():
-        wanted = ("n", "accuracy", "macro_f1", "sign_accuracy", "calibration_error")
         rows.append(Row(name, [_of(scores, f"{which}_{score}") for score in wanted]))
+        if which == "picture":
+            rows.append(Row(f"{name}, {BEFORE}", [_of(fused, f"{which}_{score}") for score in wanted]))
     for name, emotion in (
         ("always the commonest emotion", perceived.emotion),
         ("always the commonest emotion, paintings with a picture", perceived.emotion[perceived.shown]),
@@ -145,17 +168,16 @@ def painting_table(perceived: Perceived) -> Table:
     often = int(scores[f"painting_n_{MANY_UTTERANCES}"])
     said = "1 test painting has" if often == 1 else f"{often} test paintings have"
     few = Missing(f"cannot be measured: {said} {MANY_UTTERANCES} or more utterances with a picture")
-    return Table(
-        "Valence of the painting alone against its annotators' mean",
-        columns,
-        [
-            Row("all test paintings", [int(scores["painting_n"]), _of(scores, "painting_valence_r")]),
+    rows = []
+    for told, ending in ((scores, ""), (perceived.fused.scores, f", {BEFORE}")):
+        rows += [
+            Row(f"all test paintings{ending}", [int(told["painting_n"]), _of(told, "painting_valence_r")]),
             Row(
-                f"those with {MANY_UTTERANCES} or more utterances",
-                [often, scores.get(f"painting_valence_r_{MANY_UTTERANCES}", few)],
+                f"those with {MANY_UTTERANCES} or more utterances{ending}",
+                [often, told.get(f"painting_valence_r_{MANY_UTTERANCES}", few)],
             ),
-        ],
-    )
+        ]
+    return Table("Valence of the painting alone against its annotators' mean", columns, rows)
 
 
 def sensitivity_table(perceived: Perceived) -> Table:
@@ -238,8 +260,21 @@ def feeling_figures(perceived: Perceived) -> list[Figure]:
 
 
 def perception_numbers(perceived: Perceived) -> dict[str, dict[str, float]]:
-    """The same for machines: parts ``feeling``, ``sensitivity`` and ``retrieval``, of what could be measured."""
+    """The same for machines, of what could be measured.
+
+    The parts are ``feeling``, ``pictures``, ``sensitivity``, ``steering`` and ``retrieval``.
+    """
     numbers = {"feeling": dict(perceived.measures.scores)}
+    numbers["feeling"] |= {
+        f"fused_{name}": value
+        for name, value in perceived.fused.scores.items()
+        if name.startswith(("picture_", "painting_valence"))
+    }
+    numbers["pictures"] = pictures_alone_figures(perceived.alone)
+    if not isinstance(perceived.steered, Missing):
+        numbers["steering"] = {
+            f"{each.key}_{name}": value for each in perceived.steered for name, value in each.figures().items()
+        }
     if not isinstance(perceived.swaps, Missing):
         numbers["sensitivity"] = {
             f"{swap.key}_{name}": value for swap in perceived.swaps for name, value in swap.figures().items()

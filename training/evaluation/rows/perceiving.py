@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
+from a2m_edge.impression.feeling import Feeling
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.perception.comments import clean_comment
-from a2m_edge.perception.encoders import Encoders
+from a2m_edge.perception.encoders import Encoders, Perception, Sight, open_picture_tables
 from a2m_edge.perception.subject_tables import SubjectTables
 from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet, FeelingTable
 from training.data.tables.feelings import Picture, PictureArchive
@@ -40,7 +41,7 @@ class FusionOutput:
 
 
 class BundlePerception:
-    """Embeds and fuses as ``a2m_edge.soundscape.Soundscape`` does, by the same graphs in ONNX Runtime.
+    """Sees, embeds and fuses as ``a2m_edge.soundscape.Soundscape`` does, by the same graphs in ONNX Runtime.
 
     Args:
         bundle: a verified bundle.
@@ -51,6 +52,7 @@ class BundlePerception:
         self.bundle = bundle
         self._encoders = Encoders(bundle, device, threads)
         self._fusion = open_session(bundle, "fusion", device, threads)
+        self._tables = open_picture_tables(bundle)
 
     def texts(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Embeddings of comments, cleaned as a visitor's are: float32 [len(texts), D].
@@ -99,10 +101,29 @@ class BundlePerception:
                 progress(row + 1, len(pictures))
         return found, chances
 
-    def feel(
+    def sights(
+        self, pictures: Sequence[Picture], archive: PictureArchive, progress: Progress | None = None
+    ) -> list[Sight]:
+        """What is seen of an archive's pictures.
+
+        Raises:
+            DataError: a picture is missing or cannot be read.
+        """
+        found = []
+        for picture in pictures:
+            found.append(self._encoders.see(np.asarray(archive.whole(picture))))
+            if progress is not None:
+                progress(len(found), len(pictures))
+        return found
+
+    def perceive(self, sight: Sight | None, text: NDArray[np.float32] | None) -> Perception:
+        """What a soundscape feels before a picture, an embedding float32 [D] of a comment, or both."""
+        return self._encoders.feel(sight, text)
+
+    def fuse(
         self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]
     ) -> FusionOutput:
-        """Fuses rows.
+        """Fuses rows, before what is told of pictures alone is spread.
 
         Args:
             images, texts: embeddings, float32 [n, D]; ignored where they are not present.
@@ -122,9 +143,23 @@ class BundlePerception:
     def predict(
         self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """``feel`` as ``training.trainers.feeling.Predict``: probabilities [n, 9], valence and arousal [n, 2]."""
-        felt = self.feel(images, texts, present)
-        return felt.emotions, felt.feeling
+        """What a soundscape feels, as ``training.trainers.feeling.Predict``: probabilities [n, 9], feelings [n, 2].
+
+        Before a picture alone it is spread as the bundle's tables say.
+        """
+        told = self.fuse(images, texts, present)
+        emotions, feeling = told.emotions.copy(), told.feeling.copy()
+        for row in np.flatnonzero((present[:, 0] > 0) & (present[:, 1] == 0)):
+            seen = self._tables.seen(Feeling(emotions[row], float(feeling[row, 0]), float(feeling[row, 1])))
+            emotions[row], feeling[row] = seen.emotions, (seen.valence, seen.arousal)
+        return emotions, feeling
+
+    def predict_before_spread(
+        self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """``fuse`` as ``training.trainers.feeling.Predict``: what the fusion itself tells of every row."""
+        told = self.fuse(images, texts, present)
+        return told.emotions, told.feeling
 
     def feelings(
         self, data: Path, split: str = "test", *, pictured: bool = False, progress: Progress | None = None

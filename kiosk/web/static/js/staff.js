@@ -16,6 +16,7 @@ function show(now) {
   at("health").classList.toggle("bad", !now.healthy);
   at("healthy").textContent = text(now.healthy ? "staff.healthy" : "staff.unhealthy");
   at("sounding").textContent = text(`staff.sounding.${now.sounding}`);
+  at("little").textContent = now.little_to_see ? text("staff.little") : "";
   for (const button of switches) button.setAttribute("aria-pressed", now.controls[button.dataset.switch]);
   if (sliding === 0) showVolume(Math.round(100 * now.controls.volume));
   showParts(now.parts);
