@@ -15,7 +15,7 @@ from a2m_edge.perception.gaze import find_regions
 
 CLEAR = 0.08
 """Cosine by which the region that a comment names must be nearer to it than every other one. Measured with the default
-bundle (``python -m tools.measure_gaze``): 8 % of 313 utterances of ArtEmis name a region of their painting so; of 19
+bundle (``python -m tools.gaze.measure``): 8 % of 313 utterances of ArtEmis name a region of their painting so; of 19
 paintings that were so named by a little less, an eye found the region right in 15 (faces, flowers, trees). The whole is
 no rival: its embedding was fitted to what people say, and is nearer than any part to 3 of 4 utterances, those about a
 face too."""

@@ -1,6 +1,6 @@
 """Measures where the music looks: how many regions, how long it takes, how often a comment leads, how an hour repeats.
 
-    python -m tools.measure_gaze --shared ../shared
+    python -m tools.gaze.measure --shared ../shared
 
 A comment leads where one region is nearer to it than every other by ``CLEAR``; the quantiles of that distance over
 utterances of ArtEmis say what another value, or another bundle, would do. A bar is repeated where an earlier one of the

@@ -1,0 +1,1 @@
+"""Where the music looks in pictures, measured."""
