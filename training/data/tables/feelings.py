@@ -236,9 +236,9 @@ class PictureArchive:
         whole = self._resize == "longest"
         scale = size / (max if whole else min)(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
+        left, upper = ((size - side) // 2 if whole else -((side - size) // 2) for side in (width, height))
         square = Image.new("RGB", (size, size), (self._fill,) * 3)
-        square.paste(image, tuple((size - side) // 2 if whole else -((side - size) // 2) for side in image.size))
+        square.paste(image.resize((width, height), Image.Resampling.BICUBIC), (left, upper))
         return np.asarray(square, np.uint8)
 
     def _opened(self, picture: Picture, enough: int | None = None) -> Image.Image:
