@@ -55,8 +55,8 @@ _PREPROCESSING: dict[str, Any] = {
     "mean": (0.5, 0.5, 0.5),
     "std": (0.5, 0.5, 0.5),
     "interpolation": "bicubic",
-    # The whole picture is seen, whatever its shape.
-    "resize_mode": "squash",
+    # Squeezing the whole picture into a square tells its feeling as well, and knows a second view of it less often.
+    "resize_mode": "shortest",
     "fill_color": 0,
 }
 

@@ -24,7 +24,7 @@ class StagedTrunk(nn.Module):
         last_deviation: whether the deviation of the last layer is one, not its mean alone.
 
     Attributes:
-        num_features: how many features there are; the first ``last_features`` are those of the last layer's mean.
+        num_features: how many features there are.
     """
 
     def __init__(self, network: nn.Module, first_stage: int = 0, last_deviation: bool = True) -> None:
@@ -32,8 +32,7 @@ class StagedTrunk(nn.Module):
         self.network: Any = network
         self._first_stage, self._last_deviation = first_stage, last_deviation
         self.default_cfg = self.network.default_cfg
-        self.last_features: int = self.network.num_features
-        self.num_features: int = self.last_features * (1 + last_deviation) + 2 * sum(
+        self.num_features: int = self.network.num_features * (1 + last_deviation) + 2 * sum(
             _width(stage) for stage in self.network.blocks[first_stage:]
         )
         self.standard = nn.BatchNorm1d(self.num_features, affine=False)

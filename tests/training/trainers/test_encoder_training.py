@@ -132,7 +132,7 @@ def test_a2m_s_starts_from_packages_and_is_known_to_open_clip() -> None:
     assert (encoder.embedding_size, encoder.pad_id, encoder.context_length) == (384, 0, 64)
     assert encoder.image(torch.zeros(1, 3, 260, 260)).shape == (1, 384)
     preprocessing = encoder.image_preprocessing
-    assert (preprocessing.size, preprocessing.resize) == (260, "squash")
+    assert (preprocessing.size, preprocessing.resize) == (260, "shortest")
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 500, 3), np.uint8))
     seen = encoder.transform(picture)
     assert seen.shape == (3, 260, 260)
