@@ -27,12 +27,14 @@ class StagedTrunk(nn.Module):
         num_features: how many features there are.
     """
 
+    network: Any
+
     def __init__(self, network: nn.Module, first_stage: int = 0, last_deviation: bool = True) -> None:
         super().__init__()
-        self.network: Any = network
+        self.network = network
         self._first_stage, self._last_deviation = first_stage, last_deviation
         self.default_cfg = self.network.default_cfg
-        self.num_features: int = self.network.num_features * (1 + last_deviation) + 2 * sum(
+        self.num_features: int = self.network.num_features * (2 if last_deviation else 1) + 2 * sum(
             _width(stage) for stage in self.network.blocks[first_stage:]
         )
         self.standard = nn.BatchNorm1d(self.num_features, affine=False)
@@ -49,7 +51,7 @@ class StagedTrunk(nn.Module):
     def pooled(self, image: Tensor) -> Tensor:
         """Features as they are: float32 [batch, 3, height, width] -> float32 [batch, num_features]."""
         seen = self.network.bn1(self.network.conv_stem(image))
-        moments = []
+        moments: list[Tensor] = []
         for number, stage in enumerate(self.network.blocks):
             seen = stage(seen)
             if number >= self._first_stage:

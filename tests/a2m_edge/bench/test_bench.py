@@ -26,10 +26,10 @@ WINDOW = 32
 
 
 def test_products_are_counted_as_published() -> None:
-    """MobileNetV2 1.0 at 224 pixels has 300 million multiplications (Sandler et al. 2018), the projection a little."""
+    """EfficientNet-Lite2 at 260 pixels has 0.89 billion, as timm counts them with its normalisations and classes."""
     bundle = open_bundle(None)
     work = measure_work(bundle, "image_encoder", stage_inputs(bundle, "image_encoder"))
-    assert 300e6 < work.operations / 2 < 330e6
+    assert 0.84e9 < work.operations / 2 < 0.89e9
     size = bundle.manifest.files[bundle.manifest.graphs["image_encoder"].file].size
     assert work.bytes > size
 
