@@ -132,9 +132,7 @@ def test_the_bundle_says_what_it_is() -> None:
 def test_what_is_not_understood_is_felt_neutrally_and_never_as_joy():
     soundscape = Soundscape(open_bundle(), device="cpu", threads=1)
     neutral = soundscape.hear("😢").feeling
-    assert (
-        abs(neutral.valence) < 0.45 and abs(neutral.arousal) < 0.1
-    )  # measured 0.41, -0.01: art pleases
+    assert abs(neutral.valence) < 0.45 and abs(neutral.arousal) < 0.1  # measured 0.41, -0.01: art pleases
     assert neutral.emotions.max() < 0.35  # measured 0.29, contentment
     for comment in ("❤️❤️", "我很难过。", "Jestem bardzo smutny.", "???", "asdfghjkl", "太美了，我很开心！"):
         feeling = soundscape.hear(comment).feeling
