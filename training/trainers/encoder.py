@@ -28,6 +28,7 @@ from training import parallel
 from training.checkpoint import load_weights
 from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.encoder_data import EncoderData
+from training.data.tables.disturbed import Disturbance, DisturbedPictures
 from training.data.tables.feelings import EMOTION_AROUSAL
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
@@ -49,6 +50,10 @@ UTTERANCES_DOUBTED = 5.0
 PHOTOGRAPH_WEIGHT = 0.25
 """How much the norms of a photograph count beside a painting of which many spoke. They help to tell the valence of
 paintings, and hinder to tell their arousal, so that they are learned for the one alone."""
+
+DISTURBANCES: tuple[Disturbance, ...] = ("grain", "palette")
+VIEWS = 1 + len(DISTURBANCES)
+"""How often each picture with utterances is learned from: as it is, and as worse cameras and files show it."""
 
 PICTURE_RATE = 2e-6
 """Learning rate of the projection of the pictures."""
@@ -128,10 +133,21 @@ class EncoderTraining:
         self.heads = EmotionHeads(model.embedding_size, data.labels).to(self._device)
         self._start = deepcopy(model.text)
         self._text = model.text
+        self._row = {picture.file: row for row, picture in enumerate(data.paintings)}
+        train = [(row, p) for row, p in enumerate(data.paintings) if p.split == "train"]
+        self._felt = [row for row, picture in train if picture.file in data.painting_emotions]
+        self._named = [row for row, picture in train if picture.file not in data.painting_emotions]
         if pictures:
             self.pictures = PictureProjection(model, self._device)
+            felt = [data.paintings[row] for row in self._felt]
+            disturbed = [(DisturbedPictures(data.painting_archive, how), felt) for how in DISTURBANCES]
             self.pictures.look(
-                ((data.painting_archive, data.paintings), (data.photograph_archive, data.photographs)), features
+                (
+                    (data.painting_archive, data.paintings),
+                    (data.photograph_archive, data.photographs),
+                    *disturbed,
+                ),
+                features,
             )
         layers = list(_text_layers(cast(Any, towers).text)) if texts else []
         # Few pictures have feelings to learn from: their projection is held small.
@@ -143,10 +159,6 @@ class EncoderTraining:
         self.optimiser = AdamW(groups, weight_decay=0.01)
         self._train = [i for i, utterance in enumerate(data.utterances) if utterance.split == "train"]
         self._texts = [i for i, text in enumerate(data.texts) if text.split == "train"]
-        self._row = {picture.file: row for row, picture in enumerate(data.paintings)}
-        train = [(row, p) for row, p in enumerate(data.paintings) if p.split == "train"]
-        self._felt = [row for row, picture in train if picture.file in data.painting_emotions]
-        self._named = [row for row, picture in train if picture.file not in data.painting_emotions]
 
     @torch.no_grad()
     def align_pictures(self) -> None:
@@ -160,12 +172,18 @@ class EncoderTraining:
         embeddings = torch.from_numpy(embed_texts(self._model, texts, self._device)).to(self._device)
         means = [some.mean(0) for some in embeddings.split([len(texts) for texts in said])]
         self.pictures.align(
-            self._felt,
-            torch.stack(means) if means else embeddings,
+            self._felt_views,
+            torch.stack(means * VIEWS) if means else embeddings,
             embeddings,
             [*self._felt, *self._named],
             self._moods(),
         )
+
+    @property
+    def _felt_views(self) -> list[int]:
+        """The rows of pictures of which something was said, then of the same ones disturbed in each way."""
+        first = len(self._data.paintings) + len(self._data.photographs)
+        return [*self._felt, *range(first, first + len(DISTURBANCES) * len(self._felt))]
 
     def _moods(self) -> tuple[Mood, Mood]:
         """Valence and arousal of the training pictures, as people felt them."""
@@ -180,11 +198,11 @@ class EncoderTraining:
         photographs = range(len(data.paintings), len(data.paintings) + len(data.norms))
         return (
             self._mood(
-                [*self._felt, *photographs],
-                [*valence, *data.norms[:, 0]],
-                [*weight, *([PHOTOGRAPH_WEIGHT] * len(photographs))],
+                [*self._felt_views, *photographs],
+                [*(valence * VIEWS), *data.norms[:, 0]],
+                [*(weight * VIEWS), *([PHOTOGRAPH_WEIGHT] * len(photographs))],
             ),
-            self._mood(self._felt, arousal, weight),
+            self._mood(self._felt_views, arousal * VIEWS, weight * VIEWS),
         )
 
     def _mood(self, rows: Sequence[int], feeling: Sequence[float], weight: Sequence[float]) -> Mood:

@@ -229,8 +229,11 @@ class PictureArchive:
 
     def square(self, picture: Picture) -> NDArray[np.uint8]:
         """uint8 [size, size, 3]: scaled (bicubic) and cropped or filled up as the archive was told."""
+        return self.fitted(self._opened(picture, 2 * self._size))
+
+    def fitted(self, image: Image.Image) -> NDArray[np.uint8]:
+        """A picture of any size as such a square."""
         size = self._size
-        image = self._opened(picture, 2 * size)
         if self._resize == "squash":
             return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC), np.uint8)
         whole = self._resize == "longest"
