@@ -37,7 +37,7 @@ ENOUGH_UTTERANCES = 5
 _SHARES = np.linspace(0.0, 1.0, 21)
 """Shares of the logarithm of a word's frequency that are tried."""
 
-MOST_OF_ONE_WORD = 0.4
+MOST_OF_ONE_WORD = 0.38
 """Share of the validation paintings that may be called by one and the same word."""
 
 Show = Callable[[Iterable[Picture], str, int], Iterable[Picture]]
