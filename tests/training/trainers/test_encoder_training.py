@@ -290,7 +290,7 @@ def test_an_encoder_learns_emotions_and_keeps_its_frozen_parts(data: Path, tmp_p
     assert not any("trunk" in name or "embeddings" in name for name in changed)
     scores = training.validate()
     assert 0 <= scores["accuracy"] <= 1
-    assert np.load(tmp_path / "features.npz")["features"].shape[0] == 25
+    assert np.load(tmp_path / "features.npz")["features"].shape[0] == 25 + 2 * 12  # those felt, disturbed in two ways
     assert "contrast" in losses[0]
 
 
