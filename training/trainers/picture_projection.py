@@ -139,7 +139,7 @@ class PictureProjection:
             cast(Tensor, self._standard.running_mean).copy_(known.mean(0))
             cast(Tensor, self._standard.running_var).copy_(known.var(0))
         known = self._standard(known)
-        seen = self._standard(self.features(rows))
+        seen = self.standardised(rows)
         size = said.shape[1]
         directions = _quiet_directions(texts, round(SHOWN_DIRECTIONS * size))
         felt, middle = regression(seen, said)

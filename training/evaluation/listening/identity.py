@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
-from a2m_edge.bundle.plain_files import utf8_path
 from a2m_edge.errors import DataError
 from a2m_edge.rendering.render import RENDER_CHUNK_SECONDS
 from a2m_edge.sound.loudness import normalise_loudness
 from a2m_edge.soundscape import Soundscape
 from training.data.tables.feelings import Picture, PictureArchive
+from training.evaluation.listening.sound_embedding import open_network
 from training.evaluation.listening.sound_entry import EFFICIENTAT
 from training.evaluation.listening.sound_front_end import features, windows
 from training.evaluation.report.model import Column, Missing, Row, Table, Value
@@ -40,19 +40,10 @@ class FramewiseListener:
     """
 
     def __init__(self, weights: Path) -> None:
-        import onnxruntime
-
         model = weights / "efficientat_mn04.onnx"
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
         if not model.is_file():
             raise DataError(f"there is no network {model}: put it there")
-        try:
-            with utf8_path(model) as name:
-                self._session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime raises many types without a common base
-            raise DataError(f"the network {model} cannot be loaded: fetch it again") from error
+        self._session = open_network(model, threads=1)
 
     def __call__(self, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
         """The description of a sound, float32 [N, C] at a rate in Hz; DataError where it is too short."""

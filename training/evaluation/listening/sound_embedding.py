@@ -91,18 +91,9 @@ class OnnxEmbedding:
     """
 
     def __init__(self, model: Path, entry: Entry, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # what fails here is said once, below
         if not model.is_file():
             raise DataError(f"there is no network {model}: name another, or put it there")
-        try:
-            with utf8_path(model) as name:
-                self._session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime raises many types without a common base
-            raise DataError(f"the network {model} cannot be loaded: fetch it again") from error
+        self._session = open_network(model, threads)
         for word, wanted, tensors in (
             ("input", [entry.input], self._session.get_inputs()),
             ("output", [entry.output], self._session.get_outputs()),
@@ -185,3 +176,21 @@ class ClapEmbedding:
                 vectors = getattr(answer, "pooler_output", answer)  # older versions answer with the tensor itself
                 rows.append(vectors.numpy())
         return np.concatenate(rows).astype(np.float32)
+
+
+def open_network(model: Path, threads: int) -> Any:
+    """A session of ONNX Runtime on the processor, for a network that listens.
+
+    Raises:
+        DataError: the file is no network.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what fails here is said once, below
+    try:
+        with utf8_path(model) as name:
+            return onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime raises many types without a common base
+        raise DataError(f"the network {model} cannot be loaded: fetch it again") from error
