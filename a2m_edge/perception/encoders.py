@@ -98,10 +98,14 @@ class Encoders:
         """What can be told of what a picture shows; None where the bundle tells nothing of it."""
         return self._subjects
 
-    def see(self, rgb: NDArray[np.uint8], region: Region = WHOLE) -> Sight:
-        """What is seen of an upright picture, uint8 [H, W, 3], or of a region of it."""
+    def see(self, rgb: NDArray[np.uint8], region: Region = WHOLE, measured: NDArray[np.uint8] | None = None) -> Sight:
+        """What is seen of an upright picture, uint8 [H, W, 3], or of a region of it.
+
+        Args:
+            measured: the whole picture ``as_measured``, where it is at hand.
+        """
         embedding, chances = self.look(crop(rgb, region))
-        painted = crop(as_measured(rgb), region)
+        painted = crop(as_measured(rgb) if measured is None else measured, region)
         little = shows_little(painted)
         shown = NOTHING if little else self._shown(embedding, chances)
         return Sight(embedding, measure(painted).ranks(self._tables.cues), shown, little)

@@ -11,10 +11,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.errors import BundleError
 from a2m_edge.impression.cues import Cues
 from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
-from a2m_edge.strict_json import decode, encode, parse
+from a2m_edge.perception.bundle_tables import read_tables, tables_from_json
+from a2m_edge.strict_json import encode
 
 SCHEMA = 1
 
@@ -81,12 +81,7 @@ class PictureTables:
         Raises:
             BundleError: the file is missing, damaged, or of another kind.
         """
-        try:
-            return cls.from_json(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise BundleError(
-                f"the tables of pictures {path} cannot be used ({error}): restore their bundle"
-            ) from error
+        return read_tables(cls, path, "tables of pictures")
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -95,9 +90,28 @@ class PictureTables:
         Raises:
             ValueError: it is damaged, or of another kind.
         """
-        tables = decode(cls, parse(text))
-        tables._check()
-        return tables
+        return tables_from_json(cls, text)
+
+    def check(self) -> None:
+        """Refuses what makes no sense.
+
+        Raises:
+            ValueError: naming the first fault.
+        """
+        if self.schema != SCHEMA:
+            raise ValueError(f"its schema is {self.schema}, not {SCHEMA}")
+        if self.word_shift and len(self.word_shift) != len(EMOTIONS):
+            raise ValueError(f"it shifts {len(self.word_shift)} words, and there are {len(EMOTIONS)}")
+        if not set(self.cues) <= set(Cues.names()):
+            raise ValueError(f"it names a cue that is none of {', '.join(Cues.names())}")
+        for spread in (self.valence, self.arousal):
+            if len(spread.told) != len(spread.felt) or not all(
+                -1 <= each <= 1 for each in (*spread.told, *spread.felt)
+            ):
+                raise ValueError("a spread is no map of [-1, 1]")
+        for values in (*self.cues.values(), self.valence.told, self.valence.felt, self.arousal.told, self.arousal.felt):
+            if any(second < first for first, second in pairwise(values)):
+                raise ValueError("quantiles do not rise")
 
     def within(self, cues: Sequence[Cues], valence: Sequence[float], arousal: Sequence[float]) -> Self:
         """The tables by which the works of one collection differ among themselves.
@@ -128,22 +142,6 @@ class PictureTables:
             return Feeling(feeling.emotions, valence, arousal)
         weights = feeling.emotions.astype(np.float64) * np.exp(-np.array(self.word_shift))
         return Feeling(leaning(weights / weights.sum(), valence), valence, arousal)
-
-    def _check(self) -> None:
-        if self.schema != SCHEMA:
-            raise ValueError(f"its schema is {self.schema}, not {SCHEMA}")
-        if self.word_shift and len(self.word_shift) != len(EMOTIONS):
-            raise ValueError(f"it shifts {len(self.word_shift)} words, and there are {len(EMOTIONS)}")
-        if not set(self.cues) <= set(Cues.names()):
-            raise ValueError(f"it names a cue that is none of {', '.join(Cues.names())}")
-        for spread in (self.valence, self.arousal):
-            if len(spread.told) != len(spread.felt) or not all(
-                -1 <= each <= 1 for each in (*spread.told, *spread.felt)
-            ):
-                raise ValueError("a spread is no map of [-1, 1]")
-        for values in (*self.cues.values(), self.valence.told, self.valence.felt, self.arousal.told, self.arousal.felt):
-            if any(second < first for first, second in pairwise(values)):
-                raise ValueError("quantiles do not rise")
 
 
 def _mixed(quantiles: tuple[float, ...], values: Sequence[float]) -> tuple[float, ...]:

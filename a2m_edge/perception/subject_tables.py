@@ -11,9 +11,9 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from a2m_edge.errors import BundleError
 from a2m_edge.impression.subjects import Subjects
-from a2m_edge.strict_json import StrictJsonError, decode, encode, parse
+from a2m_edge.perception.bundle_tables import read_tables
+from a2m_edge.strict_json import encode
 
 SCHEMA = 1
 
@@ -109,12 +109,7 @@ class SubjectTables:
         Raises:
             BundleError: the file is missing, damaged, or of another kind.
         """
-        try:
-            tables = decode(cls, parse(path.read_bytes()))
-            tables.check()
-        except (OSError, StrictJsonError, ValueError) as error:
-            raise BundleError(f"the subjects {path} cannot be used ({error}): restore their bundle") from error
-        return tables
+        return read_tables(cls, path, "subjects")
 
     def check(self) -> None:
         """Refuses what makes no sense.
