@@ -504,7 +504,7 @@ def test_every_cleaning_of_byte_pairs_is_repeated(options: dict[str, str]) -> No
     import_open_clip()
     from open_clip.tokenizer import SimpleTokenizer
 
-    from training.models.tokenizer import portable_tokenizer
+    from training.models.texts.tokenizer import portable_tokenizer
 
     original = SimpleTokenizer(context_length=30, additional_special_tokens=["<mask>"], **options)
     twin = portable_tokenizer(original)
@@ -519,7 +519,7 @@ def test_tokenizers_for_training_only_are_refused() -> None:
     import_open_clip()
     from open_clip.tokenizer import SimpleTokenizer
 
-    from training.models.tokenizer import portable_tokenizer
+    from training.models.texts.tokenizer import portable_tokenizer
 
     for mask in ("simple", "random", "shuffle", "syntax"):
         with pytest.raises(ValueError, match="for training only"):

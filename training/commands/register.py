@@ -39,11 +39,46 @@ def register(app: typer.Typer) -> None:
 
 def register_trainers(app: typer.Typer) -> None:
     """Adds what  ``a2m-edge train``  and  ``python -m training``  offer."""
+    app.command("languages")(languages)
     app.command("encoder")(encoder)
     app.command("subjects")(subjects)
     app.command("fusion")(fusion)
     app.command("decoder")(decoder)
     app.command("vocoder")(vocoder)
+
+
+@trainer_command(steps=20000)
+def languages(
+    run: Run,
+    shared: Shared = Path("../shared"),
+    teacher: Annotated[str, typer.Option(help="An encoder that knows English: a checkpoint folder.")] = str(
+        CHECKPOINTS / "encoder"
+    ),
+    start: Annotated[
+        Path | None,
+        typer.Option(help="An encoder of an earlier run to go on from.", show_default="multilingual-e5-small"),
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=2, help="Sentences with their translations in a step.")] = 32,
+    texts: Annotated[int, typer.Option(min=2, help="Texts with emotions in a step.")] = 32,
+    comments: Annotated[int, typer.Option(min=2, help="Visitors' comments in a step.")] = 32,
+    rate: Annotated[float, typer.Option(min=0.0, callback=number, help="Learning rate.")] = 2e-4,
+    half: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU alone")] = None,
+) -> None:
+    """Teach a text encoder many languages, from one that knows English and from texts with feelings."""
+    options = run.options()
+    from training.trainers.languages import train_languages
+
+    train_languages(
+        options,
+        data=shared / "data",
+        teacher=teacher,
+        start=start,
+        pairs=pairs,
+        texts=texts,
+        comments=comments,
+        rate=rate,
+        half=half,
+    )
 
 
 @trainer_command(steps=4000)

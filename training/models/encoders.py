@@ -25,7 +25,7 @@ from training.models.openclip import (
     open_clip_module,
     plain_architecture,
 )
-from training.models.tokenizer import pad_token, portable_tokenizer
+from training.models.texts.tokenizer import pad_token, portable_tokenizer
 
 A2M_S = "a2m-s"
 """The name of our own small configuration."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from training.models.text_cleaning import Cleaning, cleaning
+from training.models.texts.cleaning import Cleaning, cleaning
 
 
 def portable_tokenizer(tokenizer: Any) -> Tokenizer:
