@@ -29,7 +29,7 @@ from training.trainers.languages import LanguageTraining, train_languages
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("languages")
     write_data(folder)
-    write_languages(folder)
+    write_languages(folder, 60)
     write_packed_e5(folder / "e5.bin")
     tiny_encoder().save(folder / "teacher")
     return folder

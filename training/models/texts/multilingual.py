@@ -73,13 +73,14 @@ def unigram_tokenizer(pieces: Sequence[str], scores: Iterable[float]) -> Tokeniz
             normalizers.Replace(Regex(r"([^\d\s])\1\K\1+"), ""),
             normalizers.Replace(Regex(r"\s+"), " "),
             normalizers.Strip(),
+            normalizers.Prepend(" "),  # a word at the beginning is a word
         ]
     )
     ranges = "".join(f"{chr(first)}-{chr(last)}" for first, last in EMOJI)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(f"[{ranges}]"), behavior="isolated"),
-            pre_tokenizers.Metaspace(prepend_scheme="first"),
+            pre_tokenizers.Metaspace(prepend_scheme="never"),
         ]
     )
     begin, end = SPECIAL[0], SPECIAL[2]
