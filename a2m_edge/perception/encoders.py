@@ -26,6 +26,9 @@ from a2m_edge.perception.understanding import Reader, Understood
 _LABELS = "labels"
 """The output of the image encoder that holds the probabilities of subjects, styles and periods."""
 
+_WEIGHT = "weight"
+"""The output of the fusion that says how much a comment says, in [0, 1]; older ones take all for said."""
+
 
 @dataclass(frozen=True)
 class Perception:
@@ -139,20 +142,30 @@ class Encoders:
         """Fuses a picture and the embedding float32 [D] of a comment; either may be absent.
 
         Where both are, it gives what is felt before anything is known: about the mean of what it learned from. What is
-        felt before a picture alone is spread as the bundle's tables say.
+        felt before a picture alone is spread as the bundle's tables say, and so it is where a comment says nothing.
         """
-        image = None if sight is None else sight.embedding
         absent = np.zeros(self._bundle.manifest.embedding_size, np.float32)
+        image = absent if sight is None else sight.embedding
+        sides = [(sight is not None, text is not None)]
+        if all(sides[0]) and self._weighs:
+            sides.append((True, False))  # the picture alone, beside what is made of both
         felt = self._session("fusion").run(
-            image_embedding=(absent if image is None else image)[None],
-            text_embedding=(absent if text is None else text)[None],
-            present=np.array([[image is not None, text is not None]], np.float32),
+            image_embedding=np.stack([image] * len(sides)),
+            text_embedding=np.stack([absent if text is None else text] * len(sides)),
+            present=np.array(sides, np.float32),
         )
-        valence, arousal = (float(value) for value in felt["valence_arousal"][0])
-        feeling = Feeling(felt["emotions"][0], valence, arousal)
+        feelings = [
+            Feeling(emotions, float(valence), float(arousal))
+            for emotions, (valence, arousal) in zip(felt["emotions"], felt["valence_arousal"], strict=True)
+        ]
+        feeling = feelings[0]
+        if len(sides) == 2:
+            feeling = self._tables.beside(feeling, feelings[1], float(felt[_WEIGHT][0, 0]))
+        elif sides[0] == (True, False):
+            feeling = self._tables.seen(feeling)
         return Perception(
             felt["fused"][0],
-            self._tables.seen(feeling) if sight is not None and text is None else feeling,
+            feeling,
             Palette(felt["palette"][0], float(felt["room"][0, 0])),
             MIDDLE if sight is None else sight.cues,
             NOTHING if sight is None else sight.subjects,
@@ -166,6 +179,11 @@ class Encoders:
         if not self._sentences:
             self._sentences = {name: self.comment(word.sentence) for name, word in self._subjects.words.items()}
         return self._subjects.told(chances, embedding, self._sentences)
+
+    @property
+    def _weighs(self) -> bool:
+        """Whether the fusion tells how much a comment says."""
+        return any(tensor.name == _WEIGHT for tensor in self._bundle.manifest.graphs["fusion"].outputs)
 
     def _session(self, graph: str) -> Session:
         if graph not in self._sessions:

@@ -92,6 +92,22 @@ class PictureTables:
         """
         return tables_from_json(cls, text)
 
+    def beside(self, feeling: Feeling, alone: Feeling, says: float) -> Feeling:
+        """What is felt before a picture with a comment, of which the picture's share is spread as that of one alone.
+
+        Args:
+            feeling: what the fusion tells of both.
+            alone: what it tells of the picture alone.
+            says: how much the comment says, in [0, 1]: at 0 the picture alone is felt, at 1 ``feeling`` as it is.
+        """
+        seen = self.seen(alone)
+        emotions = says * feeling.emotions + (1 - says) * seen.emotions
+        return Feeling(
+            np.asarray(emotions, np.float32),
+            says * feeling.valence + (1 - says) * seen.valence,
+            says * feeling.arousal + (1 - says) * seen.arousal,
+        )
+
     def check(self) -> None:
         """Refuses what makes no sense.
 

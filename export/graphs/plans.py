@@ -14,6 +14,7 @@ from a2m_edge.sound.mel import SILENCE
 from export.graphs.export import Arrays, GraphPlan
 from export.models import Models
 from training.models.cropped_decoder import CroppedDecoder
+from training.models.fusion import Fusion
 from training.models.mel_decoder import MelDecoder, PaperDecoder
 from training.models.subjects import LabelledImageTower
 
@@ -25,10 +26,11 @@ class FusionGraph(nn.Module):
     """A fusion model with its logits turned into probabilities.
 
     image_embedding [B, D], text_embedding [B, D], present [B, 2] (1 where there is a picture, a comment) ->
-    fused [B, H], emotions [B, 9], valence_arousal [B, 2], palette [B, roles, instruments], room [B, 1].
+    fused [B, H], emotions [B, 9], valence_arousal [B, 2], palette [B, roles, instruments], room [B, 1], and, of a
+    fusion that weighs, weight [B, 1]: how much the comment says, in [0, 1]; 0 where there is none.
     """
 
-    def __init__(self, fusion: nn.Module) -> None:
+    def __init__(self, fusion: Fusion) -> None:
         super().__init__()
         self.fusion = fusion
 
@@ -36,7 +38,10 @@ class FusionGraph(nn.Module):
         self, image_embedding: torch.Tensor, text_embedding: torch.Tensor, present: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         fused, emotions, valence_arousal, palette, room = self.fusion(image_embedding, text_embedding, present)
-        return fused, F.softmax(emotions, -1), valence_arousal, F.softmax(palette, -1), room
+        told = (fused, F.softmax(emotions, -1), valence_arousal, F.softmax(palette, -1), room)
+        if not self.fusion.config.weighs:
+            return told
+        return (*told, torch.sigmoid(self.fusion.weigh(text_embedding)) * present[:, 1:])
 
 
 def graph_plans(models: Models) -> tuple[GraphPlan, ...]:
@@ -128,6 +133,7 @@ def fusion_plan(models: Models) -> GraphPlan:
         return embeddings[0], embeddings[1], present
 
     roles, instruments = len(models.roles), len(models.instruments)
+    weight = (Tensor("weight", "float32", ("batch", 1)),) if models.fusion.config.weighs else ()
     return GraphPlan(
         "fusion",
         FusionGraph(models.fusion),
@@ -142,6 +148,7 @@ def fusion_plan(models: Models) -> GraphPlan:
             Tensor("valence_arousal", "float32", ("batch", 2)),
             Tensor("palette", "float32", ("batch", roles, instruments)),
             Tensor("room", "float32", ("batch", 1)),
+            *weight,
         ),
         sample,
         _BATCHES,

@@ -16,6 +16,9 @@ from training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from training.models.encoder_model import EncoderModel
 from training.models.fingerprint import weights_hash
 
+_WEIGHING = 64
+"""Width of the layer that weighs a comment."""
+
 
 @dataclass(frozen=True)
 class FusionConfig:
@@ -29,6 +32,7 @@ class FusionConfig:
         dropout: share of the inner values dropped in training; the formula is the same without it.
         encoder: ``training.models.fingerprint.weights_hash`` of the encoder on whose embeddings it was trained; empty
             where nothing says.
+        weighs: whether it tells how much a comment says, and takes no more of it; the published one takes all.
     """
 
     embedding_size: int = 384
@@ -39,6 +43,7 @@ class FusionConfig:
     instruments: tuple[str, ...] = tuple(INSTRUMENTS)
     dropout: float = 0.3
     encoder: str = ""
+    weighs: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As ``config.json`` of a checkpoint holds it."""
@@ -66,6 +71,9 @@ class FusionConfig:
         encoder = config.get("encoder", "")
         if not isinstance(encoder, str):
             raise ValueError(f"encoder is {encoder!r}")
+        weighs = config.get("weighs", False)
+        if not isinstance(weighs, bool):
+            raise ValueError(f"weighs is {weighs!r}")
         return cls(
             embedding_size=sizes["embedding_size"],
             fused_size=sizes["fused_size"],
@@ -75,6 +83,7 @@ class FusionConfig:
             instruments=tuple(words["instruments"]),
             dropout=float(dropout),
             encoder=encoder,
+            weighs=weighs,
         )
 
 
@@ -83,6 +92,9 @@ class Fusion(nn.Module):
 
     ``out = linear(relu(linear(concat(text, image))))``, ``gate = sigmoid(linear(out))``,
     ``fused = gate * out + (1 - gate) * linear(text)``. A side that is absent is replaced by a learned embedding.
+
+    Where it weighs, a comment's own embedding says how much it says, from 0, a greeting, to 1; so much of the embedding
+    is taken, and of the learned one of an absent comment the rest: what says nothing leaves the picture in charge.
     """
 
     def __init__(self, config: FusionConfig | None = None) -> None:
@@ -101,11 +113,22 @@ class Fusion(nn.Module):
         self.feeling_head = nn.Linear(fused, 2)
         self.palette_head = nn.Linear(fused, len(config.roles) * len(config.instruments))
         self.room_head = nn.Linear(fused, 1)
+        if config.weighs:
+            self.weight_head = nn.Sequential(nn.Linear(size, _WEIGHING), nn.ReLU(), nn.Linear(_WEIGHING, 1))
+
+    def weigh(self, text_embedding: Tensor) -> Tensor:
+        """How much comments say, as logits: float32 [batch, D] -> [batch, 1]."""
+        logits: Tensor = self.weight_head(text_embedding * self.scale)
+        return logits
 
     def fuse(self, image_embedding: Tensor, text_embedding: Tensor, present: Tensor) -> Tensor:
         """Arguments as in ``forward`` -> fused [batch, H]."""
         image = torch.where(present[:, :1] > 0.5, image_embedding, self.absent_image) * self.scale
-        text = torch.where(present[:, 1:] > 0.5, text_embedding, self.absent_text) * self.scale
+        text = torch.where(present[:, 1:] > 0.5, text_embedding, self.absent_text)
+        if self.config.weighs:
+            weight = torch.sigmoid(self.weigh(text_embedding))
+            text = self.absent_text + weight * (text - self.absent_text)
+        text = text * self.scale
         out = self.outer(self.inner(torch.cat([text, image], dim=1)))
         gate = torch.sigmoid(self.gate(out))
         fused: Tensor = gate * out + (1 - gate) * self.residual(text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from torch.optim import AdamW
 
 from a2m_edge.errors import CheckpointError, DataError, OptionError
 from training import parallel
+from training.data.embeddings.comment_set import CommentSet, embed_comments
+from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
 from training.data.tables.caption_palette import caption_palette, palette_prior
 from training.data.tables.captions import read_captions
@@ -55,6 +57,26 @@ LARGEST_GRADIENT = 1.0
 KEPT = 4.0
 """Weight of holding comments in place; fused values are of the order of 1."""
 
+COMMENTS = 0.5
+"""Comments of visitors in a step, in shares of the utterances."""
+
+OWN = 0.8
+"""How much of what is felt before a picture and a comment is the comment's, where the two have nothing to do with each
+other: the rest is of the picture."""
+
+
+@dataclass(frozen=True)
+class Former:
+    """A finished fusion, and the utterances as the encoder that it was trained on embeds them.
+
+    Attributes:
+        fusion: in eval mode.
+        text: float32 [utterances, D], of the utterances to learn from, in their order.
+    """
+
+    fusion: Fusion
+    text: NDArray[np.float32]
+
 
 class FusionTraining:
     """The step and the validation of a fusion's training.
@@ -64,6 +86,8 @@ class FusionTraining:
         train: what it learns from.
         held: what it is validated on.
         matched: by utterance who plays it and in how large a room, as a matched caption says; see ``read_matches``.
+        comments: of visitors, of which the fusion learns, too, and by which one that weighs learns how much each says.
+        former: what it made of comments is held in place, so that a decoder that was trained with it still fits.
         palette_only: train only who plays and in how large a room; all else stays as it is.
         pictures_only: train only what is made of pictures: heads stay as they are, and what is made of comments alone
             is held in place, so that a decoder that was trained with this fusion still fits.
@@ -83,6 +107,8 @@ class FusionTraining:
         held: FeelingSet,
         matched: Mapping[str, MatchedPalette] | None = None,
         *,
+        comments: CommentSet | None = None,
+        former: Former | None = None,
         palette_only: bool = False,
         pictures_only: bool = False,
         seed: int = 0,
@@ -102,7 +128,11 @@ class FusionTraining:
         weights = 1 / spoken[train.picture[self._shown]]
         self._chances = weights / weights.sum()
         self._palette_only = palette_only
-        self._before = deepcopy(fusion).eval().requires_grad_(False) if pictures_only else None
+        self._visitors = comments
+        if pictures_only:
+            former = Former(deepcopy(fusion), train.text)
+        self._former = former and Former(former.fusion.to(self._device).eval().requires_grad_(False), former.text)
+        self._felt = _picture_feelings(train) if comments is not None else None
         if palette_only or pictures_only:
             deciding = {*fusion.palette_head.parameters(), *fusion.room_head.parameters()}
             mixing = {fusion.absent_text, *(p for part in _mixing(fusion) for p in part.parameters())}
@@ -119,8 +149,10 @@ class FusionTraining:
         losses = self._losses(random)
         if len(self._train.norms) and not self._palette_only:
             losses |= self._photograph_losses(random)
-        if self._before is not None:
-            losses |= self._kept_losses(self._before, random)
+        if self._former is not None:
+            losses |= self._kept_losses(self._former, random)
+        if self._visitors is not None and not self._palette_only:
+            losses |= self._comment_losses(self._visitors, random)
         total = torch.stack(list(losses.values())).sum()
         optimise(total, self.optimiser, self._clip)
         return {"loss": total.item()} | {name: loss.item() for name, loss in losses.items()}
@@ -166,13 +198,47 @@ class FusionTraining:
         feeling = self._told(image, np.zeros_like(image), alone)[2]
         return {"photograph": 0.25 * F.mse_loss(feeling, self._moved(data.norms[rows]))}
 
-    def _kept_losses(self, before: Fusion, random: np.random.Generator) -> dict[str, Tensor]:
+    def _kept_losses(self, former: Former, random: np.random.Generator) -> dict[str, Tensor]:
         """How far comments alone are from where they were."""
-        text = self._moved(self._train.text[random.integers(0, len(self._train.text), self._batch)])
-        alone = torch.tensor([[0.0, 1.0]], device=self._device).expand(len(text), 2)
-        none = torch.zeros_like(text)
-        now, then = (fusion.eval().fuse(none, text, alone) for fusion in (self._fusion, before))
+        rows = random.integers(0, len(self._train.text), self._batch)
+        alone = torch.tensor([[0.0, 1.0]], device=self._device).expand(len(rows), 2)
+        now, then = (
+            fusion.eval().fuse(torch.zeros_like(text), text, alone)
+            for fusion, text in (
+                (self._fusion, self._moved(self._train.text[rows])),
+                (former.fusion, self._moved(former.text[rows])),
+            )
+        )
         return {"kept": KEPT * F.mse_loss(now, then)}
+
+    def _comment_losses(self, visitors: CommentSet, random: np.random.Generator) -> dict[str, Tensor]:
+        """What is felt in comments, alone and before pictures that they were not written about."""
+        data, count = self._train, round(COMMENTS * self._batch)
+        rows = random.integers(0, len(visitors.text), count)
+        text, says = visitors.text[rows], visitors.says[rows]
+        losses: dict[str, Tensor] = {}
+        if self._fusion.config.weighs:
+            told = self._fusion.weigh(self._moved(text))[:, 0]
+            losses["weight"] = F.binary_cross_entropy_with_logits(told, self._moved(says))
+        known = np.flatnonzero(visitors.emotion[rows] >= 0)
+        rows, text, says = rows[known], text[known], says[known]
+        felt = visitors.feeling[rows].copy()
+        image = np.zeros_like(text)
+        present = np.tile(np.array([0, 1], np.float32), (len(rows), 1))
+        if self._felt is not None and len(data.image):
+            seen = random.integers(0, len(data.image), len(rows))
+            beside = random.random(len(rows)) < 0.5
+            image[beside] = self._noisy(data.image[seen[beside]], random)
+            present[beside, 0] = 1.0
+            own = np.where(beside, OWN * says, says)[:, None]
+            # Where nothing is said and nothing shown, what would be felt is not known, and calm indifference as good.
+            felt = own * felt + np.where(beside[:, None], 1 - own, 0.0) * self._felt[seen]
+        _, logits, feeling, _, _ = self._told(image, text, present)
+        alone = torch.from_numpy(np.flatnonzero((present[:, 0] == 0) & (says > 0))).to(self._device)
+        emotions = self._moved(visitors.emotion[rows])
+        losses["comment"] = F.cross_entropy(logits[alone], emotions[alone])
+        losses["comment_feeling"] = 2.0 * F.mse_loss(feeling, self._moved(felt.astype(np.float32)))
+        return losses
 
     def _told(self, *given: NDArray[np.float32]) -> tuple[Tensor, ...]:
         """The outputs of the fusion for a batch, each process having computed its share."""
@@ -189,6 +255,14 @@ class FusionTraining:
 
     def _moved(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+
+def _picture_feelings(data: FeelingSet) -> NDArray[np.float32]:
+    """The mean valence and arousal of what was felt before each picture, float32 [pictures, 2]."""
+    felt = np.zeros((len(data.image), 2), np.float32)
+    shown = data.picture >= 0
+    np.add.at(felt, data.picture[shown], data.feeling[shown])
+    return felt / np.maximum(1, np.bincount(data.picture[shown], minlength=len(felt)))[:, None].astype(np.float32)
 
 
 def _mixing(fusion: Fusion) -> tuple[nn.Module, ...]:
@@ -240,6 +314,9 @@ def train_fusion(
     encoder: str | Path,
     palette_of: Path | None = None,
     pictures_of: Path | None = None,
+    words_of: Path | None = None,
+    words_encoder: str | Path | None = None,
+    comments: bool = False,
     articaps: Path | None = None,
     embeddings: Path | None = None,
     most: int | None = None,
@@ -255,6 +332,10 @@ def train_fusion(
         palette_of: a finished fusion of which only who plays and in how large a room is trained.
         pictures_of: a finished fusion of which only what it makes of pictures is trained, on an encoder with another
             image tower and the same text tower.
+        words_of: a finished fusion to begin with, of an encoder with another text tower: what it makes of utterances is
+            held in place.
+        words_encoder: the encoder that ``words_of`` was trained on.
+        comments: learn from visitors' comments in many languages, too, and how much each says.
         articaps: ``articaps.csv`` that ``a2m-edge data build`` wrote.
         embeddings: folder that ``a2m-edge data embed`` wrote with this encoder; without it the embeddings are
             computed, and kept in ``options.out``.
@@ -265,11 +346,16 @@ def train_fusion(
     Raises:
         CheckpointError: the encoder or the finished fusion cannot be read, or one is not made for the other.
         DataError, DeviceError, OptionError: see ``load_encoder``, ``embed_feelings`` and
-            ``run_training``; or both ``palette_of`` and ``pictures_of`` are given.
+            ``run_training``; or two of ``palette_of``, ``pictures_of`` and ``words_of`` are given, or ``words_of``
+            without ``words_encoder``.
     """
     parallel.need_rows(batch)
-    if palette_of is not None and pictures_of is not None:
-        raise OptionError("--palette-of and --pictures-of train different parts of a fusion: do one after the other")
+    if sum(other is not None for other in (palette_of, pictures_of, words_of)) > 1:
+        raise OptionError(
+            "--palette-of, --pictures-of and --words-of train different parts of a fusion: do one after the other"
+        )
+    if (words_of is None) != (words_encoder is None):
+        raise OptionError("--words-of needs the encoder that it was trained on, and nothing else does: --words-encoder")
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     require_trained(encoder)
@@ -278,11 +364,23 @@ def train_fusion(
         sets = embed_feelings(
             model, data, ["train", "val"], most=most, device=device, cache=options.out, embeddings=embeddings
         )
+        visitors = embed_comments(model, data, device, options.seed) if comments else None
+        former = None
+        if words_of is not None and words_encoder is not None:
+            known = load_encoder(words_encoder)
+            finished = load_fusion(words_of)
+            require_encoder(finished, known)
+            former = Former(finished, embed_texts(known, sets["train"].words, device))
     matched = read_matches(articaps, data / "musiccaps.csv") if articaps else None
     start = palette_of or pictures_of
     if start is None:
-        trained_on = weights_hash(model)
-        fusion = Fusion(FusionConfig(embedding_size=model.embedding_size, dropout=dropout, encoder=trained_on))
+        config = FusionConfig(
+            embedding_size=model.embedding_size, dropout=dropout, encoder=weights_hash(model), weighs=comments
+        )
+        fusion = Fusion(config)
+        if former is not None:
+            # Only what weighs is new.
+            fusion.load_state_dict(fusion.state_dict() | former.fusion.state_dict())
     else:
         fusion = load_fusion(start)
         if fusion.config.embedding_size != model.embedding_size:
@@ -299,6 +397,8 @@ def train_fusion(
         sets["train"],
         sets["val"],
         matched,
+        comments=visitors,
+        former=former,
         palette_only=palette_of is not None,
         pictures_only=pictures_of is not None,
         seed=options.seed,
