@@ -14,6 +14,7 @@ import numpy as np
 from a2m_edge.bundle import Bundle
 from a2m_edge.errors import encodable
 from a2m_edge.sound.loudness import TARGET_LOUDNESS, normalise_loudness
+from training.data.embeddings.feeling_set import FeelingTable
 from training.data.tables.feelings import read_paintings
 from training.evaluation.examples import ItemMaker, make_examples, mel_figures
 from training.evaluation.feeling.pictures_alone import music_of_pictures_table, pictures_alone_table
@@ -28,6 +29,8 @@ from training.evaluation.feeling.tables import (
     sensitivity_table,
 )
 from training.evaluation.inputs import Inputs, Settings, check_fit, gather
+from training.evaluation.languages.measures import PICTURES, LanguageMeasures, measure_languages
+from training.evaluation.languages.tables import language_numbers, sign_table, translation_table
 from training.evaluation.listening.fluidsynth_notes import FluidSynthNotes, note_table
 from training.evaluation.listening.identity import FEWEST, Identity, identity_table, measure_identity
 from training.evaluation.listening.reconstruction import reconstruction_table
@@ -113,6 +116,8 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
         perceived = measure_perception(perception, settings.shared, settings.seed, progress)
     with steps("what the bundle sees", None) as progress:
         shown_subjects = measure_subjects(perception, settings.shared, progress)
+    with steps("what the bundle understands", None) as progress:
+        understood = _understood(perception, settings, inputs, progress)
     with steps("training pairs", None) as progress:
         nearest = NearestTraining(perception, inputs.archive, training, settings.cache, progress)
     clips = list(dict.fromkeys(pair.realisation for pair in training))
@@ -156,11 +161,16 @@ def evaluate(bundle: Bundle, settings: Settings, steps: Steps) -> Evaluation:
     report = Report(
         f"Evaluation of {bundle.manifest.name}",
         _facts(bundle, settings, inputs, rows, len(clips)),
-        _tables(heard, perceived, shown_subjects, inputs.fluidsynth, identity),
+        [
+            *_tables(heard, perceived, shown_subjects, inputs.fluidsynth, identity),
+            sign_table(understood),
+            translation_table(understood),
+        ],
         [*feeling_figures(perceived), *mel_figures(shown, measured, audio)],
         make_examples(shown, measured, inputs.archive, audio),
     )
-    numbers = all_numbers(heard, perceived, inputs.fluidsynth, identity) | subject_numbers(shown_subjects)
+    numbers = all_numbers(heard, perceived, inputs.fluidsynth, identity)
+    numbers |= subject_numbers(shown_subjects) | language_numbers(understood)
     return Evaluation(report, numbers, [] if maker is None else maker.items)
 
 
@@ -201,6 +211,14 @@ def _other_seeds(
         for vectors in (works.embeddings, works.statistics)
     )
     return embedded, statistics
+
+
+def _understood(
+    perception: BundlePerception, settings: Settings, inputs: Inputs, progress: Callable[[int, int], None]
+) -> LanguageMeasures | Missing:
+    data = settings.shared / "data"
+    shown = perception.pictures(FeelingTable.read(data, "test").paintings[:PICTURES], inputs.archive)
+    return measure_languages(perception, data, shown, settings.seed, progress)
 
 
 def _identity(bundle: Bundle, settings: Settings, inputs: Inputs, steps: Steps) -> Identity | Missing:

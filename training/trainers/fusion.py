@@ -232,12 +232,12 @@ class FusionTraining:
             present[beside, 0] = 1.0
             own = np.where(beside, OWN * says, says)[:, None]
             # Where nothing is said and nothing shown, what would be felt is not known, and calm indifference as good.
-            felt = own * felt + np.where(beside[:, None], 1 - own, 0.0) * self._felt[seen]
+            felt = np.asarray(own * felt + np.where(beside[:, None], 1 - own, 0.0) * self._felt[seen], np.float32)
         _, logits, feeling, _, _ = self._told(image, text, present)
         alone = torch.from_numpy(np.flatnonzero((present[:, 0] == 0) & (says > 0))).to(self._device)
         emotions = self._moved(visitors.emotion[rows])
         losses["comment"] = F.cross_entropy(logits[alone], emotions[alone])
-        losses["comment_feeling"] = 2.0 * F.mse_loss(feeling, self._moved(felt.astype(np.float32)))
+        losses["comment_feeling"] = 2.0 * F.mse_loss(feeling, self._moved(felt))
         return losses
 
     def _told(self, *given: NDArray[np.float32]) -> tuple[Tensor, ...]:
@@ -262,7 +262,8 @@ def _picture_feelings(data: FeelingSet) -> NDArray[np.float32]:
     felt = np.zeros((len(data.image), 2), np.float32)
     shown = data.picture >= 0
     np.add.at(felt, data.picture[shown], data.feeling[shown])
-    return felt / np.maximum(1, np.bincount(data.picture[shown], minlength=len(felt)))[:, None].astype(np.float32)
+    often = np.maximum(1, np.bincount(data.picture[shown], minlength=len(felt)))
+    return np.asarray(felt / often[:, None], np.float32)
 
 
 def _mixing(fusion: Fusion) -> tuple[nn.Module, ...]:

@@ -75,11 +75,9 @@ def test_a_validation_tells_languages_kinds_and_what_has_no_feeling(folder: Path
 
 
 def test_a_run_goes_on_where_it_was_and_leaves_an_encoder(folder: Path, tmp_path: Path) -> None:
-    sizes = {"pairs": 4, "texts": 4, "comments": 4}
-
     def train(out: Path, steps: int, resume: bool = False) -> None:
         options = RunOptions(out, steps, resume=resume, validate_every=100)
-        train_languages(options, data=folder, teacher=folder / "teacher", **sizes)
+        train_languages(options, data=folder, teacher=folder / "teacher", pairs=4, texts=4, comments=4)
 
     train(tmp_path / "whole", 4)
     train(tmp_path / "parts", 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from tokenizers import Tokenizer
@@ -43,7 +43,7 @@ def needed_pieces(packed: PackedE5, texts: Mapping[str, Sequence[str]], size: in
         MissingExtraError: wordfreq is not installed.
     """
     whole = unigram_tokenizer(packed.pieces, packed.scores)
-    common: Counter[int] = Counter()
+    common: defaultdict[int, float] = defaultdict(float)
     for language in (*WRITTEN, *UNDERSTOOD):
         written = language in WRITTEN
         counted = _shares(_word_counts(whole, language, _WORDS[written]))
@@ -59,18 +59,22 @@ def needed_pieces(packed: PackedE5, texts: Mapping[str, Sequence[str]], size: in
         number for number, piece in enumerate(packed.pieces) if len(piece) == 1 and _is_needed(piece, common[number])
     }
     signs -= set(range(len(SPECIAL)))
-    longer = [piece for piece, _ in common.most_common() if piece not in signs and piece >= len(SPECIAL)]
+    longer = [
+        piece
+        for piece in sorted(common, key=lambda piece: -common[piece])
+        if piece not in signs and piece >= len(SPECIAL)
+    ]
     return sorted(signs | set(longer[: max(0, size - len(SPECIAL) - len(signs))]))
 
 
-def _word_counts(whole: Tokenizer, language: str, most: int) -> Counter[int]:
+def _word_counts(whole: Tokenizer, language: str, most: int) -> dict[int, float]:
     try:
         from wordfreq import get_frequency_dict
     except ModuleNotFoundError as error:
         raise MissingExtraError("wordfreq", "languages") from error
     frequencies = get_frequency_dict(language, wordlist="best")
     words = sorted(frequencies, key=lambda word: (-frequencies[word], word))[:most]
-    counts: Counter[int] = Counter()
+    counts: defaultdict[int, float] = defaultdict(float)
     for word, encoding in zip(words, whole.encode_batch(words, add_special_tokens=False), strict=True):
         for piece in encoding.ids:
             counts[piece] += frequencies[word]

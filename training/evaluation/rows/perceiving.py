@@ -40,6 +40,10 @@ class FusionOutput:
     feeling: NDArray[np.float32]
 
 
+def _feeling(told: FusionOutput, row: int) -> Feeling:
+    return Feeling(told.emotions[row], float(told.feeling[row, 0]), float(told.feeling[row, 1]))
+
+
 class BundlePerception:
     """Sees, embeds and fuses as ``a2m_edge.soundscape.Soundscape`` does, by the same graphs in ONNX Runtime.
 
@@ -145,14 +149,30 @@ class BundlePerception:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What a soundscape feels, as ``training.trainers.feeling.Predict``: probabilities [n, 9], feelings [n, 2].
 
-        Before a picture alone it is spread as the bundle's tables say.
+        Before a picture alone it is spread as the bundle's tables say, and so it is as far as a comment says nothing.
         """
         told = self.fuse(images, texts, present)
         emotions, feeling = told.emotions.copy(), told.feeling.copy()
-        for row in np.flatnonzero((present[:, 0] > 0) & (present[:, 1] == 0)):
-            seen = self._tables.seen(Feeling(emotions[row], float(feeling[row, 0]), float(feeling[row, 1])))
-            emotions[row], feeling[row] = seen.emotions, (seen.valence, seen.arousal)
+        shown = present[:, 0] > 0
+        weights = self.weights(texts)
+        says = np.where(present[:, 1] > 0, 1.0 if weights is None else weights, 0.0)
+        rows = np.flatnonzero(shown & (says < 1.0))
+        if not len(rows):
+            return emotions, feeling
+        alone = self.fuse(images[rows], texts[rows], np.tile(np.array([1, 0], np.float32), (len(rows), 1)))
+        for place, row in enumerate(rows):
+            felt = self._tables.beside(_feeling(told, row), _feeling(alone, place), float(says[row]))
+            emotions[row], feeling[row] = felt.emotions, (felt.valence, felt.arousal)
         return emotions, feeling
+
+    def weights(self, texts: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """How much the fusion takes comments to say, float32 [n] in [0, 1], of embeddings float32 [n, D]; None where it
+        takes all for said."""
+        if not any(tensor.name == "weight" for tensor in self.bundle.manifest.graphs["fusion"].outputs):
+            return None
+        alone = np.tile(np.array([0, 1], np.float32), (len(texts), 1))
+        told = self._fusion.run(image_embedding=np.zeros_like(texts), text_embedding=texts, present=alone)
+        return np.asarray(told["weight"][:, 0], np.float32)
 
     def predict_before_spread(
         self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]

@@ -50,7 +50,7 @@ def packed_file() -> Path:
 def emoji() -> list[str]:
     """All signs that are emoji by themselves and have a name."""
     signs = (chr(code) for first, last in EMOJI for code in range(first, last + 1))
-    return [sign for sign in signs if unicodedata.category(sign) == "So" and unicodedata.name(sign, "")]
+    return [sign for sign in signs if unicodedata.category(sign) == "So"]
 
 
 def unigram_tokenizer(pieces: Sequence[str], scores: Iterable[float]) -> Tokenizer:

@@ -1,0 +1,1 @@
+"""How well a bundle understands what visitors write in many languages."""
