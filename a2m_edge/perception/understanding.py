@@ -48,6 +48,11 @@ _BORDER = re.compile(rf"(?<=\w)(?=[{_SYMBOLS}])|(?<=[{_SYMBOLS}\ufe0f])(?=\w)")
 _EMOTICON = re.compile(r"[:;=8][-~'^o]?[()\[\]/\\|*DP]|<3|\^_*\^|[T;]_+[T;]")
 
 
+_WITHOUT_SPACES = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+"""Signs of Chinese and Japanese, whose words are written without spaces between them: of a sentence that a tokenizer
+takes for one word, a single sign may be unknown."""
+
+
 @dataclass(frozen=True)
 class Understood:
     """What is made of a comment.
@@ -75,8 +80,8 @@ class Reader:
 
     Args:
         tokenizer: its tokenizer, which cuts what is too long.
-        language: of the comments that it was trained on (ISO 639-1). Only of an encoder for English it is known which
-            scripts and languages are strange to it; of others, which signs their tokenizers lack.
+        language: of the comments that it was trained on (ISO 639-1; ``mul`` for many). Only of an encoder for English
+            it is known which scripts and languages are strange to it; of others, which signs their tokenizers lack.
     """
 
     def __init__(self, tokenizer: Tokenizer, language: str) -> None:
@@ -94,7 +99,7 @@ class Reader:
             text = comment[word.begin : word.end]
             if self._unknown in word.ids or (self._english and any(map(_is_foreign, text))):
                 strange.append(word)
-            elif any(map(str.isalpha, text)) or (self._unknown is None and any(map(_is_symbol, text))):
+            elif any(map(str.isalpha, text)) or (self._first is None and any(map(_is_symbol, text))):
                 known.append(word)
         unread = sum(any(map(str.isalpha, comment[word.begin : word.end])) for word in strange)
         if unread > len(known) or not (known or _EMOTICON.search(comment)):
@@ -108,9 +113,16 @@ class Reader:
         return Understood(heard[: max(end for _, end in encoding.offsets)], cut=True)
 
     def _words(self, comment: str) -> Iterator[_Word]:
-        """The words that the tokenizer finds, as far as it reads."""
+        """The words that the tokenizer finds, as far as it reads; where none are written apart, its pieces."""
         encoding = self._tokenizer.encode(comment)
-        for word, group in itertools.groupby(range(len(encoding.ids)), encoding.word_ids.__getitem__):
+
+        def word_of(index: int) -> tuple[int | None, int]:
+            begin, end = encoding.offsets[index]
+            # Pieces of bytes are no signs.
+            apart = self._unknown is not None and _WITHOUT_SPACES.search(comment[begin:end])
+            return encoding.word_ids[index], index if apart else -1
+
+        for (word, _), group in itertools.groupby(range(len(encoding.ids)), word_of):
             if word is not None:  # special tokens belong to none
                 at = list(group)
                 yield _Word(

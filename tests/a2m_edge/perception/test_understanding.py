@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from a2m_edge.bundle import DEFAULT_BUNDLE
 from a2m_edge.errors import CommentError
@@ -167,3 +167,33 @@ def test_every_text_is_read_and_what_is_heard_is_heard_as_it_stands(reader, text
     assert set(heard) <= set(comment) | {" "}
     assert not any("\u0400" <= sign <= "\u9fff" and sign.isalpha() for sign in heard)
     assert heard == "" or reader.read(heard).heard == heard
+
+
+@pytest.fixture(scope="module")
+def reader_of_many() -> Reader:
+    """Of a tokenizer of pieces for many languages, which knows some signs of each and some emoji."""
+    pieces = [
+        *["<s>", "<pad>", "</s>", "<unk>", "▁"],
+        *"abcdefghijklmnopqrstuvwxyz",
+        *"我很难过とても楽しいحزين",
+        "😢",
+        "❤",
+    ]
+    tokenizer = Tokenizer(models.Unigram([(piece, -2.0) for piece in dict.fromkeys(pieces)], unk_id=3))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.enable_truncation(64)
+    return Reader(tokenizer, "mul")
+
+
+@pytest.mark.parametrize("comment", ["I am sad", "我很难过", "とても楽しい", "حزين", "😢", "❤❤", "sad😢", "🦑 sad 😢"])
+def test_an_encoder_of_many_languages_hears_words_and_emoji(reader_of_many, comment):
+    assert reader_of_many.read(clean_comment(comment)).heard.replace(" ", "") == comment.replace("🦑", "").replace(
+        " ", ""
+    )
+
+
+def test_one_unknown_sign_of_a_sentence_without_spaces_is_left_out(reader_of_many):
+    assert reader_of_many.read("我很难龘过").heard == "我很难 过"
+    assert reader_of_many.read("ฉันเศร้ามาก").heard == ""
+    assert reader_of_many.read("???").heard == ""
