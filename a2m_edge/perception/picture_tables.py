@@ -11,9 +11,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.bundle.tables import read_tables, tables_from_json
 from a2m_edge.impression.cues import Cues
 from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS, Feeling
-from a2m_edge.perception.bundle_tables import read_tables, tables_from_json
 from a2m_edge.strict_json import encode
 
 SCHEMA = 1

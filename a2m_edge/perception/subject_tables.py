@@ -11,8 +11,8 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from a2m_edge.bundle.tables import read_tables
 from a2m_edge.impression.subjects import Subjects
-from a2m_edge.perception.bundle_tables import read_tables
 from a2m_edge.strict_json import encode
 
 SCHEMA = 1
