@@ -1,7 +1,7 @@
 // The staff page: how everything is, and what can be set.
 
 import { StaffSession } from "./staff-session.js";
-import { hasText, text } from "./texts.js";
+import { hasText, language, text } from "./texts.js";
 
 const SETTLED = 120; // milliseconds that the slider rests before its volume is sent
 
@@ -21,7 +21,7 @@ function show(now) {
   if (sliding === 0) showVolume(Math.round(100 * now.controls.volume));
   showParts(now.parts);
   showNumbers(at("timings"), now.timings, (value) => value.toFixed(1));
-  showNumbers(at("counters"), now.counters, (value) => value.toLocaleString(document.documentElement.lang));
+  showNumbers(at("counters"), now.counters, (value) => value.toLocaleString(`${language()}-u-nu-latn`));
 }
 
 function showVolume(percent) {
@@ -62,9 +62,12 @@ function newPartRow(rows) {
   light.setAttribute("aria-hidden", "true");
   const said = document.createElement("span");
   said.className = "said";
-  line.append(light, said, document.createElement("small"));
+  const sentence = document.createElement("small"); // the exhibit's own words are English
+  sentence.lang = "en";
+  sentence.dir = "auto";
+  line.append(light, said, sentence);
   condition.append(line);
-  row.insertCell();
+  row.insertCell().dir = "auto";
   row.insertCell().className = "number";
   const button = document.createElement("button");
   button.type = "button";
@@ -79,6 +82,7 @@ function showNumbers(body, numbers, written) {
     const heading = document.createElement("th");
     heading.scope = "row";
     heading.textContent = name.replaceAll("_", " ");
+    heading.dir = "auto";
     const number = document.createElement("td");
     number.className = "number";
     number.textContent = value === null ? "" : written(value);
