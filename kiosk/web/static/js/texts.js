@@ -8,6 +8,7 @@ const CHOICE = "language"; // lives as long as the tab
 let texts = {};
 let greeting = "en";
 let wishes = 0;
+let fetched = 0;
 
 /** The language that is shown now (BCP 47). */
 export function language() {
@@ -37,6 +38,7 @@ export async function textsOf(wanted) {
  */
 export async function startTexts(select, shown) {
   greeting = document.documentElement.lang;
+  document.fonts.addEventListener("loadingdone", drawAnew);
   for (const code of LANGUAGES) {
     const option = new Option(nameOf(code), code);
     option.lang = code;
@@ -71,6 +73,13 @@ export async function showLanguage(select, wanted, shown) {
     element.setAttribute("aria-label", text(element.dataset.textLabel));
   }
   shown?.();
+}
+
+// Chromium keeps some words as they were before their letters came: another setting of the font, which changes nothing
+// in ours, draws them anew.
+function drawAnew() {
+  fetched += 1;
+  document.documentElement.style.fontFeatureSettings = `"anew" ${fetched}`;
 }
 
 // What a language calls itself, with a capital where it has them: "Français".

@@ -44,7 +44,7 @@ class Room {
   async refresh() {
     this.#sound.refresh();
     if (this.#felt !== null) this.#showFeeling(this.#felt);
-    else at("word").textContent = text("feeling.none");
+    else showWord(text("feeling.none"));
     this.#labelRibbonSwitch();
     this.#gaze.refresh();
     this.#tell();
@@ -81,7 +81,7 @@ class Room {
 
   #showFeeling(felt) {
     const word = named("emotion", felt.word);
-    if (at("word").textContent !== word) at("word").textContent = word;
+    showWord(word);
     this.#plane.describe(word);
     const players = [...new Set(felt.instruments)].map((name) => named("instrument", name)).join(text("list.separator"));
     const tempo = felt.tempo === null ? null : text("feeling.tempo", { tempo: Math.round(felt.tempo) });
@@ -199,6 +199,12 @@ class Room {
 
 function named(kind, name) {
   return hasText(`${kind}.${name}`) ? text(`${kind}.${name}`) : name;
+}
+
+// The word of the feeling; its size follows its longest part, so that none is broken.
+function showWord(word) {
+  if (at("word").textContent !== word) at("word").textContent = word;
+  at("word").style.setProperty("--letters", Math.max(...word.split(" ").map((part) => part.length)));
 }
 
 async function refresh() {
