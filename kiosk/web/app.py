@@ -92,6 +92,6 @@ def _prefixed(page: str, prefix: str) -> str:
 def _add_page(app: FastAPI, path: str, page: str, settings: WebSettings) -> None:
     @app.get(path, response_class=HTMLResponse, include_in_schema=False)
     async def show(request: Request) -> Response:
-        language = greeting(request, settings)
+        language = greeting(request, settings, of_visitors=path == "/")
         known = f'<html lang="{language}" dir="{DIRECTIONS[language]}" data-languages="{" ".join(LANGUAGES)}"'
         return HTMLResponse(page.replace('<html lang="en"', f'{known} data-prefix="{settings.prefix}"', 1))

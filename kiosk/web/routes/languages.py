@@ -32,8 +32,11 @@ def known_language(tag: str) -> str | None:
     parts = tag.strip().lower().split("-")
     # What follows a single letter is an extension, or private.
     parts = parts[: next((place for place, part in enumerate(parts) if len(part) < 2), len(parts))]
-    if parts[:1] == ["zh"] and not any(len(part) == 4 for part in parts) and _TRADITIONAL.intersection(parts):
-        parts = ["zh", "hant"]
+    if parts[:1] == ["zh"]:
+        script = next(
+            (part for part in parts if len(part) == 4), "hant" if _TRADITIONAL.intersection(parts) else "hans"
+        )
+        parts = ["zh", script]
     while parts:
         if (found := _BY_LOWER_CASE.get("-".join(parts))) is not None:
             return found

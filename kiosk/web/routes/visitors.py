@@ -89,7 +89,7 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
             language=greeting(request, settings),
             screen_languages=_screen_languages(request, settings),
             screen_seconds=settings.screen_seconds,
-            comment_language=exhibit.comment_language,
+            comment_language=known_language(exhibit.comment_language) or exhibit.comment_language,
             longest_comment=LONGEST_COMMENT,
             own_screen=_address(request).own_screen,
             joinable=_join_address(request) is not None,
@@ -149,9 +149,17 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
     return router
 
 
-def greeting(request: Request, settings: WebSettings) -> str:
-    """The language in which a page greets: that of the exhibit's own screen, or the one that a visitor likes best."""
-    shown = _screen_languages(request, settings)
+def greeting(request: Request, settings: WebSettings, of_visitors: bool = True) -> str:
+    """The language in which a page greets.
+
+    It is the first of the exhibit's own screen, or the one that somebody likes best.
+
+    Args:
+        request: that asks for it.
+        settings: with languages.
+        of_visitors: whether it is the visitors' page; the others greet everybody alike.
+    """
+    shown = _screen_languages(request, settings) if of_visitors else []
     return shown[0] if shown else preferred_language(request.headers.get("accept-language", ""), settings.language)
 
 

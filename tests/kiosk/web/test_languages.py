@@ -30,8 +30,11 @@ def pages() -> Iterator[Pages]:
     ("tags", "language"),
     [
         ("pt pt-BR pt-PT PT-br pt-Latn-BR", "pt"),
-        ("zh zh-CN zh-Hans zh-Hans-CN zh-Hans-HK zh-SG ZH-hans-tw zh-x-tw zh-u-rg-twzzzz", "zh"),
-        ("zh-TW zh-HK zh-MO zh-tw zh-Hant zh-Hant-TW zh-hant-cn ZH-HANT-HK zh-TW-u-nu-hanidec", "zh-Hant"),
+        ("zh zh-CN zh-Hans zh-Hans-CN zh-Hans-HK zh-SG ZH-hans-tw zh-x-tw zh-cmn-Hans-CN zh-cmn zh-u-rg-twzzzz", "zh"),
+        (
+            "zh-TW zh-HK zh-MO zh-tw zh-Hant zh-hant-cn ZH-HANT-HK zh-TW-u-nu-hanidec zh-cmn-Hant-TW zh-yue-HK",
+            "zh-Hant",
+        ),
         ("de de-AT de-CH-1996 de-u-co-phonebk", "de"),
         ("ar ar-EG ar-Latn", "ar"),
         ("", None),
@@ -126,6 +129,8 @@ def test_the_exhibit_s_own_screen_greets_in_its_own_languages():
         assert visit["language"] == "ar"
         assert (visit["screen_languages"], visit["screen_seconds"]) == (["ar", "de", "zh-Hant"], 7.0)
         assert '<html lang="ar" dir="rtl" ' in pages.ask("GET", "/", headers=asked).text
+        for path in ("/staff", "/calibrate"):
+            assert '<html lang="en" dir="ltr" ' in pages.ask("GET", path, headers=asked).text, "the staff is no visitor"
 
 
 def test_a_phone_is_greeted_in_its_own_language_whatever_the_screen_shows():
