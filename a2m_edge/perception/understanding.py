@@ -75,7 +75,7 @@ class Reader:
 
     Args:
         tokenizer: its tokenizer, which cuts what is too long.
-        language: of the comments that it was trained on (ISO 639-1). Only of an encoder for English it is known which
+        language: of the comments that it was trained on (BCP 47). Only of an encoder for English it is known which
             scripts and languages are strange to it; of others, which signs their tokenizers lack.
     """
 
