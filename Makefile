@@ -29,7 +29,7 @@ check: ## every check, with what is installed: ruff, mypy, pytest
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow and not realtime"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow and not realtime"
 	$(BIN)/python -m pytest --reruns 2 -m "realtime and not slow"
 
 docs: $(VENV)/test.installed ## draws the architecture and builds docs/ to out/site, which opens from disk

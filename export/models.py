@@ -22,7 +22,7 @@ from training.models.vocoders.architectures import cropped_vocoder, load_vocoder
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
 
 LANGUAGE = "en"
-"""The language of the comments in ArtEmis, with which every text tower here is tuned (ISO 639-1)."""
+"""The language of the comments in ArtEmis, with which every text tower here is tuned (BCP 47)."""
 
 
 CLIP_FADE = 1.0

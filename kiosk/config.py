@@ -22,7 +22,7 @@ from a2m_edge.addresses import scrubbed, shown, shown_place
 from a2m_edge.errors import OptionError
 from kiosk.shared.calibration import check_region
 from kiosk.shared.settings import CameraSettings, MusicSettings, SpeakerSettings, WatchSettings, WebSettings
-from kiosk.web.routes.languages import LANGUAGES
+from kiosk.web.routes.languages import LANGUAGES, known_language
 
 PREFIX = "A2M_KIOSK_"
 """Of the environment's options: ``A2M_KIOSK_CAMERA__SOURCE`` is ``source`` in ``[camera]``."""
@@ -241,11 +241,13 @@ def _check_exposure(web: WebSettings) -> None:
 
 
 def _check_language(web: WebSettings) -> None:
-    if web.language not in LANGUAGES:
-        raise OptionError(
-            f"the option web.language of the kiosk is wrong: the pages have no texts in {shown(web.language)!r}, but"
-            f" in {', '.join(LANGUAGES)}"
-        )
+    wanted = [("language", web.language), *(("screen_languages", each) for each in web.screen_languages)]
+    for option, language in wanted:
+        if known_language(language) is None:
+            raise OptionError(
+                f"the option web.{option} of the kiosk is wrong: the pages have no texts in {shown(language)!r}, but"
+                f" in {', '.join(LANGUAGES)}"
+            )
 
 
 def _check_way(web: WebSettings) -> None:

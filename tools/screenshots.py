@@ -2,7 +2,8 @@
 
     python -m tools.screenshots docs
 
-writes ``kiosk-PAGE-SIZE.png``.
+writes ``kiosk-PAGE-SIZE.png``, and the visitors' page on a screen in other languages as
+``kiosk-visitors-LANGUAGE.png``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", nargs="*", default=list(SIZES))
     parser.add_argument("--pages", nargs="*", default=["visitors", "staff", "calibrate"])
+    parser.add_argument("--languages", nargs="*", default=["ar", "ja", "de"])
     parser.add_argument("--audio", default="none", help="sound device of the exhibit")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -54,6 +56,9 @@ def main() -> None:
                     for page in arguments.pages:
                         target = arguments.folder / f"kiosk-{page}-{size}.png"
                         _take(browser, f"http://127.0.0.1:{exhibit.port}", page, size, target)
+                for language in arguments.languages:
+                    target = arguments.folder / f"kiosk-visitors-{language}.png"
+                    _take(browser, f"http://127.0.0.1:{exhibit.port}", "visitors", "screen", target, language)
                 browser.close()
             exhibit.end()
 
@@ -105,9 +110,11 @@ def _room(painting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return frame, corners / (width, height)
 
 
-def _take(browser: Browser, origin: str, page_name: str, size: str, target: Path) -> None:
+def _take(browser: Browser, origin: str, page_name: str, size: str, target: Path, language: str = "en") -> None:
     width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height}, locale="en", has_touch=size == "phone")
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone"
+    )
     page = context.new_page()
     page.goto(f"{origin}/{'' if page_name == 'visitors' else page_name}")
     {"visitors": _visit, "staff": _sign_in, "calibrate": _sign_in}[page_name](page)

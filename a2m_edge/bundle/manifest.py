@@ -110,7 +110,7 @@ class TextPreprocessing:
     Attributes:
         context_length: most tokens the encoder takes, special tokens included.
         pad_id: id of the token that fills a batch.
-        language: language of the comments it was trained on (ISO 639-1).
+        language: language of the comments it was trained on (BCP 47).
         padded: whether the encoder was trained on texts filled up to ``context_length`` and hears the padding
             (SigLIP's does); others give the same embedding with and without it.
     """

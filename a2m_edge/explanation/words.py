@@ -15,7 +15,7 @@ _FILES = resources.files(__package__) / "sentences"
 LANGUAGES: tuple[str, ...] = tuple(
     sorted(file.name.removesuffix(".json") for file in _FILES.iterdir() if file.name.endswith(".json"))
 )
-"""ISO 639-1; the files are the list."""
+"""Language tags (BCP 47); the files are the list."""
 
 
 def sentence(cause: Cause, language: str = "en") -> str:

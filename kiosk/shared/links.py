@@ -78,7 +78,7 @@ class WebLinks:
         outbox: takes Hear, Steer, Calibrated and Restart.
         played_ring: name of the ring into which everything goes that is played.
         audio: the format of the sound.
-        comment_language: the language that the bundle understands best (ISO 639-1).
+        comment_language: the language that the bundle understands best (BCP 47).
         calibration: the file that keeps the region.
         region: the region that is in use, or None.
         rotate: degrees by which the camera's frames are turned.

@@ -119,7 +119,11 @@ class WebSettings:
         pin_hash: Hash of the staff's PIN, made by "a2m-edge kiosk pin"; without it there is no staff page.
         certificate: PEM file of a certificate for https; the pages are plain http without it.
         key: PEM file of the certificate's private key.
-        language: Language in which the page greets, by its two letters: "en", "de", "ja" and so on.
+        language: Language in which the page greets who asks for none of its languages: "en", "pt-BR", "zh-Hant" and so
+            on.
+        screen_languages: Languages in which the exhibit's own screen greets, one after the other until somebody uses
+            it, for example ["en", "ar", "ja"]; the one that its browser asks for when none is named.
+        screen_seconds: Seconds that each of them is shown.
         comment_burst: Comments that one visitor may send at once.
         comment_pause: Seconds in which a visitor earns another comment.
         room_rate: Comments a second that the whole room may send in the long run.
@@ -136,6 +140,8 @@ class WebSettings:
     certificate: Path | None = None
     key: Path | None = None
     language: str = "en"
+    screen_languages: tuple[str, ...] = ()
+    screen_seconds: Annotated[float, Interval(ge=5.0, le=3600.0)] = 20.0
     comment_burst: Count = 3
     comment_pause: Positive = 10.0
     room_rate: Positive = 2.0

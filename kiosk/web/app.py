@@ -20,11 +20,11 @@ from kiosk.web.access.gate import Gate
 from kiosk.web.access.pairing import Pairing
 from kiosk.web.exhibit.exhibit import Exhibit
 from kiosk.web.exhibit.hub import Hub
-from kiosk.web.routes.languages import LANGUAGES, preferred_language
+from kiosk.web.routes.languages import DIRECTIONS, LANGUAGES
 from kiosk.web.routes.metrics import measured
 from kiosk.web.routes.sessions import StaffSessions
 from kiosk.web.routes.staff import staff
-from kiosk.web.routes.visitors import visitors
+from kiosk.web.routes.visitors import greeting, visitors
 from kiosk.web.sockets import sockets
 
 _STATIC = Path(__file__).parent / "static"
@@ -92,6 +92,6 @@ def _prefixed(page: str, prefix: str) -> str:
 def _add_page(app: FastAPI, path: str, page: str, settings: WebSettings) -> None:
     @app.get(path, response_class=HTMLResponse, include_in_schema=False)
     async def show(request: Request) -> Response:
-        language = preferred_language(request.headers.get("accept-language", ""), settings.language)
-        known = f'<html lang="{language}" data-languages="{" ".join(LANGUAGES)}" data-prefix="{settings.prefix}">'
-        return HTMLResponse(page.replace('<html lang="en">', known, 1))
+        language = greeting(request, settings, of_visitors=path == "/")
+        known = f'<html lang="{language}" dir="{DIRECTIONS[language]}" data-languages="{" ".join(LANGUAGES)}"'
+        return HTMLResponse(page.replace('<html lang="en"', f'{known} data-prefix="{settings.prefix}"', 1))

@@ -119,6 +119,7 @@ def test_the_metadata_tells_what_a_lone_graph_needs(tiny: Models, graphs: dict[s
     assert shipped["text"] == {"context_length": 32, "pad_id": 0, "language": "en", "padded": False}
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_without_their_paths(graphs: dict[str, GraphFile], tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from tests.fixtures.tiny_bundle.make import PRECISIONS, tiny_models\n"

@@ -111,6 +111,8 @@ def test_what_resembles_nothing_is_refused_with_the_place_to_look(load):
         ("[speaker]\nvolume = 1.5", "speaker.volume .* 1"),
         ("[speaker]\ncrossfade = 0.2", "speaker.crossfade .* 0.05"),
         ('[web]\nlanguage = "xx"', "web.language .* de, en"),
+        ('[web]\nscreen_languages = ["de", "xx"]', "web.screen_languages .* 'xx', but in ar, de, en"),
+        ("[web]\nscreen_seconds = 0", "web.screen_seconds .* 5"),
         ('[web]\ntoken = "short"', "web.token .* 16"),
         *(
             (f'[web]\nprefix = "{prefix}"', "web.prefix .* no path such as /art")

@@ -109,7 +109,7 @@ class EncoderModel:
         return image_preprocessing(self.config.get("name", ""), self.config["preprocessing"])
 
     def text_preprocessing(self, language: str) -> TextPreprocessing:
-        """How a comment in ``language`` (ISO 639-1) becomes the input of the text tower."""
+        """How a comment in ``language`` (BCP 47) becomes the input of the text tower."""
         return TextPreprocessing(self.context_length, self.pad_id, language, self.padded)
 
     @property

@@ -136,7 +136,7 @@ def _add_headers(message: Message, scope: Scope, address: Address | None, prefix
     # Older Safari does not count ws: of the same host as 'self'.
     socket = "" if address is None else f" {address.origin.replace('http', 'ws', 1)}"
     headers["Content-Security-Policy"] = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
         f"connect-src 'self'{socket}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )

@@ -68,7 +68,7 @@ class Exhibit(Protocol):
 
     @property
     def comment_language(self) -> str:
-        """The language that the bundle understands best (ISO 639-1)."""
+        """The language that the bundle understands best (BCP 47)."""
 
     @property
     def played_ring(self) -> str:

@@ -16,7 +16,7 @@ from kiosk.web.access.pairing import Pairing, code_picture
 from kiosk.web.access.rates import Allowance, Rate, TooOftenError
 from kiosk.web.exhibit.comments import LONGEST_COMMENT, PiledError, TooLongError
 from kiosk.web.exhibit.exhibit import Exhibit
-from kiosk.web.routes.languages import preferred_language
+from kiosk.web.routes.languages import known_language, preferred_language
 
 _PAIRING = Rate(10, 2.0), Rate(100, 0.1)
 """Attempts of one phone and of all together; the token is far too long to be guessed at any rate."""
@@ -47,6 +47,8 @@ class Visit(BaseModel):
 
     Attributes:
         language: in which it greets.
+        screen_languages: in which the exhibit's own screen greets one after the other; none on a phone.
+        screen_seconds: that each of them is shown.
         comment_language: that the music understands best.
         longest_comment: most characters of a comment, as a person counts them.
         own_screen: whether this is the exhibit's own screen, and no phone.
@@ -58,6 +60,8 @@ class Visit(BaseModel):
     """
 
     language: str
+    screen_languages: list[str]
+    screen_seconds: float
     comment_language: str
     longest_comment: int
     own_screen: bool
@@ -82,8 +86,10 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
     @router.get("/visit")
     async def visit(request: Request) -> Visit:
         return Visit(
-            language=preferred_language(request.headers.get("accept-language", ""), settings.language),
-            comment_language=exhibit.comment_language,
+            language=greeting(request, settings),
+            screen_languages=_screen_languages(request, settings),
+            screen_seconds=settings.screen_seconds,
+            comment_language=known_language(exhibit.comment_language) or exhibit.comment_language,
             longest_comment=LONGEST_COMMENT,
             own_screen=_address(request).own_screen,
             joinable=_join_address(request) is not None,
@@ -141,6 +147,26 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
         return pairing.join_address(request.url.scheme, request.scope["server"][1])
 
     return router
+
+
+def greeting(request: Request, settings: WebSettings, of_visitors: bool = True) -> str:
+    """The language in which a page greets.
+
+    It is the first of the exhibit's own screen, or the one that somebody likes best.
+
+    Args:
+        request: that asks for it.
+        settings: with languages.
+        of_visitors: whether it is the visitors' page; the others greet everybody alike.
+    """
+    shown = _screen_languages(request, settings) if of_visitors else []
+    return shown[0] if shown else preferred_language(request.headers.get("accept-language", ""), settings.language)
+
+
+def _screen_languages(request: Request, settings: WebSettings) -> list[str]:
+    if not _address(request).own_screen:
+        return []
+    return [known for tag in settings.screen_languages if (known := known_language(tag)) is not None]
 
 
 def gives(media_type: str) -> dict[int | str, dict[str, Any]]:

@@ -38,7 +38,7 @@ def room(tmp_path):
 
 
 def rendered(room, output, *more):
-    command = (room / "room.csv", "-o", room / output, "--seconds", 0.2, "--workers", 2, *more)
+    command = (room / "room.csv", "-o", room / output, "--seconds", 0.2, "--workers", 1, *more)
     return run(*command, bundle=BUNDLE)
 
 

@@ -82,7 +82,8 @@ def test_every_cause_is_a_sentence_of_its_own(language):
     assert len(set(told)) == len(told), "no two causes read alike"
     for each in told:
         assert "{" not in each and each == each.strip() and each[0] == each[0].upper()
-        assert each.endswith("。" if language in ("ja", "zh") else ".")
+        assert not (language == "tr" and each[0] == "I"), "its capital i has a dot"
+        assert each.endswith("。" if language in ("ja", "zh", "zh-Hant") else ".")
     if language != "en":
         assert not set(told) & set(sentences(causes, "en"))
 
@@ -95,13 +96,21 @@ def test_phrases_are_joined_as_each_language_joins_them():
         8.0,
     )
     assert {language: sentence(cause, language) for language in LANGUAGES} == {
+        "ar": "درجات لونية داكنة وألوان باردة: نغمات أغلظ، مع سنثسايزر وآلة الهارب وجوقة.",
         "de": "Dunkle Farbtöne und kühle Farben: tiefere Töne, dazu Synthesizer, Harfe und Chor.",
         "en": "Dark shades and cool colours: lower notes, with synthesizer, harp and choir.",
         "es": "Colores oscuros y colores fríos: notas más graves, con sintetizador, arpa y coro.",
         "fr": "Teintes sombres et couleurs froides\u00a0: notes plus graves, avec synthétiseur, harpe et chœur.",
         "it": "Tinte scure e colori freddi: note più gravi, con sintetizzatore, arpa e coro.",
         "ja": "暗い色調と寒色：より低い音、シンセサイザー、ハープと合唱の音色。",
+        "ko": "어두운 색조 그리고 차가운 색: 더 낮은 음, 함께 울리는 신시사이저, 하프 그리고 합창.",
+        "nl": "Donkere tinten en koele kleuren: lagere tonen, met synthesizer, harp en koor.",
+        "pl": "Ciemne odcienie i chłodne barwy: niższe dźwięki, w brzmieniu także syntezator, harfa i chór.",
+        "pt": "Tons escuros e cores frias: notas mais graves, com sintetizador, harpa e coro.",
+        "ru": "Тёмные тона и холодные цвета: более низкие звуки, в звучании также синтезатор, арфа и хор.",
+        "tr": "Koyu tonlar ve soğuk renkler: daha pes sesler, tınıda sentezleyici, arp ve koro.",
         "zh": "深暗的色调与冷色：音更低，加入合成器、竖琴与合唱。",
+        "zh-Hant": "深暗的色調與冷色：音更低，加入合成器、豎琴與合唱。",
     }
 
 
@@ -109,13 +118,21 @@ def test_what_is_shown_is_told_by_what_it_sounds_like():
     told = (Effect("figure", "more", 4.0, ("waves",)), Effect("bass", "more", 2.0, ("swell",)))
     cause = Cause("shown", ("sea",), (*told, Effect("players", "more", 2.0, ("harp",))), 8.0)
     assert {language: sentence(cause, language) for language in LANGUAGES} == {
+        "ar": "بحر في اللوحة: مصاحبة مثل الأمواج، خط جهير مثل تموّج البحر، مع آلة الهارب.",
         "de": "Meer im Bild: eine Begleitung wie Wellen, ein Bass wie die Dünung des Meeres, dazu Harfe.",
         "en": "Sea in the picture: an accompaniment like waves, a bass like a swell of the sea, with harp.",
         "es": "Mar en la imagen: un acompañamiento como olas, un bajo como un oleaje, con arpa.",
         "fr": "Mer dans l’image\u00a0: un accompagnement comme des vagues, une basse comme une houle, avec harpe.",
         "it": "Mare nell’immagine: un accompagnamento come onde, un basso come un moto di onde, con arpa.",
         "ja": "描かれた海：波のような伴奏、海のうねりのような低音、ハープの音色。",
+        "ko": "그림 속 바다: 파도 같은 반주, 바다의 너울 같은 저음, 함께 울리는 하프.",
+        "nl": "Zee op het schilderij: een begeleiding als golven, een bas als de deining van de zee, met harp.",
+        "pl": "Morze na obrazie: akompaniament jak fale, bas jak falowanie morza, w brzmieniu także harfa.",
+        "pt": "Mar no quadro: um acompanhamento como ondas, um baixo como a ondulação do mar, com harpa.",
+        "ru": "Море на картине: аккомпанемент как волны, бас как морская зыбь, в звучании также арфа.",
+        "tr": "Resimde deniz: dalgalar gibi bir eşlik, denizin kabarışı gibi bir bas, tınıda arp.",
         "zh": "画中的大海：波浪般的伴奏，涌浪般的低音，加入竖琴。",
+        "zh-Hant": "畫中的大海：波浪般的伴奏，湧浪般的低音，加入豎琴。",
     }
 
 

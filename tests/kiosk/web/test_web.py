@@ -32,6 +32,8 @@ def test_the_exhibit_s_own_screen_sees_everything(pages):
     visit = pages.ask("GET", "/api/visit").json()
     assert visit == {
         "language": "en",
+        "screen_languages": [],
+        "screen_seconds": 20.0,
         "comment_language": "en",
         "longest_comment": 280,
         "own_screen": True,
@@ -54,7 +56,7 @@ def test_it_says_why_in_every_language(pages):
     answers = {language: pages.ask("GET", f"/api/why/{language}").json()["sentences"] for language in LANGUAGES}
     assert answers["en"] == ["Dark shades: lower notes."]
     assert answers["de"] == ["Dunkle Farbtöne: tiefere Töne."]
-    assert len({sentences[0] for sentences in answers.values()}) == len(LANGUAGES) == 7
+    assert len({sentences[0] for sentences in answers.values()}) == len(LANGUAGES)
     for unknown in ("xx", "..", "en.json", "EN"):
         assert pages.ask("GET", f"/api/why/{unknown}").status_code == 404
 

@@ -15,7 +15,7 @@ export class CommentBox {
   #form; #words; #button; #answer; #left; #examples; #understood; #longest; #understoodTexts = null;
   #received = null; #told = null; #timer = 0; #counting = 0;
 
-  /** `understood`: language that the music understands best (ISO 639-1); `longest`: most characters of a comment, as a person counts them. */
+  /** `understood`: language that the music understands best (BCP 47); `longest`: most characters of a comment, as a person counts them. */
   constructor(form, understood, longest) {
     this.#form = form;
     this.#understood = understood;

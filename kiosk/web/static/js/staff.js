@@ -1,7 +1,7 @@
 // The staff page: how everything is, and what can be set.
 
 import { StaffSession } from "./staff-session.js";
-import { hasText, text } from "./texts.js";
+import { hasText, language, text } from "./texts.js";
 
 const SETTLED = 120; // milliseconds that the slider rests before its volume is sent
 
@@ -21,7 +21,7 @@ function show(now) {
   if (sliding === 0) showVolume(Math.round(100 * now.controls.volume));
   showParts(now.parts);
   showNumbers(at("timings"), now.timings, (value) => value.toFixed(1));
-  showNumbers(at("counters"), now.counters, (value) => value.toLocaleString(document.documentElement.lang));
+  showNumbers(at("counters"), now.counters, (value) => value.toLocaleString(`${language()}-u-nu-latn`));
 }
 
 function showVolume(percent) {
@@ -40,8 +40,8 @@ function showParts(parts) {
     heading.textContent = name;
     condition.firstChild.classList.toggle("bad", !part.ok);
     condition.querySelector("span.said").textContent = text(part.ok ? "staff.ok" : "staff.care");
-    condition.querySelector("small").textContent = part.sentence;
-    device.textContent = part.device;
+    condition.querySelector("bdi").textContent = part.sentence;
+    device.firstChild.textContent = part.device;
     restarts.textContent = part.restarts;
     action.firstChild.textContent = text("staff.restart");
     action.firstChild.setAttribute("aria-label", text("staff.restart.part", { part: name }));
@@ -62,14 +62,24 @@ function newPartRow(rows) {
   light.setAttribute("aria-hidden", "true");
   const said = document.createElement("span");
   said.className = "said";
-  line.append(light, said, document.createElement("small"));
+  const small = document.createElement("small");
+  small.append(isolated(""));
+  line.append(light, said, small);
   condition.append(line);
-  row.insertCell();
+  row.insertCell().append(isolated(""));
   row.insertCell().className = "number";
   const button = document.createElement("button");
   button.type = "button";
   row.insertCell().append(button);
   return row;
+}
+
+// The exhibit's own words are English, whichever way the page runs.
+function isolated(words) {
+  const element = document.createElement("bdi");
+  element.lang = "en";
+  element.textContent = words;
+  return element;
 }
 
 function showNumbers(body, numbers, written) {
@@ -78,7 +88,7 @@ function showNumbers(body, numbers, written) {
     const row = document.createElement("tr");
     const heading = document.createElement("th");
     heading.scope = "row";
-    heading.textContent = name.replaceAll("_", " ");
+    heading.append(isolated(name.replaceAll("_", " ")));
     const number = document.createElement("td");
     number.className = "number";
     number.textContent = value === null ? "" : written(value);

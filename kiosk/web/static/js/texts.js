@@ -7,8 +7,10 @@ const CHOICE = "language"; // lives as long as the tab
 
 let texts = {};
 let greeting = "en";
+let wishes = 0;
+let fetched = 0;
 
-/** The language that is shown now (ISO 639-1). */
+/** The language that is shown now (BCP 47). */
 export function language() {
   return document.documentElement.lang;
 }
@@ -36,6 +38,7 @@ export async function textsOf(wanted) {
  */
 export async function startTexts(select, shown) {
   greeting = document.documentElement.lang;
+  document.fonts.addEventListener("loadingdone", drawAnew);
   for (const code of LANGUAGES) {
     const option = new Option(nameOf(code), code);
     option.lang = code;
@@ -43,26 +46,26 @@ export async function startTexts(select, shown) {
   }
   select.addEventListener("change", async () => {
     sessionStorage.setItem(CHOICE, select.value);
-    await show(select, select.value, shown);
+    await showLanguage(select, select.value, shown);
   });
-  await show(select, sessionStorage.getItem(CHOICE) ?? greeting, shown);
+  await showLanguage(select, sessionStorage.getItem(CHOICE) ?? greeting, shown);
 }
 
 /** Back to the language of the greeting: the next visitor may speak another one. */
 export async function forgetLanguage(select, shown) {
   sessionStorage.removeItem(CHOICE);
-  if (language() !== greeting) await show(select, greeting, shown);
+  if (language() !== greeting) await showLanguage(select, greeting, shown);
 }
 
-/** What a language calls itself, with a capital where it has them: "Français". */
-function nameOf(code) {
-  const [first, ...rest] = new Intl.DisplayNames([code], { type: "language" }).of(code);
-  return first.toLocaleUpperCase(code) + rest.join("");
-}
-
-async function show(select, wanted, shown) {
-  texts = (await textsOf(wanted)) ?? texts;
+/** Shows the page in a language, without keeping it; of several that are asked for at once, the last one stays. */
+export async function showLanguage(select, wanted, shown) {
+  wishes += 1;
+  const wish = wishes;
+  const found = await textsOf(wanted);
+  if (wish !== wishes) return;
+  texts = found ?? texts;
   document.documentElement.lang = wanted;
+  document.documentElement.dir = text("direction");
   select.value = wanted;
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
   for (const element of document.querySelectorAll("[data-text-alt]")) element.alt = text(element.dataset.textAlt);
@@ -70,4 +73,17 @@ async function show(select, wanted, shown) {
     element.setAttribute("aria-label", text(element.dataset.textLabel));
   }
   shown?.();
+}
+
+// Chromium keeps some words as they were before their letters came: another setting of the font, which changes nothing
+// in ours, draws them anew.
+function drawAnew() {
+  fetched += 1;
+  document.documentElement.style.fontFeatureSettings = `"anew" ${fetched}`;
+}
+
+// What a language calls itself, with a capital where it has them: "Français".
+function nameOf(code) {
+  const [first, ...rest] = new Intl.DisplayNames([code], { type: "language" }).of(code);
+  return first.toLocaleUpperCase(code) + rest.join("");
 }

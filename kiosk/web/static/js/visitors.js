@@ -7,6 +7,7 @@ import { Gaze } from "./views/gaze.js";
 import { Plane } from "./views/plane.js";
 import { address, ask } from "./requests.js";
 import { Ribbon } from "./views/ribbon.js";
+import { Rotation } from "./rotation.js";
 import { Sound } from "./sound.js";
 import { hasText, language, startTexts, text } from "./texts.js";
 
@@ -28,7 +29,7 @@ class Room {
     this.#sound = new Sound(at("listen"), at("listening"), visit.sample_rate, visit.channels);
     this.#ribbon.heard = () => (this.#sound.position === null ? null : this.#sound.position / visit.hop);
     this.#box = new CommentBox(at("comment"), visit.comment_language, visit.longest_comment);
-    if (visit.own_screen) this.#box.clearWhenIdle(languageSwitch, refresh, () => (at("why").open = false));
+    if (visit.own_screen) this.#share(visit);
     if (visit.own_screen && visit.joinable) this.#showCode();
     this.#startRibbonSwitch();
     this.#connection.addEventListener("news", ({ detail }) => this.#hear(detail));
@@ -43,7 +44,7 @@ class Room {
   async refresh() {
     this.#sound.refresh();
     if (this.#felt !== null) this.#showFeeling(this.#felt);
-    else at("word").textContent = text("feeling.none");
+    else showWord(text("feeling.none"));
     this.#labelRibbonSwitch();
     this.#gaze.refresh();
     this.#tell();
@@ -80,9 +81,9 @@ class Room {
 
   #showFeeling(felt) {
     const word = named("emotion", felt.word);
-    if (at("word").textContent !== word) at("word").textContent = word;
+    showWord(word);
     this.#plane.describe(word);
-    const players = [...new Set(felt.instruments)].map((name) => named("instrument", name)).join(", ");
+    const players = [...new Set(felt.instruments)].map((name) => named("instrument", name)).join(text("list.separator"));
     const tempo = felt.tempo === null ? null : text("feeling.tempo", { tempo: Math.round(felt.tempo) });
     const mode = felt.mode === null ? null : named("mode", felt.mode);
     at("music").textContent = [players || null, mode, tempo].filter((part) => part !== null).join(" · ");
@@ -128,6 +129,16 @@ class Room {
       old.classList.remove("shown");
       this.#gaze.refresh();
     });
+  }
+
+  // On the exhibit's own screen: the next visitor finds it as the one before did.
+  #share(visit) {
+    const rotation = new Rotation(visit.screen_languages, visit.screen_seconds, languageSwitch, refresh);
+    this.#box.clearWhenIdle(languageSwitch, refresh, () => {
+      at("why").open = false;
+      rotation.start();
+    });
+    rotation.start();
   }
 
   #showCode() {
@@ -188,6 +199,12 @@ class Room {
 
 function named(kind, name) {
   return hasText(`${kind}.${name}`) ? text(`${kind}.${name}`) : name;
+}
+
+// The word of the feeling; its size follows its longest part, so that none is broken.
+function showWord(word) {
+  if (at("word").textContent !== word) at("word").textContent = word;
+  at("word").style.setProperty("--letters", Math.max(...word.split(" ").map((part) => part.length)));
 }
 
 async function refresh() {
