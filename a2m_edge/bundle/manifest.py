@@ -19,6 +19,9 @@ OLDEST_SCHEMA = 4
 MANIFEST = "manifest.json"
 """The file of a bundle that holds its manifest."""
 
+MANY_LANGUAGES = "mul"
+"""Of a text encoder that was trained on comments in many languages (ISO 639-2)."""
+
 GRAPHS = ("image_encoder", "text_encoder", "fusion", "mel_decoder", "vocoder")
 """The graphs that every bundle has."""
 
@@ -110,7 +113,7 @@ class TextPreprocessing:
     Attributes:
         context_length: most tokens the encoder takes, special tokens included.
         pad_id: id of the token that fills a batch.
-        language: language of the comments it was trained on (BCP 47).
+        language: language of the comments it was trained on (BCP 47), or ``MANY_LANGUAGES``.
         padded: whether the encoder was trained on texts filled up to ``context_length`` and hears the padding
             (SigLIP's does); others give the same embedding with and without it.
     """

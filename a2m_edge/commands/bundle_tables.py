@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from a2m_edge.bundle import Bundle
-from a2m_edge.bundle.manifest import MANIFEST, DecoderContext, Manifest
+from a2m_edge.bundle.manifest import MANIFEST, MANY_LANGUAGES, DecoderContext, Manifest
 from a2m_edge.errors import BundleError
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.soundscape import Soundscape
@@ -24,7 +24,7 @@ def print_info(bundle: Bundle) -> None:
         **({"encoder": manifest.encoder} if manifest.encoder else {}),
         "size": f"{size / 2**20:.1f} MiB in {len(manifest.files)} files",
         "sound": str(audio),
-        "comments": f"{manifest.text.language}, up to {manifest.text.context_length} tokens",
+        "comments": f"{_language(manifest.text.language)}, up to {manifest.text.context_length} tokens",
         "pictures": f"{manifest.image.size} x {manifest.image.size} pixels",
         **_decoding(manifest),
     }.items():
@@ -97,3 +97,7 @@ def _flat(figures: dict[str, object], prefix: str = "") -> dict[str, str]:
         else:
             rows[prefix + name] = f"{figure:.4g}" if isinstance(figure, float) else str(figure)
     return rows
+
+
+def _language(tag: str) -> str:
+    return "many languages" if tag == MANY_LANGUAGES else tag

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2m_edge.bundle import Bundle
-from a2m_edge.bundle.manifest import ClipDecoder, Manifest
+from a2m_edge.bundle.manifest import MANY_LANGUAGES, ClipDecoder, Manifest
 from a2m_edge.errors import OptionError, OutputError, encodable
 from a2m_edge.explanation.causes import Cause
 from a2m_edge.explanation.words import LANGUAGES, sentence, sentences
@@ -269,7 +269,10 @@ def _partly(understood: Understood, with_picture: bool, language: str) -> str:
     """What is said of a comment that was not heard as it stands."""
     if not understood.heard:
         instead = "the music follows the picture alone" if with_picture else "the music is neutral"
-        return f"the comment was not understood, so {instead}: this bundle knows the language {language!r}"
+        known = (
+            "many languages, and it is in none of them" if language == MANY_LANGUAGES else f"the language {language!r}"
+        )
+        return f"the comment was not understood, so {instead}: this bundle knows {known}"
     if understood.cut:
         length = f"{len(understood.heard):,} characters"
         return f"the comment is longer than the text encoder hears; it heard the first {length}"

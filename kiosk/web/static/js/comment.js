@@ -10,12 +10,13 @@ const IDLE = 90_000; // milliseconds on the exhibit's own screen after which the
 const ANSWERS = ["comment.heard", "comment.followed", "comment.not-understood"]; // which are no refusals
 const UNREADABLE = ["comment", "too-long", "too-large", "form"]; // refusals of what cannot be read, or of too much
 const NOTICE = 20_000; // milliseconds to say that one is still there
+const MANY = "mul"; // of what understands many languages (ISO 639-2); examples are then in the language of the page
 
 export class CommentBox {
   #form; #words; #button; #answer; #left; #examples; #understood; #longest; #understoodTexts = null;
   #received = null; #told = null; #timer = 0; #counting = 0;
 
-  /** `understood`: language that the music understands best (BCP 47); `longest`: most characters of a comment, as a person counts them. */
+  /** `understood`: language that the music understands best (BCP 47), or `mul`; `longest`: most characters of a comment, as a person counts them. */
   constructor(form, understood, longest) {
     this.#form = form;
     this.#understood = understood;
@@ -39,9 +40,8 @@ export class CommentBox {
     this.#understoodTexts ??= (await textsOf(this.#understood)) ?? {};
     const items = Array.from({ length: EXAMPLES }, (_, index) => this.#example(`comment.example.${index + 1}`));
     this.#examples.replaceChildren(...items);
-    const name = new Intl.DisplayNames([language()], { type: "language" }).of(this.#understood);
     const line = this.#form.querySelector("#comment-language");
-    line.textContent = text("comment.language", { language: name });
+    line.textContent = this.#understood === MANY ? "" : text("comment.language", { language: this.#nameOfUnderstood() });
     if (this.#told !== null) this.#tell(...this.#told);
     this.#count();
   }
@@ -79,6 +79,10 @@ export class CommentBox {
   }
 
   // The sentence is shown in the visitor's language; what is filled in is the one that the music understands.
+  #nameOfUnderstood() {
+    return new Intl.DisplayNames([language()], { type: "language" }).of(this.#understood);
+  }
+
   #example(key) {
     const button = document.createElement("button");
     button.type = "button";
