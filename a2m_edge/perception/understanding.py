@@ -78,15 +78,10 @@ class _Word:
 class Reader:
     """Tells what the text encoder of a bundle understands.
 
-        Args:
-            tokenizer: its tokenizer, which cuts what is too long.
-    <<<<<<< HEAD
-            language: of the comments that it was trained on (ISO 639-1; ``mul`` for many). Only of an encoder for English
-                it is known which scripts and languages are strange to it; of others, which signs their tokenizers lack.
-    =======
-            language: of the comments that it was trained on (BCP 47). Only of an encoder for English it is known which
-                scripts and languages are strange to it; of others, which signs their tokenizers lack.
-    >>>>>>> main
+    Args:
+        tokenizer: its tokenizer, which cuts what is too long.
+        language: of the comments that it was trained on (BCP 47), or ``mul`` for many. Only of an encoder for English it
+            is known which scripts and languages are strange to it; of others, which signs their tokenizers lack.
     """
 
     def __init__(self, tokenizer: Tokenizer, language: str) -> None:
