@@ -80,8 +80,8 @@ class Reader:
 
     Args:
         tokenizer: its tokenizer, which cuts what is too long.
-        language: of the comments that it was trained on (BCP 47), or ``mul`` for many. Only of an encoder for English it
-            is known which scripts and languages are strange to it; of others, which signs their tokenizers lack.
+        language: of the comments that it was trained on (BCP 47), or ``mul`` for many. Only of an encoder for English
+            it is known which scripts and languages are strange to it; of others, which signs their tokenizers lack.
     """
 
     def __init__(self, tokenizer: Tokenizer, language: str) -> None:
