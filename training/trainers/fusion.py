@@ -234,10 +234,11 @@ class FusionTraining:
             # Where nothing is said and nothing shown, what would be felt is not known, and calm indifference as good.
             felt = np.asarray(own * felt + np.where(beside[:, None], 1 - own, 0.0) * self._felt[seen], np.float32)
         _, logits, feeling, _, _ = self._told(image, text, present)
-        alone = torch.from_numpy(np.flatnonzero((present[:, 0] == 0) & (says > 0))).to(self._device)
-        emotions = self._moved(visitors.emotion[rows])
-        losses["comment"] = F.cross_entropy(logits[alone], emotions[alone])
-        losses["comment_feeling"] = 2.0 * F.mse_loss(feeling, self._moved(felt))
+        # The mean of nothing is no number: a sum over a small batch's rows is divided by one row at least.
+        alone = self._moved(((present[:, 0] == 0) & (says > 0)).astype(np.float32))
+        apart = F.cross_entropy(logits, self._moved(visitors.emotion[rows]), reduction="none")
+        losses["comment"] = (apart * alone).sum() / alone.sum().clamp(min=1)
+        losses["comment_feeling"] = 2.0 * (feeling - self._moved(felt)).square().sum() / max(1, feeling.numel())
         return losses
 
     def _told(self, *given: NDArray[np.float32]) -> tuple[Tensor, ...]:
