@@ -20,8 +20,8 @@ a2m_edge: addresses, diagnostics, errors, ledger, options, output, strict_json, 
     < collection < bench < commands, cli
 training: parallel, checkpoint, precision, progress, stopping, jobs, losses, averaging, torchvision_guard < trainer
     < models < data < trainers < evaluation < commands, __main__
-training.data: tables, scores < recordings < labels, pairs < embeddings
-training.evaluation: statistics, report < rows, feeling < subjects, listening, rating, composer
+training.data: tables, scores < languages, recordings < labels, pairs < embeddings
+training.evaluation: statistics, report < rows, feeling < languages, subjects, listening, rating, composer
     < examples, numbers, inputs < evaluate
 export: models, bed < graphs < proof < bundle_writer, timing < commands
 kiosk: shared < camera | music | speaker | web < config < supervisor < doctor < commands

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from a2m_edge.bundle.manifest import Graph
 from a2m_edge.perception.encoders import Encoders
@@ -31,8 +33,9 @@ def weighing(tiny: Models, says: float) -> Models:
     fusion = Fusion(replace(tiny.fusion.config, weighs=True))
     fusion.load_state_dict(fusion.state_dict() | tiny.fusion.state_dict())
     with torch.no_grad():
-        fusion.weight_head[2].weight.zero_()
-        fusion.weight_head[2].bias.fill_(float(np.log(says / (1 - says))))
+        last = cast(nn.Linear, fusion.weight_head[2])
+        last.weight.zero_()
+        last.bias.fill_(float(np.log(says / (1 - says))))
     return replace(tiny, fusion=fusion.eval())
 
 

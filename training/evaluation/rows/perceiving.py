@@ -161,7 +161,7 @@ class BundlePerception:
             return emotions, feeling
         alone = self.fuse(images[rows], texts[rows], np.tile(np.array([1, 0], np.float32), (len(rows), 1)))
         for place, row in enumerate(rows):
-            felt = self._tables.beside(_feeling(told, row), _feeling(alone, place), float(says[row]))
+            felt = self._tables.beside(_feeling(told, int(row)), _feeling(alone, place), float(says[row]))
             emotions[row], feeling[row] = felt.emotions, (felt.valence, felt.arousal)
         return emotions, feeling
 

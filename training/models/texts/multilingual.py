@@ -1,4 +1,4 @@
-"""A text tower for many languages begins as every second layer of multilingual-e5-small, with the pieces it needs."""
+"""A text tower for many languages begins as the lower half of multilingual-e5-small, with the pieces it needs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from training.models.texts.packed_e5 import PackedE5
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 """The first pieces, by their ids; every text stands between the first and the third."""
 
-LAYERS = (1, 3, 5, 7, 9, 11)
-"""Layers of the twelve that the tower begins with."""
+LAYERS = (0, 1, 2, 3, 4, 5)
+"""Layers of the twelve that the tower begins with. After 160 steps of training the lower half tells the sign of 71 of
+100 comments and finds 71 of 100 translations among sixty, every second layer 69 and 62."""
 
 CONTEXT = 128
 """Most tokens of a comment: 280 characters of Japanese are some 170, and hardly anybody writes so many."""
