@@ -9,6 +9,7 @@ knows less, is not asked.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,12 @@ LONGEST = 48
 
 APART = 4
 """Parts of a step that go through the tower one after the other, so that little of each is padding."""
+
+BEYOND = re.compile(
+    r"\b(no|not|never|nobody|nothing|nowhere|none|neither|nor|without|hardly|barely|cannot|but|although|though|yet)\b|n't\b",
+    re.IGNORECASE,
+)
+"""What the teacher takes for the words around it: it feels "not sad" as sad. Of such sentences it is not asked."""
 
 SHARPNESS = 20.0
 """What cosines are multiplied by where a sentence is found among others."""
@@ -145,8 +152,9 @@ class LanguageTraining:
         ours, theirs, read, written, said = embeddings.split(
             [len(pairs), len(pairs), len(labelled), len(comments), len(utterances)]
         )
-        losses = self._meeting(ours, theirs, taught[: len(pairs)])
-        losses["utterances"] = 2.0 * (1 - (said * taught[len(pairs) :]).sum(1)).mean()
+        asked = torch.tensor([BEYOND.search(text) is None for text in [*english, *spoken]], device=self._device).float()
+        losses = self._meeting(ours, theirs, taught[: len(pairs)], asked[: len(pairs)])
+        losses["utterances"] = 2.0 * _mean(1 - (said * taught[len(pairs) :]).sum(1), asked[len(pairs) :])
         losses["labels"] = self._label_loss(read, [(one.labels, one.scheme) for one in labelled])
         arousal = self._data.arousal[felt]
         losses |= self._feeling_losses(
@@ -201,14 +209,22 @@ class LanguageTraining:
         turn = int(random.permutation(POOL)[number % POOL])
         return places[turn * count : (turn + 1) * count]
 
-    def _meeting(self, english: Tensor, others: Tensor, taught: Tensor) -> dict[str, Tensor]:
-        """Sentences and their translations meet where the teacher puts them, and nearer than others of the step."""
+    def _meeting(self, english: Tensor, others: Tensor, taught: Tensor, asked: Tensor) -> dict[str, Tensor]:
+        """Sentences and their translations meet where the teacher puts them, and nearer than others of the step.
+
+        Args:
+            english, others, taught: of the student, of the student and of the teacher, float32 [pairs, D].
+            asked: float32 [pairs], 1 where the teacher is asked, else 0: there the two meet wherever it may be.
+        """
         likeness = SHARPNESS * others @ english.T
         same = torch.arange(len(english), device=self._device)
-        similar = taught @ taught.T
+        similar, both = taught @ taught.T, asked[:, None] * asked
+        apart = (others @ english.T - similar).square() + (others @ others.T - similar).square()
+        nearness = 2.0 * (1 - (english * taught).sum(1)) + 4.0 * (1 - (others * taught).sum(1))
         return {
-            "taught": 2.0 * (1 - (english * taught).sum(1)).mean() + 4.0 * (1 - (others * taught).sum(1)).mean(),
-            "similar": 10.0 * F.mse_loss(others @ english.T, similar) + 10.0 * F.mse_loss(others @ others.T, similar),
+            "taught": _mean(nearness, asked),
+            "similar": 10.0 * _mean(apart, both),
+            "met": (1 - (english * others).sum(1)).mean(),
             "found": 0.1 * (F.cross_entropy(likeness, same) + F.cross_entropy(likeness.T, same)),
         }
 
@@ -324,6 +340,12 @@ def _signs(comments: Sequence[Comment], valence: np.ndarray) -> dict[str, float]
     return {"sign": float(np.mean(everything)), "neutral": float(np.median(nothing))} | {
         f"sign_{name}": value for name, value in kinds.items()
     }
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean of those with weight 1; 0 where there is none."""
+    mean: Tensor = (values * weights).sum() / weights.sum().clamp(min=1)
+    return mean
 
 
 def _by_language(languages: Sequence[str], rows: Sequence[object]) -> dict[str, Sequence[int]]:

@@ -61,7 +61,7 @@ def test_translations_meet_where_the_teacher_puts_them(folder: Path) -> None:
     for step in range(60):
         scalars = training.step(step)
     assert apart() < 0.5 * before
-    assert {"taught", "similar", "found", "labels", "emotion", "feeling", "utterances", "loss"} == set(scalars)
+    assert {"taught", "similar", "met", "found", "labels", "emotion", "feeling", "utterances", "loss"} == set(scalars)
     assert np.isfinite(list(scalars.values())).all()
 
 
@@ -92,6 +92,13 @@ def test_a_run_goes_on_where_it_was_and_leaves_an_encoder(folder: Path, tmp_path
             assert ours[name].equal(tensor), name
     again = load_file(tmp_path / "parts" / "model.safetensors")
     assert all(ours[name].equal(again[name]) for name in ours)
+
+
+def test_the_teacher_is_not_asked_what_it_takes_for_its_opposite() -> None:
+    for sentence in ("I am not sad.", "It doesn't move me", "No joy here", "Nice, but cold", "nothing but rain"):
+        assert languages.BEYOND.search(sentence), sentence
+    for sentence in ("I am sad.", "Noble knots, another note", "a butterfly", "Norway"):
+        assert not languages.BEYOND.search(sentence), sentence
 
 
 def test_a_teacher_of_another_size_is_refused(folder: Path) -> None:

@@ -24,7 +24,7 @@ _ENDS = ".!?。！？…"
 
 
 class ComposedComments:
-    """Draws comments of all languages evenly, and makes more of them than were written.
+    """Draws comments, of a language by the root of how many there are, and makes more of them than were written.
 
     Args:
         comments: what ``read_comments`` gives.
@@ -46,10 +46,12 @@ class ComposedComments:
             if one.kind == NEUTRAL:
                 self._neutral[one.language].append(one)
         self._languages = sorted(self._written)
+        roots = np.sqrt([len(self._written[language]) for language in self._languages])
+        self._chances = roots / roots.sum()
 
     def draw(self, random: np.random.Generator) -> Comment:
         """One comment, as written or made of others."""
-        language = self._languages[int(random.integers(len(self._languages)))]
+        language = self._languages[int(random.choice(len(self._languages), p=self._chances))]
         if random.random() < JOINED and len(self._joinable[language]) > 1:
             return self._joined(language, random)
         one = self._pick(self._written[language], random)
