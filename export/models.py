@@ -21,10 +21,6 @@ from training.models.subjects import SubjectHead, load_subjects, require_trunk
 from training.models.vocoders.architectures import cropped_vocoder, load_vocoder, vocoder_format
 from training.models.vocoders.interface import CroppedVocoder, Vocoder
 
-LANGUAGE = "en"
-"""The language of the comments in ArtEmis, with which every text tower here is tuned (BCP 47)."""
-
-
 CLIP_FADE = 1.0
 """Seconds in which one clip of a decoder without a score fades into the next."""
 
@@ -138,7 +134,7 @@ class Models:
     @property
     def text(self) -> TextPreprocessing:
         """How a comment becomes tokens."""
-        return self.encoder.text_preprocessing(LANGUAGE)
+        return self.encoder.text_preprocessing(self.encoder.language)
 
     @property
     def bundle_tokenizer(self) -> Tokenizer:

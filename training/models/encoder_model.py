@@ -87,6 +87,11 @@ class EncoderModel:
         return int(self.config["pad_id"])
 
     @property
+    def language(self) -> str:
+        """Of the comments that the text tower learned from (BCP 47), or ``MANY_LANGUAGES``; English unless it says so."""
+        return str(self.config.get("language", "en"))
+
+    @property
     def padded(self) -> bool:
         """Whether padding changes an embedding, so that every text must be filled up to the context length."""
         return hears_padding(self.config["architecture"], self.config.get("text_transformer"))

@@ -118,6 +118,7 @@ def build_encoder(
     text_transformer: Mapping[str, Any] | None = None,
     preprocessing: Mapping[str, Any] | None = None,
     pad_id: int = 0,
+    language: str = "en",
 ) -> EncoderModel:
     """An encoder with random weights.
 
@@ -128,6 +129,7 @@ def build_encoder(
         text_transformer: configuration of the Hugging Face model in the text tower, where it has one.
         preprocessing: as ``open_clip.transform.PreprocessCfg``; None takes that of ``a2m-s``.
         pad_id: the token that fills a batch.
+        language: see ``EncoderModel.language``.
     """
     open_clip = open_clip_module()
     architecture = plain_architecture(architecture)
@@ -153,6 +155,7 @@ def build_encoder(
         "text_transformer": dict(text_transformer) if text_transformer is not None else None,
         "preprocessing": preprocessing,
         "pad_id": pad_id,
+        "language": language,
     }
     return _encoder(clip, tokenizer, config)
 
@@ -276,6 +279,7 @@ def _from_checkpoint(folder: Path) -> EncoderModel:
             text_transformer=config["text_transformer"],
             preprocessing=config["preprocessing"],
             pad_id=int(config["pad_id"]),
+            language=str(config.get("language", "en")),
         )
         _ = model.embedding_size
     except CheckpointError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
+from a2m_edge.bundle.manifest import MANY_LANGUAGES
 from a2m_edge.errors import CheckpointError
 from training.checkpoint import load_weights
 from training.models.encoder_model import EncoderModel
@@ -59,6 +60,7 @@ def multilingual_encoder(
         text_transformer=tower_config(packed, len(vectors), layers),
         preprocessing=teacher.config["preprocessing"],
         pad_id=SPECIAL.index("<pad>"),
+        language=MANY_LANGUAGES,
     )
     clip = cast(Any, model.clip)
     load_weights(clip.text.transformer, tower_state(packed, vectors, layers), packed_file())

@@ -117,8 +117,10 @@ def test_an_encoder_sees_as_its_teacher_and_is_kept_whole(file: Path, tmp_path: 
         before = model.text(model.tokens(["sad rain 😢", "froh"]))
     assert model.context_length == CONTEXT
     assert not model.padded
+    assert (model.language, teacher.language) == ("mul", "en")
     model.save(tmp_path / "saved")
     again = load_encoder(tmp_path / "saved")
+    assert again.language == "mul"
     with torch.no_grad():
         torch.testing.assert_close(again.text(again.tokens(["sad rain 😢", "froh"])), before)
 
