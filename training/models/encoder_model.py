@@ -88,7 +88,7 @@ class EncoderModel:
 
     @property
     def language(self) -> str:
-        """Of the comments that the text tower learned from (BCP 47), or ``MANY_LANGUAGES``; English unless it says so."""
+        """Of the comments that were learned from (BCP 47), or ``MANY_LANGUAGES``; English where nothing says."""
         return str(self.config.get("language", "en"))
 
     @property
