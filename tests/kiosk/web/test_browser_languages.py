@@ -15,8 +15,6 @@ from tests.fixtures.exhibit.layout import bare_fonts, drawn_by_the_system, fault
 from tests.fixtures.exhibit.pages import ABROAD, NAME, PIN, PIN_HASH, Pages, served
 from tests.fixtures.exhibit.small_exhibit import DARK, felt
 
-pytestmark = pytest.mark.realtime
-
 SIZES = {"phone": (360, 740), "tablet": (768, 1024), "wide": (1440, 900)}
 SEA = Cause(
     "shown",
@@ -161,6 +159,7 @@ def test_a_phone_that_has_letters_fetches_none(browser, pages):
     assert [url for url in fetched if url.endswith(".woff2")] == []
 
 
+@pytest.mark.realtime
 def test_the_exhibit_s_own_screen_greets_in_one_language_after_the_other(browser):
     settings = WebSettings(port=0, screen_languages=("de", "ar", "zh-TW"), screen_seconds=5.0)
     for pages in served(settings):
