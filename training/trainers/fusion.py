@@ -1,17 +1,14 @@
 """Trains the fusion on embeddings of a finished encoder: feelings from ArtEmis, palettes from matched captions.
 
-Who plays is taken from what the fusion itself feels, by the archetypes of ``training.data.tables.caption_palette``,
-and, where an utterance was matched with a caption of music (ArtiCaps), in part from that caption. Sides are dropped at
-random, so that a picture alone and a comment alone are learned too.
+Who plays is taken from what the fusion itself feels (``training.trainers.palette``). Sides are dropped at random, so
+that a picture alone and a comment alone are learned too.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,33 +18,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from a2m_edge.errors import CheckpointError, DataError, OptionError
+from a2m_edge.errors import CheckpointError, OptionError
 from training import parallel
 from training.data.embeddings.comment_set import CommentSet, embed_comments
 from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
-from training.data.tables.caption_palette import caption_palette, palette_prior
-from training.data.tables.captions import read_captions
 from training.models.encoders import load_encoder, require_trained
 from training.models.fingerprint import weights_hash
 from training.models.fusion import Fusion, FusionConfig, load_fusion, require_encoder
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
 from training.trainers.feeling import score_feelings
-
-MATCHED_SHARE = 0.3
-"""Share of a matched caption in a palette: captions know many guitars and basses, archetypes sound apart."""
+from training.trainers.palette import MatchedPalette, palette_targets, read_matches
 
 PICTURE_NOISE = 3.0
 """Noise on the embeddings of pictures in training, as a multiple of the size of their components.
 
 There are few pictures with feelings and many utterances: without it the pictures are learned by heart.
 """
-
-MatchedPalette = tuple[NDArray[np.float32], float]
-"""Weights of who plays, float32 [roles, instruments], and the size of the room in [0, 1]."""
-
-_prior = cache(palette_prior)
 
 DROPPED = (0.45, 0.2, 0.32, 0.03)
 """Share of rows with a picture that are shown both sides, the picture alone, the comment alone, and neither."""
@@ -270,43 +258,6 @@ def _picture_feelings(data: FeelingSet) -> NDArray[np.float32]:
 def _mixing(fusion: Fusion) -> tuple[nn.Module, ...]:
     """The layers that a picture goes through."""
     return fusion.inner, fusion.outer, fusion.gate
-
-
-def palette_targets(
-    feelings: NDArray[np.float32], matched: Sequence[MatchedPalette | None]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Who should play what is felt, and in how large a room.
-
-    Args:
-        feelings: valence and arousal in [-1, 1], float32 [rows, 2].
-        matched: for each row what the caption says that it was matched with, if any.
-
-    Returns:
-        float32 [rows, roles, instruments], every row of instruments sums to 1; float32 [rows].
-    """
-    palettes, rooms = [], []
-    for (valence, arousal), said in zip(np.round(feelings.astype(float), 2).tolist(), matched, strict=True):
-        palette, room = _prior(valence, arousal)
-        if said:
-            palette = np.asarray((1 - MATCHED_SHARE) * palette + MATCHED_SHARE * said[0], np.float32)
-            room = (1 - MATCHED_SHARE) * room + MATCHED_SHARE * said[1]
-        palettes.append(palette)
-        rooms.append(room)
-    return np.stack(palettes), np.array(rooms, np.float32)
-
-
-def read_matches(articaps: Path, musiccaps: Path) -> dict[str, MatchedPalette]:
-    """What the caption says that each utterance of ``articaps.csv`` was matched with, by utterance.
-
-    Raises:
-        DataError: a table cannot be read.
-    """
-    captions = {caption.clip: caption_palette(caption.aspects, caption.text) for caption in read_captions(musiccaps)}
-    try:
-        with articaps.open(encoding="utf-8", newline="") as file:
-            return {row["utterance"]: captions[row["clip"]] for row in csv.DictReader(file)}
-    except (OSError, KeyError, csv.Error) as error:
-        raise DataError(f"the pairs {articaps} cannot be read ({error!r}): run  a2m-edge data build") from error
 
 
 def train_fusion(

@@ -42,7 +42,8 @@ from training.models.openclip import open_clip_module
 from training.trainer import RunOptions
 from training.trainers.encoder import EncoderTraining, similarity_kept
 from training.trainers.feeling import score_feelings
-from training.trainers.fusion import FusionTraining, palette_targets, read_matches, train_fusion
+from training.trainers.fusion import FusionTraining, train_fusion
+from training.trainers.palette import palette_targets, read_matches
 
 NAMES = tuple(INSTRUMENTS)
 
