@@ -61,7 +61,7 @@ def languages(
     pairs: Annotated[int, typer.Option(min=2, help="Sentences with their translations in a step.")] = 32,
     texts: Annotated[int, typer.Option(min=2, help="Texts with emotions in a step.")] = 32,
     comments: Annotated[int, typer.Option(min=2, help="Visitors' comments in a step.")] = 32,
-    rate: Annotated[float, typer.Option(min=0.0, callback=number, help="Learning rate.")] = 2e-4,
+    rate: Annotated[float, typer.Option(min=0.0, callback=number, help="Learning rate.")] = 5e-4,
     half: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU alone")] = None,
 ) -> None:
     """Teach a text encoder many languages, from one that knows English and from texts with feelings."""

@@ -96,7 +96,7 @@ class LanguageTraining:
         pairs: int = 32,
         texts: int = 32,
         comments: int = 32,
-        rate: float = 2e-4,
+        rate: float = 5e-4,
         device: torch.device | None = None,
         clip: float = LARGEST_GRADIENT,
         half: bool | None = None,
@@ -275,7 +275,7 @@ def train_languages(
     pairs: int = 32,
     texts: int = 32,
     comments: int = 32,
-    rate: float = 2e-4,
+    rate: float = 5e-4,
     half: bool | None = None,
 ) -> None:
     """Trains a text tower for many languages and writes an encoder with it and the teacher's image tower.
