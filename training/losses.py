@@ -131,3 +131,9 @@ def feature_matching_loss(real: Sequence[Sequence[Tensor]], generated: Sequence[
         for truth, guess in zip(truths, guesses, strict=True):
             total = total + functional.l1_loss(guess, truth.detach())
     return 2 * total
+
+
+def chosen_mean(values: Tensor, chosen: Tensor) -> Tensor:
+    """The mean of the values where ``chosen``, of the same shape, is 1 and not 0; 0 where none is."""
+    mean: Tensor = (values * chosen).sum() / chosen.sum().clamp(min=1)
+    return mean

@@ -26,7 +26,7 @@ from a2m_edge.perception.understanding import Reader, Understood
 _LABELS = "labels"
 """The output of the image encoder that holds the probabilities of subjects, styles and periods."""
 
-_WEIGHT = "weight"
+WEIGHT = "weight"
 """The output of the fusion that says how much a comment says, in [0, 1]; older ones take all for said."""
 
 
@@ -101,6 +101,11 @@ class Encoders:
         """What can be told of what a picture shows; None where the bundle tells nothing of it."""
         return self._subjects
 
+    @property
+    def weighs(self) -> bool:
+        """Whether the fusion tells how much a comment says."""
+        return any(tensor.name == WEIGHT for tensor in self._bundle.manifest.graphs["fusion"].outputs)
+
     def see(self, rgb: NDArray[np.uint8], region: Region = WHOLE, measured: NDArray[np.uint8] | None = None) -> Sight:
         """What is seen of an upright picture, uint8 [H, W, 3], or of a region of it.
 
@@ -147,7 +152,7 @@ class Encoders:
         absent = np.zeros(self._bundle.manifest.embedding_size, np.float32)
         image = absent if sight is None else sight.embedding
         sides = [(sight is not None, text is not None)]
-        if all(sides[0]) and self._weighs:
+        if all(sides[0]) and self.weighs:
             sides.append((True, False))  # the picture alone, beside what is made of both
         felt = self._session("fusion").run(
             image_embedding=np.stack([image] * len(sides)),
@@ -160,7 +165,7 @@ class Encoders:
         ]
         feeling = feelings[0]
         if len(sides) == 2:
-            feeling = self._tables.beside(feeling, feelings[1], float(felt[_WEIGHT][0, 0]))
+            feeling = self._tables.beside(feeling, feelings[1], float(felt[WEIGHT][0, 0]))
         elif sides[0] == (True, False):
             feeling = self._tables.seen(feeling)
         return Perception(
@@ -179,11 +184,6 @@ class Encoders:
         if not self._sentences:
             self._sentences = {name: self.comment(word.sentence) for name, word in self._subjects.words.items()}
         return self._subjects.told(chances, embedding, self._sentences)
-
-    @property
-    def _weighs(self) -> bool:
-        """Whether the fusion tells how much a comment says."""
-        return any(tensor.name == _WEIGHT for tensor in self._bundle.manifest.graphs["fusion"].outputs)
 
     def _session(self, graph: str) -> Session:
         if graph not in self._sessions:

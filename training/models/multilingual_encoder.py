@@ -64,5 +64,5 @@ def multilingual_encoder(
     )
     clip = cast(Any, model.clip)
     load_weights(clip.text.transformer, tower_state(packed, vectors, layers), packed_file())
-    load_weights(clip.visual, cast(Any, teacher.clip).visual.state_dict(), packed_file())
+    clip.visual.load_state_dict(cast(Any, teacher.clip).visual.state_dict())
     return model

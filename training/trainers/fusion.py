@@ -23,6 +23,7 @@ from training import parallel
 from training.data.embeddings.comment_set import CommentSet, embed_comments
 from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.feeling_set import FeelingSet, embed_feelings
+from training.losses import chosen_mean
 from training.models.encoders import load_encoder, require_trained
 from training.models.fingerprint import weights_hash
 from training.models.fusion import Fusion, FusionConfig, load_fusion, require_encoder
@@ -120,7 +121,7 @@ class FusionTraining:
         if pictures_only:
             former = Former(deepcopy(fusion), train.text)
         self._former = former and Former(former.fusion.to(self._device).eval().requires_grad_(False), former.text)
-        self._felt = _picture_feelings(train) if comments is not None else None
+        self._felt = _picture_feelings(train)
         if palette_only or pictures_only:
             deciding = {*fusion.palette_head.parameters(), *fusion.room_head.parameters()}
             mixing = {fusion.absent_text, *(p for part in _mixing(fusion) for p in part.parameters())}
@@ -213,7 +214,7 @@ class FusionTraining:
         felt = visitors.feeling[rows].copy()
         image = np.zeros_like(text)
         present = np.tile(np.array([0, 1], np.float32), (len(rows), 1))
-        if self._felt is not None and len(data.image):
+        if len(data.image):
             seen = random.integers(0, len(data.image), len(rows))
             beside = random.random(len(rows)) < 0.5
             image[beside] = self._noisy(data.image[seen[beside]], random)
@@ -222,10 +223,9 @@ class FusionTraining:
             # Where nothing is said and nothing shown, what would be felt is not known, and calm indifference as good.
             felt = np.asarray(own * felt + np.where(beside[:, None], 1 - own, 0.0) * self._felt[seen], np.float32)
         _, logits, feeling, _, _ = self._told(image, text, present)
-        # The mean of nothing is no number: a sum over a small batch's rows is divided by one row at least.
         alone = self._moved(((present[:, 0] == 0) & (says > 0)).astype(np.float32))
         apart = F.cross_entropy(logits, self._moved(visitors.emotion[rows]), reduction="none")
-        losses["comment"] = (apart * alone).sum() / alone.sum().clamp(min=1)
+        losses["comment"] = chosen_mean(apart, alone)
         losses["comment_feeling"] = 2.0 * (feeling - self._moved(felt)).square().sum() / max(1, feeling.numel())
         return losses
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -28,8 +29,9 @@ from training import parallel
 from training.data.embeddings.embed import embed_texts
 from training.data.languages.composed import ComposedComments
 from training.data.languages.language_data import LanguageData
-from training.data.languages.tables import LABELS, NEUTRAL, SCHEMES, Comment
+from training.data.languages.tables import LABELS, NEUTRAL, SCHEMES, Comment, EmotionText, Translation
 from training.data.languages.vocabulary import needed_pieces
+from training.losses import chosen_mean
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.models.multilingual_encoder import multilingual_encoder
@@ -117,8 +119,8 @@ class LanguageTraining:
         torch.manual_seed(seed)
         self.heads = EmotionHeads(model.embedding_size, len(LABELS)).to(self._device)
         self._drawn_comments = ComposedComments(data.comments)
-        self._translations = _by_language([one.language for one in data.translations], data.translations)
-        self._labelled = _by_language([one.language for one in data.emotion_texts], data.emotion_texts)
+        self._translations = _by_language(data.translations)
+        self._labelled = _by_language(data.emotion_texts)
         self._felt = [place for place, one in enumerate(data.utterances) if one.split == "train"]
         self._known = torch.tensor([[label in SCHEMES[name] for label in LABELS] for name in SCHEMES]).float()
         self._scheme = {name: place for place, name in enumerate(SCHEMES)}
@@ -154,7 +156,7 @@ class LanguageTraining:
         )
         asked = torch.tensor([BEYOND.search(text) is None for text in [*english, *spoken]], device=self._device).float()
         losses = self._meeting(ours, theirs, taught[: len(pairs)], asked[: len(pairs)])
-        losses["utterances"] = 2.0 * _mean(1 - (said * taught[len(pairs) :]).sum(1), asked[len(pairs) :])
+        losses["utterances"] = 2.0 * chosen_mean(1 - (said * taught[len(pairs) :]).sum(1), asked[len(pairs) :])
         losses["labels"] = self._label_loss(read, [(one.labels, one.scheme) for one in labelled])
         arousal = self._data.arousal[felt]
         losses |= self._feeling_losses(
@@ -197,13 +199,14 @@ class LanguageTraining:
             scalars |= _signs(comments, valence)
         return scalars
 
-    def _places(self, number: int, stream: int, by_language: dict[str, Sequence[int]], count: int) -> list[int]:
-        """What a step learns from, of languages drawn evenly, and of about one length."""
+    def _places(self, number: int, stream: int, by_language: dict[str, list[int]], count: int) -> list[int]:
+        """What a step learns from, of languages drawn by ``EVENNESS``, and of about one length."""
         random = np.random.default_rng((self._seed, stream, number // POOL))
         languages = sorted(by_language)
         weights = np.array([len(by_language[language]) for language in languages]) ** EVENNESS
         chosen = random.choice(len(languages), POOL * count, p=weights / weights.sum())
-        places = [int(random.choice(by_language[languages[language]])) for language in chosen]
+        some = [by_language[languages[language]] for language in chosen]
+        places = [each[int(random.integers(len(each)))] for each in some]
         data = self._data.translations if stream == 2 else self._data.emotion_texts
         places.sort(key=lambda place: len(data[place].text.encode()))
         turn = int(random.permutation(POOL)[number % POOL])
@@ -222,8 +225,8 @@ class LanguageTraining:
         apart = (others @ english.T - similar).square() + (others @ others.T - similar).square()
         nearness = 2.0 * (1 - (english * taught).sum(1)) + 4.0 * (1 - (others * taught).sum(1))
         return {
-            "taught": _mean(nearness, asked),
-            "similar": 10.0 * _mean(apart, both),
+            "taught": chosen_mean(nearness, asked),
+            "similar": 10.0 * chosen_mean(apart, both),
             "met": (1 - (english * others).sum(1)).mean(),
             "found": 0.1 * (F.cross_entropy(likeness, same) + F.cross_entropy(likeness.T, same)),
         }
@@ -327,7 +330,7 @@ def train_languages(
     )
 
 
-def _signs(comments: Sequence[Comment], valence: np.ndarray) -> dict[str, float]:
+def _signs(comments: Sequence[Comment], valence: NDArray[np.float32]) -> dict[str, float]:
     """The share of comments whose sign is told rightly, of all and of each kind; and what is told of those without."""
     right: dict[str, list[bool]] = defaultdict(list)
     for one, told in zip(comments, valence, strict=True):
@@ -342,16 +345,10 @@ def _signs(comments: Sequence[Comment], valence: np.ndarray) -> dict[str, float]
     }
 
 
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """The mean of those with weight 1; 0 where there is none."""
-    mean: Tensor = (values * weights).sum() / weights.sum().clamp(min=1)
-    return mean
-
-
-def _by_language(languages: Sequence[str], rows: Sequence[object]) -> dict[str, Sequence[int]]:
+def _by_language(rows: Sequence[Translation | EmotionText]) -> dict[str, list[int]]:
     """The places of the training rows of each language."""
     places: dict[str, list[int]] = defaultdict(list)
-    for place, (language, row) in enumerate(zip(languages, rows, strict=True)):
-        if getattr(row, "split") == "train":  # noqa: B009
-            places[language].append(place)
-    return {language: np.array(some) for language, some in places.items()}  # type: ignore[misc]
+    for place, row in enumerate(rows):
+        if row.split == "train":
+            places[row.language].append(place)
+    return places

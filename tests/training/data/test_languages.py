@@ -144,6 +144,12 @@ def test_the_second_clause_wins_and_what_is_only_described_takes_nothing() -> No
     assert {one.valence for one in beside} <= {0.8, -0.7}
 
 
+def test_a_word_that_turns_the_feeling_is_never_left_out() -> None:
+    composed = ComposedComments([comment("negation", "this does not make me sad", 0.4), *WRITTEN[3:4]])
+    random = np.random.default_rng(2)
+    assert {len(composed.draw(random).text.split()) for _ in range(500)} == {6}
+
+
 def test_louder_and_careless_ways_of_writing_feel_the_same() -> None:
     composed, random = ComposedComments(WRITTEN), np.random.default_rng(1)
     drawn = [composed.draw(random) for _ in range(3000)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.data.embeddings.embed import embed_texts
 from training.data.languages.composed import ComposedComments
-from training.data.languages.language_data import LanguageData
+from training.data.languages.language_data import all_emotion_texts, learned_and_held
 from training.data.languages.tables import LABELS, NEUTRAL, Comment, EmotionText
 from training.models.encoder_model import EncoderModel
 
@@ -46,13 +46,12 @@ def embed_comments(encoder: EncoderModel, data: Path, device: torch.device, seed
     Raises:
         DataError: a table is missing or damaged.
     """
-    read = LanguageData.read(data)
     random = np.random.default_rng((seed, 7))
-    composed = ComposedComments(read.comments)
+    composed = ComposedComments(learned_and_held()[0])
     return embedded_comments(
         encoder,
         [composed.draw(random) for _ in range(COMPOSED)],
-        others_with_and_without(read.emotion_texts, OTHERS, random),
+        others_with_and_without(all_emotion_texts(data), OTHERS, random),
         device,
     )
 

@@ -13,6 +13,9 @@ from training.data.languages.tables import CONNECTIVE, NEUTRAL, Comment
 JOINABLE = ("plain", "negation", "situation")
 """Kinds of whole sentences, of which two can be joined."""
 
+TURNING = ("negation", "but", "irony", "idiom")
+"""Kinds whose feeling may be another one without one of its words."""
+
 SECOND = 0.85
 """How much of the feeling of "this, but that" is that of the second clause; the rest is of the first."""
 
@@ -74,7 +77,7 @@ class ComposedComments:
         return second
 
     def _carelessly(self, one: Comment, random: np.random.Generator) -> Comment:
-        """The same feeling with other letters: small, without its end, louder, longer, with an emoji that agrees."""
+        """The same feeling without its full stop, louder, with an emoji that agrees, misspelt, or without a word."""
         text, way = one.text, int(random.integers(5))
         if way == 0:
             text = text.rstrip(_ENDS) or text
@@ -86,7 +89,7 @@ class ComposedComments:
                 text = f"{text} {self._pick(agreeing, random).text}"
         elif way == 3:
             text = _misspelt(text, random)
-        else:
+        elif one.kind not in TURNING:
             words = text.split(" ")
             if len(words) > 3:
                 words[int(random.integers(len(words)))] = ""

@@ -59,27 +59,14 @@ class LanguageData:
         Raises:
             DataError: a table is missing or damaged.
         """
-        number = {label: place for place, label in enumerate(LABELS)}
-        english = [
-            EmotionText(
-                "en",
-                text.text,
-                tuple(number[SCHEMES["goemotions"][label]] for label in text.labels),
-                "goemotions",
-                "val" if text.split == "dev" else text.split,
-            )
-            for text in read_goemotions(data)[0]
-        ]
         utterances = read_utterances(data)
         lexical = ArousalLexicon(data)([utterance.text for utterance in utterances])
-        comments = read_comments()
         return cls(
             read_translations(data),
-            [*english, *read_emotion_texts(data)],
+            all_emotion_texts(data),
             utterances,
             utterance_arousal(np.array([utterance.emotion for utterance in utterances]), lexical),
-            [one for one in comments if not _held(one)],
-            [one for one in comments if _held(one)],
+            *learned_and_held(),
         )
 
     @property
@@ -93,6 +80,32 @@ class LanguageData:
             found[text.language].append(text.text)
         found["en"] += [utterance.text for utterance in self.utterances]
         return dict(found)
+
+
+def all_emotion_texts(data: Path) -> list[EmotionText]:
+    """Texts with emotions of all splits, GoEmotions in English first.
+
+    Raises:
+        DataError: a table is missing or damaged.
+    """
+    number = {label: place for place, label in enumerate(LABELS)}
+    english = [
+        EmotionText(
+            "en",
+            text.text,
+            tuple(number[SCHEMES["goemotions"][label]] for label in text.labels),
+            "goemotions",
+            "val" if text.split == "dev" else text.split,
+        )
+        for text in read_goemotions(data)[0]
+    ]
+    return [*english, *read_emotion_texts(data)]
+
+
+def learned_and_held() -> tuple[list[Comment], list[Comment]]:
+    """Visitors' comments to learn from, connectives among them, and those to validate with."""
+    comments = read_comments()
+    return [one for one in comments if not _held(one)], [one for one in comments if _held(one)]
 
 
 def _held(comment: Comment) -> bool:

@@ -115,12 +115,11 @@ def measure_languages(
     embedded = perception.texts([one.text for one in comments], progress)
     pairs = _drawn_pairs(read_translations(data), random)
     texts = _drawn_texts(read_emotion_texts(data), random)
-    shown = pictures[random.permutation(len(pictures))[:PICTURES]]
     return LanguageMeasures(
         _signs(comments, _felt(perception, embedded)[1][:, 0]),
         {language: _translated(perception, some) for language, some in sorted(pairs.items())},
         {language: _areas(perception, some) for language, some in sorted(texts.items())},
-        _moved(perception, comments, embedded, shown),
+        _moved(perception, comments, embedded, pictures),
         _said(perception, comments, embedded),
     )
 
@@ -210,7 +209,8 @@ def _moved(
 def _said(
     perception: BundlePerception, comments: Sequence[Comment], embedded: NDArray[np.float32]
 ) -> dict[str, tuple[float, float]] | None:
-    weights = perception.weights(embedded)
+    alone = np.tile(np.array([0, 1], np.float32), (len(embedded), 1))
+    weights = perception.fuse(np.zeros_like(embedded), embedded, alone).weight
     if weights is None:
         return None
     found: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))

@@ -13,7 +13,7 @@ from a2m_edge.bundle import Bundle
 from a2m_edge.impression.feeling import Feeling
 from a2m_edge.inference.sessions import open_session
 from a2m_edge.perception.comments import clean_comment
-from a2m_edge.perception.encoders import Encoders, Perception, Sight, open_picture_tables
+from a2m_edge.perception.encoders import WEIGHT, Encoders, Perception, Sight, open_picture_tables
 from a2m_edge.perception.subject_tables import SubjectTables
 from training.data.embeddings.feeling_set import PAINTINGS, FeelingSet, FeelingTable
 from training.data.tables.feelings import Picture, PictureArchive
@@ -33,11 +33,14 @@ class FusionOutput:
         fused: float32 [n, H].
         emotions: probabilities of ``EMOTIONS``, float32 [n, 9].
         feeling: valence and arousal in [-1, 1], float32 [n, 2].
+        weight: how much each comment says, float32 [n] in [0, 1], 0 where there is none; None where the fusion does not
+            weigh.
     """
 
     fused: NDArray[np.float32]
     emotions: NDArray[np.float32]
     feeling: NDArray[np.float32]
+    weight: NDArray[np.float32] | None
 
 
 def _feeling(told: FusionOutput, row: int) -> Feeling:
@@ -135,14 +138,17 @@ class BundlePerception:
         """
         manifest = self.bundle.manifest
         sizes = {"fused": manifest.fused_size, "emotions": len(manifest.emotions), "valence_arousal": 2}
+        if self._encoders.weighs:
+            sizes[WEIGHT] = 1
         parts = {name: [np.zeros((0, size), np.float32)] for name, size in sizes.items()}
         for first in range(0, len(present), BATCH):
             rows = slice(first, first + BATCH)
             told = self._fusion.run(image_embedding=images[rows], text_embedding=texts[rows], present=present[rows])
             for name, some in parts.items():
                 some.append(told[name])
-        fused, emotions, feeling = (np.concatenate(some) for some in parts.values())
-        return FusionOutput(fused, emotions, feeling)
+        whole = {name: np.concatenate(some) for name, some in parts.items()}
+        weight = whole[WEIGHT][:, 0] if WEIGHT in whole else None
+        return FusionOutput(whole["fused"], whole["emotions"], whole["valence_arousal"], weight)
 
     def predict(
         self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]
@@ -153,10 +159,8 @@ class BundlePerception:
         """
         told = self.fuse(images, texts, present)
         emotions, feeling = told.emotions.copy(), told.feeling.copy()
-        shown = present[:, 0] > 0
-        weights = self.weights(texts)
-        says = np.where(present[:, 1] > 0, 1.0 if weights is None else weights, 0.0)
-        rows = np.flatnonzero(shown & (says < 1.0))
+        says = present[:, 1] if told.weight is None else told.weight
+        rows = np.flatnonzero((present[:, 0] > 0) & (says < 1.0))
         if not len(rows):
             return emotions, feeling
         alone = self.fuse(images[rows], texts[rows], np.tile(np.array([1, 0], np.float32), (len(rows), 1)))
@@ -164,15 +168,6 @@ class BundlePerception:
             felt = self._tables.beside(_feeling(told, int(row)), _feeling(alone, place), float(says[row]))
             emotions[row], feeling[row] = felt.emotions, (felt.valence, felt.arousal)
         return emotions, feeling
-
-    def weights(self, texts: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """How much the fusion takes comments to say, float32 [n] in [0, 1], of embeddings float32 [n, D]; None where it
-        takes all for said."""
-        if not any(tensor.name == "weight" for tensor in self.bundle.manifest.graphs["fusion"].outputs):
-            return None
-        alone = np.tile(np.array([0, 1], np.float32), (len(texts), 1))
-        told = self._fusion.run(image_embedding=np.zeros_like(texts), text_embedding=texts, present=alone)
-        return np.asarray(told["weight"][:, 0], np.float32)
 
     def predict_before_spread(
         self, images: NDArray[np.float32], texts: NDArray[np.float32], present: NDArray[np.float32]

@@ -78,11 +78,11 @@ export class CommentBox {
     wait();
   }
 
-  // The sentence is shown in the visitor's language; what is filled in is the one that the music understands.
   #nameOfUnderstood() {
     return new Intl.DisplayNames([language()], { type: "language" }).of(this.#understood);
   }
 
+  // The sentence is shown in the visitor's language; what is filled in is the one that the music understands.
   #example(key) {
     const button = document.createElement("button");
     button.type = "button";
