@@ -1,6 +1,6 @@
 VENV := .venv
 BIN := $(VENV)/bin
-TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium strace openssl
+TEST_PACKAGES := fluidsynth fluid-soundfont-gm pulseaudio libasound2-plugins libportaudio2 chromium strace openssl espeak-ng
 
 # What make fast takes of the tests: the rules of the house, the names in the documents, and rooms whose tests are quick.
 FAST_TESTS := tests/test_house.py tests/test_names.py tests/test_docs.py tests/a2m_edge/bundle tests/a2m_edge/sound \
@@ -54,7 +54,7 @@ $(VENV)/demo.installed: pyproject.toml | $(VENV)/pyvenv.cfg
 	@touch $@
 
 $(VENV)/test.installed: pyproject.toml | $(VENV)/pyvenv.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,kiosk,phones,ray,train,dev,docs]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,kiosk,phones,ray,train,speech,dev,docs]"
 	@touch $@ $(VENV)/demo.installed
 
 # What cannot be installed is named, and the tests that need it skip with the reason.

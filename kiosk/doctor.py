@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from a2m_edge import __version__
 from a2m_edge.addresses import shown_place
 from a2m_edge.bundle import DEFAULT_BUNDLE, Bundle, open_bundle
@@ -90,6 +92,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _or_error("speaker", lambda: _speaker(settings, bundle))
     yield from _or_error("camera", lambda: _camera(settings))
     yield from _or_error("pages", lambda: _pages(settings))
+    if settings.web.speech:
+        yield from _or_error("speech", _speech)
     yield _memory()
     yield _shared_memory()
     yield from _or_error("disk", lambda: _disk(settings.camera))
@@ -254,6 +258,17 @@ def _pages(settings: Settings) -> Finding:
     staff = "the staff's page has a PIN" if web.pin_hash else "there is no staff's page: a2m-edge kiosk pin makes one"
     found = f"{web.host} port {web.port} is free, for {reach}; {staff}"
     return Finding("pages", True, found if remark is None else f"{remark}; {found}", soon=remark is not None)
+
+
+def _speech() -> Finding:
+    """Half a second of silence is listened to, which takes as long as any sentence up to the first word."""
+    from kiosk.web.speech.log_mel import RATE
+    from kiosk.web.speech.recogniser import Recogniser
+
+    recogniser = Recogniser()
+    began = time.perf_counter()
+    recogniser.write_down(np.random.default_rng(0).normal(0.0, 0.01, RATE // 2).astype(np.float32))
+    return Finding("speech", True, f"Whisper listens, and answers after about {time.perf_counter() - began:.1f} s")
 
 
 def _memory() -> Finding:

@@ -25,7 +25,7 @@ training.evaluation: statistics, report < rows, feeling < languages, subjects, l
     < examples, numbers, inputs < evaluate
 export: models, bed < graphs < proof < bundle_writer, timing < commands
 kiosk: shared < camera | music | speaker | web < config < supervisor < doctor < commands
-kiosk.web: access < exhibit < routes < app, server, connections, sockets, process
+kiosk.web: access < exhibit, speech < routes < app, server, connections, sockets, process
 """
 """The rooms of each part, from the ground up. A room knows those below it (``<``) and those beside it (``,``), but
 none behind a wall (``|``); a part knows itself and the parts that ``KNOWN`` names."""

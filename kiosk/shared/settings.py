@@ -124,6 +124,8 @@ class WebSettings:
         screen_languages: Languages in which the exhibit's own screen greets, one after the other until somebody uses
             it, for example ["en", "ar", "ja"]; the one that its browser asks for when none is named.
         screen_seconds: Seconds that each of them is shown.
+        speech: Whether visitors may also speak what they feel; needs a2m-edge[speech], some 300 MB of memory and, for
+            phones, a certificate. They see what was understood before it is sent, and nothing of it is kept.
         comment_burst: Comments that one visitor may send at once.
         comment_pause: Seconds in which a visitor earns another comment.
         room_rate: Comments a second that the whole room may send in the long run.
@@ -142,6 +144,7 @@ class WebSettings:
     language: str = "en"
     screen_languages: tuple[str, ...] = ()
     screen_seconds: Annotated[float, Interval(ge=5.0, le=3600.0)] = 20.0
+    speech: bool = False
     comment_burst: Count = 3
     comment_pause: Positive = 10.0
     room_rate: Positive = 2.0

@@ -25,6 +25,7 @@ from kiosk.web.routes.metrics import measured
 from kiosk.web.routes.sessions import StaffSessions
 from kiosk.web.routes.staff import staff
 from kiosk.web.routes.visitors import greeting, visitors
+from kiosk.web.speech.speech_desk import SpeechDesk
 from kiosk.web.sockets import sockets
 
 _STATIC = Path(__file__).parent / "static"
@@ -40,9 +41,13 @@ def create_app(exhibit: Exhibit, settings: WebSettings) -> FastAPI:
 
     Returns:
         an application to be served with ``kiosk.web.server.Server``; ``state.hub`` is its ``Hub``.
+
+    Raises:
+        MissingExtraError: visitors may speak, and what writes it down is not installed.
     """
     hub = Hub(exhibit, settings.listeners)
     pairing = Pairing(settings)
+    speech = SpeechDesk(settings) if settings.speech else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -53,12 +58,14 @@ def create_app(exhibit: Exhibit, settings: WebSettings) -> FastAPI:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            if speech is not None:
+                speech.close()
 
     app = FastAPI(title="a2m-edge kiosk", version=__version__, lifespan=lifespan, openapi_url=None)
     app.state.hub = hub
     app.add_middleware(Gate, settings=settings, pairing=pairing)
     _add_refusals(app)
-    app.include_router(visitors(exhibit, settings, pairing))
+    app.include_router(visitors(exhibit, settings, pairing, speech))
     app.include_router(staff(exhibit, hub, StaffSessions(settings.pin_hash, settings.prefix)))
     app.include_router(measured(exhibit, hub))
     app.include_router(sockets(hub))

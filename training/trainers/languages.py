@@ -301,6 +301,8 @@ def train_languages(
     make_folder(options.out)
     known = load_encoder(teacher)
     read = LanguageData.read(data)
+    if start is None and options.resume and (options.out / "model.safetensors").exists():
+        start = options.out  # choosing the vocabulary takes minutes, and gives the same one
     if start is not None:
         model = load_encoder(start)
     else:

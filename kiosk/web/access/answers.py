@@ -15,6 +15,8 @@ SENTENCES = {
     "comment": "There is nothing to read in it.",
     "too-long": "It has too many characters: shorten it.",
     "piled": "It piles too many signs on its characters: leave some of its accents out.",
+    "no-speech": "No words were heard in it.",
+    "speech-busy": "Others are speaking: try again in a moment.",
     "resting": "The exhibit does not listen at the moment.",
     "form": "This is not what was expected here.",
     "missing": "There is nothing here.",

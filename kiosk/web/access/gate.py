@@ -22,6 +22,12 @@ LARGEST_BODY = 40_960
 """Bytes of a request's body: the longest comment (see ``kiosk.web.exhibit.comments``), its 2,800 signs escaped in the
 longest way, 12 bytes each, and some room."""
 
+LARGEST_SPEECH = 640_000
+"""Bytes of what somebody said: 20 seconds of 16-bit samples, 16,000 a second."""
+
+SPEECH = "/api/speech"
+"""The path that takes so much."""
+
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/", "/staff", "/calibrate", "/healthz", "/metrics", "/api/pair"})
 """What can be had without pairing: empty pages, numbers, and pairing itself."""
@@ -31,7 +37,6 @@ _FIXED_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
 _logger = logging.getLogger(__name__)
@@ -91,12 +96,14 @@ class Gate:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _add_headers(message, scope, address, self._settings.prefix)
+                _add_headers(message, scope, address, self._settings)
             await send(message)
 
         try:
             refused = self._refused(connection, address)
-            body = None if refused else await _whole_body(connection, receive)
+            speech = self._settings.speech and scope["path"] == SPEECH
+            largest = LARGEST_SPEECH if speech else LARGEST_BODY
+            body = None if refused else await _whole_body(connection, receive, largest)
             if refused is None and body is None:
                 refused = (413, "too-large")
             if refused is not None:
@@ -128,11 +135,11 @@ class Gate:
         return path in _OPEN or path.startswith("/static/") or self._pairing.admits(connection, address)
 
 
-def _add_headers(message: Message, scope: Scope, address: Address | None, prefix: str) -> None:
+def _add_headers(message: Message, scope: Scope, address: Address | None, settings: WebSettings) -> None:
     headers = MutableHeaders(scope=message)
     if "location" in headers:  # of this server, whatever name and scheme a proxy shows it under
         target = urlsplit(headers["location"])
-        headers["location"] = prefix + target.path + (f"?{target.query}" if target.query else "")
+        headers["location"] = settings.prefix + target.path + (f"?{target.query}" if target.query else "")
     # Older Safari does not count ws: of the same host as 'self'.
     socket = "" if address is None else f" {address.origin.replace('http', 'ws', 1)}"
     headers["Content-Security-Policy"] = (
@@ -140,14 +147,16 @@ def _add_headers(message: Message, scope: Scope, address: Address | None, prefix
         f"connect-src 'self'{socket}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
+    microphone = "(self)" if settings.speech else "()"
+    headers["Permissions-Policy"] = f"camera=(), microphone={microphone}, geolocation=(), payment=(), usb=()"
     for name, value in _FIXED_HEADERS.items():
         headers[name] = value
     headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
 
 
-async def _whole_body(connection: HTTPConnection, receive: Receive) -> bytes | None:
+async def _whole_body(connection: HTTPConnection, receive: Receive, largest: int) -> bytes | None:
     """The body of a request; None where it is too large or its sender is gone."""
-    if int(connection.headers.get("content-length", "0") or "0") > LARGEST_BODY:
+    if int(connection.headers.get("content-length", "0") or "0") > largest:
         return None
     body = b""
     more = True
@@ -157,7 +166,7 @@ async def _whole_body(connection: HTTPConnection, receive: Receive) -> bytes | N
             return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             return None
     return body
 

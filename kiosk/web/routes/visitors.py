@@ -17,9 +17,12 @@ from kiosk.web.access.rates import Allowance, Rate, TooOftenError
 from kiosk.web.exhibit.comments import LONGEST_COMMENT, PiledError, TooLongError
 from kiosk.web.exhibit.exhibit import Exhibit
 from kiosk.web.routes.languages import known_language, preferred_language
+from kiosk.web.speech.speech_desk import LONGEST_SPEECH, BusyError, NotSpeechError, SpeechDesk
 
 _PAIRING = Rate(10, 2.0), Rate(100, 0.1)
 """Attempts of one phone and of all together; the token is far too long to be guessed at any rate."""
+
+_SOUND = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 class Token(BaseModel):
@@ -42,6 +45,12 @@ class Heard(BaseModel):
     received: float
 
 
+class WrittenDown(BaseModel):
+    """What was understood of what a visitor said; nothing has been done with it yet."""
+
+    text: str
+
+
 class Visit(BaseModel):
     """What a page needs to know when it begins.
 
@@ -51,6 +60,7 @@ class Visit(BaseModel):
         screen_seconds: that each of them is shown.
         comment_language: that the music understands best.
         longest_comment: most characters of a comment, as a person counts them.
+        longest_speech: seconds that may be spoken at once; 0 where nobody listens to speech.
         own_screen: whether this is the exhibit's own screen, and no phone.
         joinable: whether there is a code for phones.
         sample_rate: of the sound (Hz).
@@ -64,6 +74,7 @@ class Visit(BaseModel):
     screen_seconds: float
     comment_language: str
     longest_comment: int
+    longest_speech: int
     own_screen: bool
     joinable: bool
     sample_rate: int
@@ -78,8 +89,8 @@ class Why(BaseModel):
     sentences: list[str]
 
 
-def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRouter:
-    """The routes that visitors need."""
+def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing, speech: SpeechDesk | None) -> APIRouter:
+    """The routes that visitors need; ``speech`` writes down what they say, where it may be spoken."""
     attempts = Allowance(*_PAIRING)
     router = APIRouter(prefix="/api", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
@@ -91,6 +102,7 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
             screen_seconds=settings.screen_seconds,
             comment_language=known_language(exhibit.comment_language) or exhibit.comment_language,
             longest_comment=LONGEST_COMMENT,
+            longest_speech=LONGEST_SPEECH if speech is not None else 0,
             own_screen=_address(request).own_screen,
             joinable=_join_address(request) is not None,
             sample_rate=exhibit.audio.sample_rate,
@@ -124,6 +136,22 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing) -> APIRo
             raise RefusedError(429, "too-often", error.wait) from None
         except DeviceError:
             raise RefusedError(503, "resting") from None
+
+    @router.post("/speech", openapi_extra=_SOUND)
+    async def said(request: Request, language: str = "") -> WrittenDown:
+        if speech is None:
+            raise RefusedError(404, "missing")
+        try:
+            text = await speech.write_down(await request.body(), language, visitor_key(request))
+        except NotSpeechError:
+            raise RefusedError(400, "form") from None
+        except TooOftenError as error:
+            raise RefusedError(429, "too-often", error.wait) from None
+        except BusyError:
+            raise RefusedError(503, "speech-busy") from None
+        if not text:
+            raise RefusedError(400, "no-speech")
+        return WrittenDown(text=text)
 
     @router.get("/why/{language}")
     async def why(language: str) -> Why:

@@ -36,6 +36,7 @@ def test_the_exhibit_s_own_screen_sees_everything(pages):
         "screen_seconds": 20.0,
         "comment_language": "en",
         "longest_comment": 280,
+        "longest_speech": 0,
         "own_screen": True,
         "joinable": False,
         "sample_rate": 22050,

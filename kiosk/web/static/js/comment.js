@@ -7,7 +7,10 @@ import { forgetLanguage, language, text, textsOf } from "./texts.js";
 const COUNTED = 80; // characters left from which on they are counted
 const EXAMPLES = 4;
 const IDLE = 90_000; // milliseconds on the exhibit's own screen after which the next visitor is expected
-const ANSWERS = ["comment.heard", "comment.followed", "comment.not-understood"]; // which are no refusals
+const ANSWERS = [ // which are no refusals
+  "comment.heard", "comment.followed", "comment.not-understood", "speech.opening", "speech.listening", "speech.writing",
+  "speech.check",
+];
 const UNREADABLE = ["comment", "too-long", "too-large", "form"]; // refusals of what cannot be read, or of too much
 const NOTICE = 20_000; // milliseconds to say that one is still there
 const MANY = "mul"; // of what understands many languages (ISO 639-2); examples are then in the language of the page
@@ -44,6 +47,20 @@ export class CommentBox {
     line.textContent = this.#understood === MANY ? "" : text("comment.language", { language: this.#nameOfUnderstood() });
     if (this.#told !== null) this.#tell(...this.#told);
     this.#count();
+  }
+
+  /** Puts in what was understood of what a visitor said, after what is there already; they may change it. */
+  put(words) {
+    this.#words.value = [this.#words.value.trim(), words].filter((part) => part !== "").join(" ");
+    this.#count();
+    this.#tell("speech.check");
+    this.#words.focus({ preventScroll: true });
+  }
+
+  /** Says how it is with what a visitor says; `wait` are seconds for `comment.too-often`. */
+  tell(key, wait = 0) {
+    if (key === "comment.too-often") this.#countDown(wait);
+    else this.#tell(key);
   }
 
   /** A feeling {cause, received, understood} has come: is it the answer to what was written here? */

@@ -7,10 +7,16 @@ export function address(path) {
   return PREFIX + path;
 }
 
-/** Sends JSON and gives {status, data, error, wait}; status 0 where the server was not reached. */
-export async function ask(method, path, body) {
-  const options = { method, cache: "no-store", signal: AbortSignal.timeout(8000) };
-  if (body !== undefined) {
+/**
+ * Sends JSON, or an ArrayBuffer as it is, and gives {status, data, error, wait}; status 0 where the server was not reached
+ * or had not answered after `patience` milliseconds.
+ */
+export async function ask(method, path, body, patience = 8000) {
+  const options = { method, cache: "no-store", signal: AbortSignal.timeout(patience) };
+  if (body instanceof ArrayBuffer) {
+    options.headers = { "Content-Type": "application/octet-stream" };
+    options.body = body;
+  } else if (body !== undefined) {
     options.headers = { "Content-Type": "application/json" };
     options.body = JSON.stringify(body);
   }

@@ -9,6 +9,7 @@ import { address, ask } from "./requests.js";
 import { Ribbon } from "./views/ribbon.js";
 import { Rotation } from "./rotation.js";
 import { Sound } from "./sound.js";
+import { Speech } from "./speech.js";
 import { hasText, language, startTexts, text } from "./texts.js";
 
 const BACK_SHOWN = 4000; // milliseconds
@@ -29,6 +30,7 @@ class Room {
     this.#sound = new Sound(at("listen"), at("listening"), visit.sample_rate, visit.channels);
     this.#ribbon.heard = () => (this.#sound.position === null ? null : this.#sound.position / visit.hop);
     this.#box = new CommentBox(at("comment"), visit.comment_language, visit.longest_comment);
+    if (visit.longest_speech > 0) new Speech(at("speak"), this.#box, visit.longest_speech);
     if (visit.own_screen) this.#share(visit);
     if (visit.own_screen && visit.joinable) this.#showCode();
     this.#startRibbonSwitch();

@@ -1,0 +1,82 @@
+"""Writes down what somebody said, with Whisper (Radford et al. 2022, arXiv 2212.04356) on one thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from kiosk.web.speech.log_mel import RATE, whisper_log_mel
+from kiosk.web.speech.whisper_files import whisper_files
+
+LANGUAGES = ("en de fr es it pt nl pl ru tr ar zh ja ko da sv no fi cs uk el he hu ro hi ca").split()
+"""What is listened for, by Whisper's names: the languages that comments are understood in."""
+
+_SHORTEST = 0.3  # seconds; less is a slip of the finger
+_FRAME = RATE // 20
+_QUIET = 10 ** (-50 / 20)  # of the loudest frame; below it nobody spoke into the microphone
+_NO_SPEECH = 0.6  # probability of the sign for "nobody speaks" above which that is believed (Whisper's own value)
+_UNSURE = -1.0  # mean natural logarithm of the signs' probabilities below which it is no text (Whisper's own value)
+_EXPECTED = 5.0  # how many times likelier the language of the page is than what the sound alone says
+_MOST_SIGNS = 120  # of 20 seconds of fast speech
+
+
+class Recogniser:
+    """Writes down what is said; it keeps nothing.
+
+    Raises:
+        MissingExtraError: the extra ``speech`` is not installed.
+        DeviceError: its weights are damaged.
+    """
+
+    def __init__(self) -> None:
+        files = whisper_files()
+        import ctranslate2
+
+        self._ctranslate2 = ctranslate2
+        self._tokenizer = Tokenizer.from_str(files.pop("tokenizer.json").decode())
+        self._whisper: Any = ctranslate2.models.Whisper(
+            "whisper-base", device="cpu", compute_type="int8", intra_threads=1, inter_threads=1, files=files
+        )
+
+    def write_down(self, samples: NDArray[np.float32], language: str | None = None) -> str:
+        """The words that are spoken.
+
+        Args:
+            samples: float32 [N] in [-1, 1] at ``RATE``.
+            language: that is expected (BCP 47), or None.
+
+        Returns:
+            the text, empty where nobody speaks or nothing was understood.
+        """
+        if len(samples) < _SHORTEST * RATE or _loudest(samples) < _QUIET:
+            return ""
+        features = self._ctranslate2.StorageView.from_array(np.ascontiguousarray(whisper_log_mel(samples)[None]))
+        heard = self._whisper.encode(features)
+        spoken = self._language(heard, (language or "").split("-")[0])
+        prompt = ["<|startoftranscript|>", f"<|{spoken}|>", "<|transcribe|>", "<|notimestamps|>"]
+        result = self._whisper.generate(
+            heard,
+            [[self._tokenizer.token_to_id(sign) for sign in prompt]],
+            beam_size=1,
+            max_length=_MOST_SIGNS,
+            no_repeat_ngram_size=4,
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        if result.no_speech_prob > _NO_SPEECH or result.scores[0] < _UNSURE:
+            return ""
+        text: str = self._tokenizer.decode(result.sequences_ids[0], skip_special_tokens=True)
+        return text.strip()
+
+    def _language(self, heard: Any, expected: str) -> str:
+        known = {sign.strip("<|>"): share for sign, share in self._whisper.detect_language(heard)[0]}
+        return max(LANGUAGES, key=lambda name: known.get(name, 0.0) * (_EXPECTED if name == expected else 1.0))
+
+
+def _loudest(samples: NDArray[np.float32]) -> float:
+    """Root mean square of the loudest twentieth of a second."""
+    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    return float(np.sqrt(np.square(frames).mean(axis=1).max()))

