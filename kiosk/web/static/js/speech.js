@@ -29,7 +29,9 @@ export class Speech {
       if (!event.repeat) this.#press();
     });
     button.addEventListener("keyup", (event) => {
-      if (event.key === " " || event.key === "Enter") this.#release();
+      if (event.key !== " " && event.key !== "Enter") return;
+      event.preventDefault(); // Firefox would click
+      this.#release();
     });
     button.addEventListener("contextmenu", (event) => event.preventDefault()); // of a long press
     // What speaks for somebody who sees nothing clicks, and neither presses nor releases.
