@@ -28,6 +28,9 @@ LARGEST_SPEECH = 640_000
 SPEECH = "/api/speech"
 """The path that takes so much."""
 
+MOST_SPEECHES = 8
+"""Of them that are taken in at once."""
+
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/", "/staff", "/calibrate", "/healthz", "/metrics", "/api/pair"})
 """What can be had without pairing: empty pages, numbers, and pairing itself."""
@@ -55,6 +58,7 @@ class Gate:
         self._app = app
         self._settings = settings
         self._pairing = pairing
+        self._speeches = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request, one WebSocket, or the server's start and end."""
@@ -100,10 +104,11 @@ class Gate:
             await send(message)
 
         try:
+            speech = self._settings.speech and scope["path"] == SPEECH and scope["method"] == "POST"
             refused = self._refused(connection, address)
-            speech = self._settings.speech and scope["path"] == SPEECH
-            largest = LARGEST_SPEECH if speech else LARGEST_BODY
-            body = None if refused else await _whole_body(connection, receive, largest)
+            if refused is None and speech and self._speeches >= MOST_SPEECHES:
+                refused = (503, "speech-busy")
+            body = None if refused else await self._body(connection, receive, speech)
             if refused is None and body is None:
                 refused = (413, "too-large")
             if refused is not None:
@@ -117,6 +122,13 @@ class Gate:
             _logger.error("a request to the page failed", exc_info=error)
             if not started:
                 await refusal(500, "failed")(scope, receive, send_guarded)
+
+    async def _body(self, connection: HTTPConnection, receive: Receive, speech: bool) -> bytes | None:
+        self._speeches += speech
+        try:
+            return await _whole_body(connection, receive, LARGEST_SPEECH if speech else LARGEST_BODY)
+        finally:
+            self._speeches -= speech
 
     def _refused(self, connection: HTTPConnection, address: Address | None) -> tuple[int, str] | None:
         if address is None:
@@ -147,7 +159,7 @@ def _add_headers(message: Message, scope: Scope, address: Address | None, settin
         f"connect-src 'self'{socket}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    microphone = "(self)" if settings.speech else "()"
+    microphone = "(self)" if settings.speech and scope["path"] == "/" else "()"
     headers["Permissions-Policy"] = f"camera=(), microphone={microphone}, geolocation=(), payment=(), usb=()"
     for name, value in _FIXED_HEADERS.items():
         headers[name] = value
@@ -158,7 +170,7 @@ async def _whole_body(connection: HTTPConnection, receive: Receive, largest: int
     """The body of a request; None where it is too large or its sender is gone."""
     if int(connection.headers.get("content-length", "0") or "0") > largest:
         return None
-    body = b""
+    body = bytearray()
     more = True
     while more:
         message: dict[str, Any] = dict(await receive())
@@ -168,7 +180,7 @@ async def _whole_body(connection: HTTPConnection, receive: Receive, largest: int
         more = message.get("more_body", False)
         if len(body) > largest:
             return None
-    return body
+    return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

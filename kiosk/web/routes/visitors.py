@@ -102,7 +102,7 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing, speech: 
             screen_seconds=settings.screen_seconds,
             comment_language=known_language(exhibit.comment_language) or exhibit.comment_language,
             longest_comment=LONGEST_COMMENT,
-            longest_speech=LONGEST_SPEECH if speech is not None else 0,
+            longest_speech=LONGEST_SPEECH if speech is not None and speech.works else 0,
             own_screen=_address(request).own_screen,
             joinable=_join_address(request) is not None,
             sample_rate=exhibit.audio.sample_rate,
@@ -149,6 +149,8 @@ def visitors(exhibit: Exhibit, settings: WebSettings, pairing: Pairing, speech: 
             raise RefusedError(429, "too-often", error.wait) from None
         except BusyError:
             raise RefusedError(503, "speech-busy") from None
+        except DeviceError:
+            raise RefusedError(503, "resting") from None
         if not text:
             raise RefusedError(400, "no-speech")
         return WrittenDown(text=text)

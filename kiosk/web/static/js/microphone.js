@@ -1,43 +1,74 @@
-// The microphone: open while somebody speaks, and closed after.
+// The microphone: open while one visitor speaks once, and closed after. Each turn has one of its own.
 
 import { address } from "./requests.js";
 
 const RATE = 16_000; // samples a second that the server reads
+const OPENING = 5000; // milliseconds in which the device must begin, once the visitor has lent it
 
 export class Microphone {
-  #stream = null; #context = null; #pieces = [];
+  #stream = null; #context = null; #recorder = null; #pieces = []; #closed = false;
 
-  /** Whether this browser lets this page have a microphone: over https and on this computer alone. */
-  static get possible() {
-    return Boolean(globalThis.AudioWorkletNode && navigator.mediaDevices?.getUserMedia);
+  /** Whether this browser lends this page a microphone, which it does over https and on this computer alone. */
+  static async possible() {
+    if (!globalThis.AudioWorkletNode || !navigator.mediaDevices?.getUserMedia) return false;
+    const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+    return devices.some(({ kind }) => kind === "audioinput");
   }
 
-  /** Opens it; throws where the visitor or the device refuses. */
+  /** Opens it; throws where the visitor or the device refuses, or it was closed meanwhile. */
   async open() {
     const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-    this.#stream = await navigator.mediaDevices.getUserMedia({ audio });
+    const stream = await navigator.mediaDevices.getUserMedia({ audio });
+    this.#stream = stream;
+    if (this.#closed) {
+      this.#letGo();
+      throw new Error("closed");
+    }
     try {
-      this.#context = new AudioContext();
-      await this.#context.audioWorklet.addModule(address("/static/js/recorder-worklet.js"));
-      const recorder = new AudioWorkletNode(this.#context, "recorder", { numberOfOutputs: 0 });
-      recorder.port.onmessage = ({ data }) => this.#pieces.push(data);
-      this.#context.createMediaStreamSource(this.#stream).connect(recorder);
-      await this.#context.resume();
+      await Promise.race([this.#record(stream), new Promise((_, late) => setTimeout(late, OPENING))]);
+      if (this.#closed) throw new Error("closed");
     } catch (error) {
-      await this.close();
+      this.cancel();
       throw error;
     }
   }
 
   /** Closes it and gives what it has heard: an ArrayBuffer of 16-bit samples, 16,000 a second, little-endian. */
   async close() {
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    const rate = this.#context?.sampleRate ?? RATE;
-    await this.#context?.close();
     const pieces = this.#pieces;
-    this.#stream = this.#context = null;
-    this.#pieces = [];
+    const rate = this.#context?.sampleRate ?? RATE;
+    this.cancel();
     return sixteenBits(await resampled(pieces, rate));
+  }
+
+  /** Closes it and forgets what it has heard; at any time, and as often as one likes. */
+  cancel() {
+    this.#closed = true;
+    this.#pieces = [];
+    this.#letGo();
+  }
+
+  #letGo() {
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    if (this.#recorder !== null) this.#recorder.port.onmessage = null;
+    this.#context?.close().catch(() => {});
+    this.#stream = this.#context = this.#recorder = null;
+  }
+
+  async #record(stream) {
+    // What is recorded goes to no loudspeaker: another program may hold the device.
+    const context = new AudioContext({ sinkId: { type: "none" } });
+    this.#context = context;
+    await context.audioWorklet.addModule(address("/static/js/recorder-worklet.js"));
+    if (this.#closed) return;
+    const recorder = new AudioWorkletNode(context, "recorder", {
+      numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit",
+    });
+    this.#recorder = recorder;
+    const pieces = this.#pieces;
+    recorder.port.onmessage = ({ data }) => pieces.push(data);
+    context.createMediaStreamSource(stream).connect(recorder);
+    await context.resume();
   }
 }
 

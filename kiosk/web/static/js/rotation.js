@@ -11,7 +11,7 @@ export class Rotation {
     this.#pause = 1000 * seconds;
     this.#select = select;
     this.#shown = shown;
-    for (const sign of ["pointerdown", "keydown", "input"]) addEventListener(sign, () => this.stop(), { passive: true });
+    for (const sign of ["pointerdown", "keydown", "input", "click"]) addEventListener(sign, () => this.stop(), { passive: true });
   }
 
   /** Goes on from the language that is shown now. */

@@ -23,14 +23,14 @@ let outsideText = "pair.text";
 
 class Room {
   #plane = new Plane(at("plane")); #gaze = new Gaze(at("artwork"), at("gaze")); #ribbon; #sound; #box; #connection = new Connection("/live");
-  #felt = null; #asked = 0; #artwork = 0; #lost = false; #back = false; #full = false; #paused = false;
+  #speech = null; #felt = null; #asked = 0; #artwork = 0; #lost = false; #back = false; #full = false; #paused = false;
 
   constructor(visit) {
     this.#ribbon = new Ribbon(at("ribbon"), visit.sample_rate / visit.hop, visit.bands);
     this.#sound = new Sound(at("listen"), at("listening"), visit.sample_rate, visit.channels);
     this.#ribbon.heard = () => (this.#sound.position === null ? null : this.#sound.position / visit.hop);
     this.#box = new CommentBox(at("comment"), visit.comment_language, visit.longest_comment);
-    if (visit.longest_speech > 0) new Speech(at("speak"), this.#box, visit.longest_speech);
+    if (visit.longest_speech > 0) this.#speech = new Speech(at("speak"), this.#box, visit.longest_speech);
     if (visit.own_screen) this.#share(visit);
     if (visit.own_screen && visit.joinable) this.#showCode();
     this.#startRibbonSwitch();
@@ -137,6 +137,7 @@ class Room {
   #share(visit) {
     const rotation = new Rotation(visit.screen_languages, visit.screen_seconds, languageSwitch, refresh);
     this.#box.clearWhenIdle(languageSwitch, refresh, () => {
+      this.#speech?.cancel();
       at("why").open = false;
       rotation.start();
     });
