@@ -261,7 +261,7 @@ def _pages(settings: Settings) -> Finding:
 
 
 def _speech() -> Finding:
-    """Half a second of noise is listened to, which takes as long as a sentence of up to six seconds to its first word."""
+    """Listens to half a second of noise, which takes as long as a sentence of up to six seconds to its first word."""
     from kiosk.web.speech.log_mel import RATE
     from kiosk.web.speech.recogniser import Recogniser
 

@@ -56,7 +56,7 @@ def main() -> None:
             expected = words_of(row["transcript"])
             wrong = distance(expected, words_of(text))
             told[row["language"]].append((wrong, len(expected), spent, len(sound) / RATE))
-            print(f"{row['language']}  {len(sound) / RATE:4.1f} s in {spent:4.2f} s  {text!r} for {row['transcript']!r}")
+            print(f"{row['language']}  {len(sound) / RATE:4.1f} s in {spent:4.2f} s  {text!r}  {row['transcript']!r}")
     for language, rows in sorted(told.items()):
         wrong, words, spent, seconds = (sum(column) for column in zip(*rows, strict=True))
         right = max(0.0, 1 - wrong / words) if words else float("nan")

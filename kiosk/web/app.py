@@ -25,8 +25,8 @@ from kiosk.web.routes.metrics import measured
 from kiosk.web.routes.sessions import StaffSessions
 from kiosk.web.routes.staff import staff
 from kiosk.web.routes.visitors import greeting, visitors
-from kiosk.web.speech.speech_desk import SpeechDesk
 from kiosk.web.sockets import sockets
+from kiosk.web.speech.speech_desk import SpeechDesk
 
 _STATIC = Path(__file__).parent / "static"
 _PAGES = {"/": "visitors.html", "/staff": "staff.html", "/calibrate": "calibrate.html"}

@@ -26,15 +26,14 @@ from a2m_edge.impression.feeling import EMOTION_SIGNS, EMOTIONS
 from a2m_edge.output import make_folder
 from training import parallel
 from training.checkpoint import load_weights
-from training.data.embeddings.embed import embed_texts
 from training.data.embeddings.encoder_data import EncoderData
-from training.data.tables.disturbed import Disturbance, DisturbedPictures
 from training.data.tables.feelings import EMOTION_AROUSAL
 from training.models.encoder_model import EncoderModel
 from training.models.encoders import load_encoder
 from training.precision import half_precision
 from training.trainer import RunOptions, choose_device, optimise, run_training, warm_cosine
-from training.trainers.picture_projection import Mood, PictureProjection
+from training.trainers.picture_alignment import align_pictures, look_at_pictures
+from training.trainers.picture_projection import PictureProjection
 
 POOL = 8
 """Batches that are drawn together and sorted by length, so that little of a batch is padding."""
@@ -43,17 +42,6 @@ LARGEST_GRADIENT = 1.0
 
 THINNED = 0.1
 """Share of a text's words that a step leaves out."""
-
-UTTERANCES_DOUBTED = 5.0
-"""Utterances that a painting's mean doubts."""
-
-PHOTOGRAPH_WEIGHT = 0.25
-"""How much the norms of a photograph count beside a painting of which many spoke. They help to tell the valence of
-paintings, and hinder to tell their arousal, so that they are learned for the one alone."""
-
-DISTURBANCES: tuple[Disturbance, ...] = ("grain", "palette")
-VIEWS = 1 + len(DISTURBANCES)
-"""How often each picture with utterances is learned from: as it is, and as worse cameras and files show it."""
 
 PICTURE_RATE = 2e-6
 """Learning rate of the projection of the pictures."""
@@ -139,16 +127,7 @@ class EncoderTraining:
         self._named = [row for row, picture in train if picture.file not in data.painting_emotions]
         if pictures:
             self.pictures = PictureProjection(model, self._device)
-            felt = [data.paintings[row] for row in self._felt]
-            disturbed = [(DisturbedPictures(data.painting_archive, how), felt) for how in DISTURBANCES]
-            self.pictures.look(
-                (
-                    (data.painting_archive, data.paintings),
-                    (data.photograph_archive, data.photographs),
-                    *disturbed,
-                ),
-                features,
-            )
+            look_at_pictures(self.pictures, data, self._felt, features)
         layers = list(_text_layers(cast(Any, towers).text)) if texts else []
         # Few pictures have feelings to learn from: their projection is held small.
         groups: list[dict[str, Any]] = [
@@ -160,53 +139,13 @@ class EncoderTraining:
         self._train = [i for i, utterance in enumerate(data.utterances) if utterance.split == "train"]
         self._texts = [i for i, text in enumerate(data.texts) if text.split == "train"]
 
-    @torch.no_grad()
     def align_pictures(self) -> None:
-        """Computes the projection of the pictures anew, from what was said of them (``PictureProjection.align``).
+        """Computes the projection of the pictures anew, from what was said of them (see ``align_pictures``).
 
         Raises:
             OptionError: no picture has utterances to learn from, or the projection is not one linear layer.
         """
-        said = [self._data.painting_utterances[self._data.paintings[row].file] for row in self._felt]
-        texts = [text for texts in said for text in texts]
-        embeddings = torch.from_numpy(embed_texts(self._model, texts, self._device)).to(self._device)
-        means = [some.mean(0) for some in embeddings.split([len(texts) for texts in said])]
-        self.pictures.align(
-            self._felt_views,
-            torch.stack(means * VIEWS) if means else embeddings,
-            embeddings,
-            [*self._felt, *self._named],
-            self._moods(),
-        )
-
-    @property
-    def _felt_views(self) -> list[int]:
-        """The rows of pictures of which something was said, then of the same ones disturbed in each way."""
-        first = len(self._data.paintings) + len(self._data.photographs)
-        return [*self._felt, *range(first, first + len(DISTURBANCES) * len(self._felt))]
-
-    def _moods(self) -> tuple[Mood, Mood]:
-        """Valence and arousal of the training pictures, as people felt them."""
-        data = self._data
-        said: dict[str, list[int]] = {}
-        for number, utterance in enumerate(data.utterances):
-            said.setdefault(utterance.picture, []).append(number)
-        spoken = [said[data.paintings[row].file] for row in self._felt]
-        weight = [len(numbers) / (len(numbers) + UTTERANCES_DOUBTED) for numbers in spoken]
-        valence = [float(EMOTION_SIGNS[[data.utterances[number].emotion for number in each]].mean()) for each in spoken]
-        arousal = [float(data.arousal[each].mean()) for each in spoken]
-        photographs = range(len(data.paintings), len(data.paintings) + len(data.norms))
-        return (
-            self._mood(
-                [*self._felt_views, *photographs],
-                [*(valence * VIEWS), *data.norms[:, 0]],
-                [*(weight * VIEWS), *([PHOTOGRAPH_WEIGHT] * len(photographs))],
-            ),
-            self._mood(self._felt_views, arousal * VIEWS, weight * VIEWS),
-        )
-
-    def _mood(self, rows: Sequence[int], feeling: Sequence[float], weight: Sequence[float]) -> Mood:
-        return Mood(rows, *(torch.tensor(each, dtype=torch.float32, device=self._device) for each in (feeling, weight)))
+        align_pictures(self._model, self.pictures, self._data, self._felt, self._named, self._device)
 
     def step(self, number: int) -> dict[str, float]:
         """One optimiser step."""

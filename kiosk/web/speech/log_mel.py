@@ -14,9 +14,7 @@ RATE = 16_000
 SECONDS = 30
 """What Whisper reads at most."""
 
-_FORMAT = AudioFormat(
-    sample_rate=RATE, channels=1, hop=160, window=400, mel_bands=80, mel_low=0.0, mel_high=RATE / 2
-)
+_FORMAT = AudioFormat(sample_rate=RATE, channels=1, hop=160, window=400, mel_bands=80, mel_low=0.0, mel_high=RATE / 2)
 _FAINTEST = 1e-10
 _RANGE = 8.0  # powers of ten below the loudest that are told apart
 

@@ -13,7 +13,10 @@ from a2m_edge.errors import DeviceError
 from kiosk.web.speech.log_mel import RATE, SECONDS, whisper_log_mel
 from kiosk.web.speech.whisper_files import whisper_files
 
-LANGUAGES = ("en de fr es it pt nl pl ru tr ar zh ja ko da sv no fi cs uk el he hu ro hi ca").split()
+LANGUAGES = (
+    *("en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "tr", "ar", "zh", "ja", "ko"),
+    *("da", "sv", "no", "fi", "cs", "uk", "el", "he", "hu", "ro", "hi", "ca"),
+)
 """What is listened for, by Whisper's names: the languages that comments are understood in."""
 
 _SHORTEST = 0.3  # seconds; less is a slip of the finger
@@ -26,7 +29,7 @@ they take four times as long."""
 
 _NO_SPEECH, _UNSURE, _LOOPING = 0.6, -1.0, 2.4
 """Whisper's own thresholds: the probability of the sign for "nobody speaks", the mean natural logarithm of the signs'
-probabilities, and how many times smaller a text becomes that says the same over and over. Any of them is enough here."""
+probabilities, and how many times smaller a text becomes that says the same over and over. Any one is enough here."""
 
 _EXPECTED = 5.0  # how many times likelier the language of the page is than what the sound alone says
 _MOST_SIGNS = 224  # of 20 seconds of fast speech in any writing
@@ -84,7 +87,8 @@ class Recogniser:
         )[0]
         signs = result.sequences_ids[0]
         # The score is a mean over the signs without the one that ends them.
-        if not signs or result.no_speech_prob > _NO_SPEECH or result.scores[0] * len(signs) / (len(signs) + 1) < _UNSURE:
+        sure = result.scores[0] * len(signs) / (len(signs) + 1)
+        if not signs or result.no_speech_prob > _NO_SPEECH or sure < _UNSURE:
             return ""
         text: str = self._tokenizer.decode(signs, skip_special_tokens=True)
         content = text.encode()

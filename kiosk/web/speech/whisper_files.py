@@ -1,4 +1,4 @@
-"""The files of the multilingual Whisper base (OpenAI, MIT licence), which two packages of the extra ``speech`` carry."""
+"""The files of multilingual Whisper base (OpenAI, MIT licence), which two packages of the extra ``speech`` carry."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def whisper_files() -> dict[str, bytes]:
         files = {name: (first / name).read_bytes() for name in _FILES if name != "model.bin"}
         files["model.bin"] = (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
     except OSError as error:
-        raise DeviceError(f"Whisper cannot be read ({error.strerror or error}): install a2m-edge[speech] anew") from error
+        reason = error.strerror or error
+        raise DeviceError(f"Whisper cannot be read ({reason}): install a2m-edge[speech] anew") from error
     for name, known in _FILES.items():
         if hashlib.sha256(files[name]).hexdigest() != known:
             raise DeviceError(

@@ -128,9 +128,7 @@ def test_the_microphone_is_open_only_while_somebody_speaks(browser, pages):
 
 def test_who_lets_go_before_it_is_open_is_not_listened_to(browser, pages):
     with visiting(browser, pages) as visitor:
-        slow = _TRACKS.replace(
-            "const stream", "await new Promise((ready) => { window.allow = ready; }); const stream"
-        )
+        slow = _TRACKS.replace("const stream", "await new Promise((ready) => { window.allow = ready; }); const stream")
         visitor.context.add_init_script(slow)
         visitor.page.reload()
         press(visitor)

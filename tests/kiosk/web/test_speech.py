@@ -109,9 +109,7 @@ def test_where_nobody_speaks_there_are_no_words(recogniser):
 @installed
 def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
     sentence, expected = SENTENCES["en"]
-    answer = pages.ask(
-        "POST", "/api/speech?language=en", content=sixteen_bits(spoken(sentence)), timeout=PATIENCE
-    )
+    answer = pages.ask("POST", "/api/speech?language=en", content=sixteen_bits(spoken(sentence)), timeout=PATIENCE)
     assert answer.status_code == 200
     assert expected <= words(answer.json()["text"])
     assert pages.exhibit.heard == 0

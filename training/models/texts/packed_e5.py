@@ -96,7 +96,8 @@ def _names(layers: int) -> Iterator[str]:
     """The tensors of a whole model: of the embeddings and of each layer, weights and biases."""
     yield from ("emb.word", "emb.pos", "emb.type", "emb.ln.w", "emb.ln.b")
     for layer in range(layers):
-        yield from (f"l{layer}.{part}.{side}" for part in ("q", "k", "v", "ao", "fi", "fo", "aln", "oln") for side in "wb")
+        for part in ("q", "k", "v", "ao", "fi", "fo", "aln", "oln"):
+            yield from (f"l{layer}.{part}.w", f"l{layer}.{part}.b")
 
 
 def _tensor(content: bytes, values: int, offset: int, size: int) -> NDArray[np.float32]:
