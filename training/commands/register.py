@@ -62,6 +62,9 @@ def languages(
     texts: Annotated[int, typer.Option(min=2, help="Texts with emotions in a step.")] = 32,
     comments: Annotated[int, typer.Option(min=2, help="Visitors' comments in a step.")] = 32,
     rate: Annotated[float, typer.Option(min=0.0, callback=number, help="Learning rate.")] = 5e-4,
+    dropout: Annotated[
+        float, typer.Option(min=0.0, max=0.9, callback=number, help="Share of its values that the tower drops.")
+    ] = 0.1,
     half: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU alone")] = None,
 ) -> None:
     """Teach a text encoder many languages, from one that knows English and from texts with feelings."""
@@ -78,6 +81,7 @@ def languages(
         comments=comments,
         rate=rate,
         half=half,
+        dropout=dropout,
     )
 
 

@@ -61,6 +61,9 @@ BEYOND = re.compile(
 )
 """What the teacher takes for the words around it: it feels "not sad" as sad. Of such sentences it is not asked."""
 
+DROPOUT = 0.1
+"""As BERT was trained (Devlin et al. 2019, arXiv 1810.04805)."""
+
 SHARPNESS = 20.0
 """What cosines are multiplied by where a sentence is found among others."""
 
@@ -80,6 +83,7 @@ class LanguageTraining:
         device: where to compute.
         clip: largest norm of a step's gradients, 0 for any.
         half: compute in bfloat16 on a processor, too.
+        dropout: share of its values that the tower drops in a step, in [0, 1): there are few comments, and many weights.
 
     Attributes:
         heads: readings of the embeddings, trained along.
@@ -102,6 +106,7 @@ class LanguageTraining:
         device: torch.device | None = None,
         clip: float = LARGEST_GRADIENT,
         half: bool | None = None,
+        dropout: float = DROPOUT,
     ) -> None:
         parallel.need_rows(min(pairs, texts, comments))
         if model.embedding_size != teacher.embedding_size:
@@ -116,6 +121,9 @@ class LanguageTraining:
         teacher.clip.to(self._device).eval().requires_grad_(False)
         self._tower, self._given = model.text, teacher.text
         self._tower.requires_grad_(True)
+        for module in self._tower.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
         torch.manual_seed(seed)
         self.heads = EmotionHeads(model.embedding_size, len(LABELS)).to(self._device)
         self._drawn_comments = ComposedComments(data.comments)
@@ -280,6 +288,7 @@ def train_languages(
     comments: int = 32,
     rate: float = 5e-4,
     half: bool | None = None,
+    dropout: float = DROPOUT,
 ) -> None:
     """Trains a text tower for many languages and writes an encoder with it and the teacher's image tower.
 
@@ -291,7 +300,7 @@ def train_languages(
         data: folder of ``languages/``, ``artemis.csv`` and ``goemotions.tsv``.
         teacher: what ``load_encoder`` takes; its texts are English.
         start: an encoder of an earlier run to go on from; None begins with multilingual-e5-small.
-        pairs, texts, comments, rate, half: see ``LanguageTraining``.
+        pairs, texts, comments, rate, half, dropout: see ``LanguageTraining``.
 
     Raises:
         CheckpointError, DataError, DeviceError, MissingExtraError, OptionError: see ``load_encoder``,
@@ -320,6 +329,7 @@ def train_languages(
         device=choose_device(options.device),
         clip=options.clip_or(LARGEST_GRADIENT),
         half=half,
+        dropout=dropout,
     )
     run_training(
         options,

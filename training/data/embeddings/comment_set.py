@@ -16,7 +16,7 @@ from training.data.languages.language_data import all_emotion_texts, learned_and
 from training.data.languages.tables import LABELS, NEUTRAL, Comment, EmotionText
 from training.models.encoder_model import EncoderModel
 
-COMPOSED = 30_000
+COMPOSED = 60_000
 """Comments that are drawn, as written and made of others."""
 
 OTHERS = 12_000
