@@ -83,7 +83,7 @@ class LanguageTraining:
         device: where to compute.
         clip: largest norm of a step's gradients, 0 for any.
         half: compute in bfloat16 on a processor, too.
-        dropout: share of its values that the tower drops in a step, in [0, 1): there are few comments, and many weights.
+        dropout: share of its values that the tower drops in a step, in [0, 1): comments are few, and weights many.
 
     Attributes:
         heads: readings of the embeddings, trained along.

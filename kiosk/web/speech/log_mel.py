@@ -38,4 +38,5 @@ def whisper_log_mel(samples: NDArray[np.float32], seconds: int = SECONDS) -> NDA
     spectrum = np.fft.rfft(windows[: 100 * seconds] * hann_window(_FORMAT))
     power = np.square(np.abs(spectrum)).astype(np.float32)
     levels = np.log10(np.maximum(mel_filterbank(_FORMAT) @ power.T, _FAINTEST))
-    return (np.maximum(levels, levels.max() - _RANGE) / 4.0 + 1.0).astype(np.float32)
+    scaled: NDArray[np.float32] = (np.maximum(levels, levels.max() - _RANGE) / 4.0 + 1.0).astype(np.float32)
+    return scaled

@@ -9,7 +9,7 @@ import { address, ask } from "./requests.js";
 import { Ribbon } from "./views/ribbon.js";
 import { Rotation } from "./rotation.js";
 import { Sound } from "./sound.js";
-import { Speech } from "./speech.js";
+import { Speech } from "./speech/button.js";
 import { hasText, language, startTexts, text } from "./texts.js";
 
 const BACK_SHOWN = 4000; // milliseconds

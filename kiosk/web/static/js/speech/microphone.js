@@ -1,6 +1,6 @@
 // The microphone: open while one visitor speaks once, and closed after. Each turn has one of its own.
 
-import { address } from "./requests.js";
+import { address } from "../requests.js";
 
 const RATE = 16_000; // samples a second that the server reads
 const OPENING = 5000; // milliseconds in which the device must begin, once the visitor has lent it
@@ -59,7 +59,7 @@ export class Microphone {
     // What is recorded goes to no loudspeaker: another program may hold the device.
     const context = new AudioContext({ sinkId: { type: "none" } });
     this.#context = context;
-    await context.audioWorklet.addModule(address("/static/js/recorder-worklet.js"));
+    await context.audioWorklet.addModule(address("/static/js/speech/recorder-worklet.js"));
     if (this.#closed) return;
     const recorder = new AudioWorkletNode(context, "recorder", {
       numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit",

@@ -1,6 +1,6 @@
 """Measures how well speech is written down, and how long it takes on one thread.
 
-    python -m tools.measure_speech TABLE
+    python -m tools.speech.measure TABLE
 
 The table (tab-separated: language, file, transcript) lists recordings that soundfile can read. What is told of each
 language: sentences, the share of words that are right (1 - word error rate, never below 0), and seconds of work for a

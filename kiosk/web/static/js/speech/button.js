@@ -1,8 +1,8 @@
 // A button to hold while one speaks; who cannot hold it taps it before and after.
 
 import { Microphone } from "./microphone.js";
-import { ask } from "./requests.js";
-import { language } from "./texts.js";
+import { ask } from "../requests.js";
+import { language } from "../texts.js";
 
 const TAP = 500; // milliseconds that a button is held at least by who means to hold it
 const PATIENCE = 25_000; // milliseconds for the server, which may be listening to others

@@ -1,0 +1,1 @@
+"""Measures of what is made of visitors' speech."""
