@@ -65,7 +65,10 @@ def languages(
     dropout: Annotated[
         float, typer.Option(min=0.0, max=0.9, callback=number, help="Share of its values that the tower drops.")
     ] = 0.1,
-    half: Annotated[bool | None, typer.Option(help="Compute in bfloat16.", show_default="on a GPU alone")] = None,
+    half: Annotated[
+        bool | None,
+        typer.Option(help="Compute in bfloat16; slow without AVX-512 or AMX.", show_default="on a GPU alone"),
+    ] = None,
 ) -> None:
     """Teach a text encoder many languages, from one that knows English and from texts with feelings."""
     options = run.options()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import httpx
 import numpy as np
 import pytest
 
@@ -55,6 +56,11 @@ def recogniser() -> Recogniser:
 def pages() -> Iterator[Pages]:
     """An exhibit that listens to speech, as much as is said."""
     yield from served(WebSettings(port=0, speech=True, comment_burst=1000, room_burst=1000))
+
+
+def say(pages: Pages, sound: bytes, language: str = "") -> httpx.Response:
+    """The answer to what somebody says."""
+    return pages.ask("POST", "/api/speech", params={"language": language}, content=sound, timeout=PATIENCE)
 
 
 def words(text: str) -> set[str]:
@@ -108,7 +114,7 @@ def test_where_nobody_speaks_there_are_no_words(recogniser):
 @installed
 def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
     sentence, expected = SENTENCES["en"]
-    answer = pages.ask("POST", "/api/speech?language=en", content=sixteen_bits(spoken(sentence)), timeout=PATIENCE)
+    answer = say(pages, sixteen_bits(spoken(sentence)), "en")
     assert answer.status_code == 200
     assert expected <= words(answer.json()["text"])
     assert pages.exhibit.heard == 0
@@ -116,22 +122,20 @@ def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
 
 @installed
 def test_a_long_silence_is_taken_and_no_more_than_that(pages):
-    nothing = pages.ask("POST", "/api/speech", content=bytes(LARGEST_SPEECH), timeout=PATIENCE)
+    nothing = say(pages, bytes(LARGEST_SPEECH))
     assert (nothing.status_code, nothing.json()["error"]) == (400, "no-speech")
-    assert pages.ask("POST", "/api/speech", content=bytes(LARGEST_SPEECH + 2)).status_code == 413
+    assert say(pages, bytes(LARGEST_SPEECH + 2)).status_code == 413
     assert pages.ask("POST", "/api/comment", content=bytes(LARGEST_BODY + 1)).status_code == 413
-    half = pages.ask("POST", "/api/speech", content=bytes(2001))
+    half = say(pages, bytes(2001))
     assert (half.status_code, half.json()["error"]) == (400, "form")
-    assert pages.ask("POST", "/api/speech?language=../x", content=b"").json()["error"] == "no-speech"
+    assert say(pages, b"", "../x").json()["error"] == "no-speech"
 
 
 @installed
 def test_the_pages_are_served_while_somebody_is_listened_to(pages):
     sound = sixteen_bits(spoken(" ".join(sentence for sentence, _ in list(SENTENCES.values())[:3])))
     answers = []
-    speaking = threading.Thread(
-        target=lambda: answers.append(pages.ask("POST", "/api/speech", content=sound, timeout=PATIENCE))
-    )
+    speaking = threading.Thread(target=lambda: answers.append(say(pages, sound)))
     speaking.start()
     visits = 0
     while speaking.is_alive():
@@ -148,7 +152,7 @@ def test_many_who_speak_at_once_are_asked_to_wait(pages):
     statuses: list[int] = []
 
     def speak() -> None:
-        statuses.append(pages.ask("POST", "/api/speech", content=sound, timeout=PATIENCE).status_code)
+        statuses.append(say(pages, sound).status_code)
 
     speakers = [threading.Thread(target=speak) for _ in range(12)]
     for speaker in speakers:
@@ -158,14 +162,14 @@ def test_many_who_speak_at_once_are_asked_to_wait(pages):
     assert len(statuses) == 12
     assert set(statuses) == {200, 503}
     assert statuses.count(200) >= 4
-    assert pages.ask("POST", "/api/speech", content=sound, timeout=PATIENCE).status_code == 200
+    assert say(pages, sound).status_code == 200
 
 
 @installed
 def test_who_speaks_too_often_waits():
     for pages in served(WebSettings(port=0, speech=True, comment_burst=1, comment_pause=1000)):
-        assert pages.ask("POST", "/api/speech", content=b"").status_code == 400
-        answer = pages.ask("POST", "/api/speech", content=b"")
+        assert say(pages, b"").status_code == 400
+        answer = say(pages, b"")
         assert (answer.status_code, answer.json()["error"]) == (429, "too-often")
         assert int(answer.headers["retry-after"]) > 900
 
@@ -173,7 +177,7 @@ def test_who_speaks_too_often_waits():
 @installed
 def test_who_is_not_paired_is_not_listened_to():
     for pages in served(dataclasses.replace(ABROAD, speech=True), NAME):
-        assert pages.ask("POST", "/api/speech", content=bytes(3200)).status_code == 401
+        assert say(pages, bytes(3200)).status_code == 401
 
 
 def test_nobody_listens_until_it_is_asked_for():
@@ -181,8 +185,8 @@ def test_nobody_listens_until_it_is_asked_for():
         visit = pages.ask("GET", "/api/visit")
         assert visit.json()["longest_speech"] == 0
         assert "microphone=()" in visit.headers["permissions-policy"]
-        assert pages.ask("POST", "/api/speech", content=bytes(3200)).status_code == 404
-        assert pages.ask("POST", "/api/speech", content=bytes(LARGEST_BODY + 1)).status_code == 413
+        assert say(pages, bytes(3200)).status_code == 404
+        assert say(pages, bytes(LARGEST_BODY + 1)).status_code == 413
 
 
 @installed
@@ -209,6 +213,6 @@ def test_damaged_weights_are_not_run(monkeypatch, name):
     with pytest.raises(DeviceError, match=rf"Whisper's {name} is damaged.*install a2m-edge\[speech\] anew"):
         whisper_files.whisper_files()
     for pages in served(WebSettings(port=0, speech=True)):
-        answer = pages.ask("POST", "/api/speech", content=bytes(32000), timeout=PATIENCE)
+        answer = say(pages, bytes(32000))
         assert (answer.status_code, answer.json()["error"]) == (503, "resting")
         assert pages.ask("GET", "/api/visit").json()["longest_speech"] == 0  # and there is no button
