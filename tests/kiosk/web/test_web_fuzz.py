@@ -55,11 +55,11 @@ def ask_made_up(pages: Pages, described, examples: int) -> int:
 
 
 def test_made_up_requests_are_answered_as_described(pages, described):
-    assert ask_made_up(pages, described, 4) == 15
+    assert ask_made_up(pages, described, 4) == 16
     assert pages.exhibit.heard > 0
 
 
 @pytest.mark.slow
 def test_many_made_up_requests_are_answered_as_described(pages, described):
-    assert ask_made_up(pages, described, 500) == 15
+    assert ask_made_up(pages, described, 500) == 16
     assert pages.server.alive
