@@ -147,6 +147,7 @@ def test_the_pages_are_served_while_somebody_is_listened_to(pages):
 
 
 @installed
+@pytest.mark.slow
 def test_many_who_speak_at_once_are_asked_to_wait(pages):
     sound = sixteen_bits(spoken(SENTENCES["en"][0]))
     statuses: list[int] = []
