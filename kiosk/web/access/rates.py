@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from a2m_edge.errors import A2MError
+from kiosk.shared.settings import WebSettings
 
 _REMEMBERED = 1024
 """Askers whose buckets are kept. A forgotten one starts afresh; the bucket of all together holds whoever it is."""
@@ -36,6 +37,14 @@ class Rate:
 
     burst: int
     pause: float
+
+
+def visitors_rates(settings: WebSettings) -> tuple[Rate, Rate]:
+    """How often one visitor may write or speak, and the whole room."""
+    return (
+        Rate(settings.comment_burst, settings.comment_pause),
+        Rate(settings.room_burst, 1.0 / settings.room_rate),
+    )
 
 
 class TokenBucket:

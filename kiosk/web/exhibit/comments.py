@@ -13,7 +13,7 @@ import regex
 from a2m_edge.errors import CommentError
 from a2m_edge.perception.comments import clean_comment
 from kiosk.shared.settings import WebSettings
-from kiosk.web.access.rates import Allowance, Rate
+from kiosk.web.access.rates import Allowance, visitors_rates
 
 LONGEST_COMMENT = 280
 """Characters of a comment as it was typed: see ``characters``."""
@@ -50,11 +50,7 @@ class CommentDesk:
     """
 
     def __init__(self, settings: WebSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._allowance = Allowance(
-            Rate(settings.comment_burst, settings.comment_pause),
-            Rate(settings.room_burst, 1.0 / settings.room_rate),
-            clock,
-        )
+        self._allowance = Allowance(*visitors_rates(settings), clock)
 
     def take(self, text: str, visitor: str) -> str:
         """Cleans what a visitor wrote and counts it.

@@ -15,7 +15,7 @@ import numpy as np
 from a2m_edge.errors import A2MError, DeviceError
 from kiosk.shared.settings import WebSettings
 from kiosk.web.access.gate import LARGEST_SPEECH
-from kiosk.web.access.rates import Allowance, Rate
+from kiosk.web.access.rates import Allowance, visitors_rates
 from kiosk.web.speech.log_mel import RATE
 from kiosk.web.speech.recogniser import Recogniser
 from kiosk.web.speech.whisper_files import require_speech
@@ -57,11 +57,7 @@ class SpeechDesk:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         require_speech()
-        self._allowance = Allowance(
-            Rate(settings.comment_burst, settings.comment_pause),
-            Rate(settings.room_burst, 1.0 / settings.room_rate),
-            clock,
-        )
+        self._allowance = Allowance(*visitors_rates(settings), clock)
         self._waiting = 0
         self._worker = ThreadPoolExecutor(1, "speech", _step_back)
         self._recogniser: Future[Recogniser] = self._worker.submit(recogniser)

@@ -2,6 +2,7 @@
 
 import { characters } from "./characters.js";
 import { ask } from "./requests.js";
+import { SIGNS } from "./rotation.js";
 import { forgetLanguage, language, text, textsOf } from "./texts.js";
 
 const COUNTED = 80; // characters left from which on they are counted
@@ -96,7 +97,7 @@ export class CommentBox {
         return undefined;
       }, IDLE);
     };
-    for (const sign of ["pointerdown", "keydown", "input", "click"]) addEventListener(sign, wait, { passive: true });
+    for (const sign of SIGNS) addEventListener(sign, wait, { passive: true });
     wait();
   }
 

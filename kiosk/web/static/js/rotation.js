@@ -2,6 +2,8 @@
 
 import { language, showLanguage } from "./texts.js";
 
+export const SIGNS = ["pointerdown", "keydown", "input", "click"]; // of somebody who uses the page
+
 export class Rotation {
   #languages; #pause; #select; #shown; #timer = 0;
 
@@ -11,7 +13,7 @@ export class Rotation {
     this.#pause = 1000 * seconds;
     this.#select = select;
     this.#shown = shown;
-    for (const sign of ["pointerdown", "keydown", "input", "click"]) addEventListener(sign, () => this.stop(), { passive: true });
+    for (const sign of SIGNS) addEventListener(sign, () => this.stop(), { passive: true });
   }
 
   /** Goes on from the language that is shown now. */

